@@ -1,0 +1,99 @@
+#ifndef COMMON_SETTINGS_H
+#define COMMON_SETTINGS_H
+/*
+ * What smtpd.conf and pop3d.conf say.  One table (settings.c) names each
+ * keyword, its type, range, default and the daemon that knows it; the manual
+ * pages are checked against it.  Strings are owned by the struct and never
+ * NULL unless said so.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum listen_type {
+	LISTEN_MX,         /* SMTP from anywhere (RFC 5321) */
+	LISTEN_SUBMISSION, /* RFC 6409 */
+	LISTEN_SMTPS,      /* the same inside TLS from the start (RFC 8314) */
+	LISTEN_POP3,
+	LISTEN_POP3S
+};
+
+struct listener {
+	enum listen_type type;
+	char address[64]; /* numeric, or "*" */
+	char port[16];
+	bool plaintext_auth; /* passwords without TLS are allowed */
+};
+
+struct tls_pair {
+	char *certificate; /* PEM file: certificate and chain */
+	char *key;         /* PEM file */
+};
+
+struct role_user {
+	char role[16];
+	char user[64]; /* name, or number for uid = gid */
+};
+
+struct settings {
+	/* both */
+	char *hostname;       /* default: the host's own */
+	struct listener *listeners;
+	unsigned listener_n;
+	struct tls_pair *tls;
+	unsigned tls_n;
+	char *users;          /* file; "" = none */
+	bool system_users;
+	char *mailbox;        /* template: %u user, %h home */
+	bool lock_fcntl, lock_dotlock; /* mailbox_locks */
+	int64_t mailbox_lock_wait; /* ms */
+	bool quoting_mboxrd;  /* quoting mboxrd|mboxo */
+	struct role_user *role_users;
+	unsigned role_user_n;
+	char *empty_directory;
+	char *pid_file;       /* "" = none */
+	char *log_to;         /* syslog, stderr */
+	bool log_postfix;     /* log_style postfix|own */
+	bool log_verbose;
+	int64_t workers_max, workers_idle, workers_per_client,
+	    sessions_per_worker;
+	int64_t command_timeout; /* ms */
+	int64_t session_timeout; /* ms: a whole session before authentication */
+	int64_t grace_time;      /* ms: SIGTERM */
+	int64_t idle_exit;       /* ms: inetd wait mode */
+	int64_t errors_max;
+	int64_t auth_failure_delay; /* ms */
+	int64_t auth_failures_max;  /* per session */
+	int64_t auth_processes;
+	/* smtpd */
+	char **local_domains;
+	unsigned local_domain_n;
+	char *postmaster;     /* user who gets postmaster's mail */
+	char *recipient_delimiter; /* "" = none */
+	char *queue_directory;
+	int64_t message_size_max; /* octets */
+	int64_t recipients_max;
+	int64_t data_timeout;     /* ms, between two pieces of a message */
+	int64_t append_processes;
+	int64_t queue_deliveries; /* at once */
+	int64_t retry_min, retry_max; /* ms */
+	/* pop3d */
+	int64_t idle_timeout; /* ms: authenticated */
+};
+
+/* Reads the file.  NULL: *err (malloc'd) says "file:line: what, and what was
+ * meant". */
+struct settings *settings_read(const char *file, bool pop3, char **err);
+/* The same from an open file; name is what messages call it.  Takes fd. */
+struct settings *settings_read_fd(int fd, const char *name, bool pop3,
+    char **err);
+void settings_free(struct settings *);
+/* Writes all values in force as a config file that reads back the same. */
+int settings_write(const struct settings *, bool pop3, int fd);
+/* The value of one keyword as it would stand in the file; NULL: no such. */
+char *settings_show(const struct settings *, bool pop3, const char *keyword);
+/* Whether an address' domain is local (without regard to case). */
+bool settings_local_domain(const struct settings *, const char *domain,
+    size_t n);
+#endif

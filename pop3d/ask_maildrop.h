@@ -1,0 +1,47 @@
+#ifndef POP3D_ASK_MAILDROP_H
+#define POP3D_ASK_MAILDROP_H
+/*
+ * A user's maildrop, asked for on the channel that auth made: whoever holds it
+ * is that user.
+ *
+ * MAILDROP_LOCK: no fields.  Answer: u32 status, str text; with OK an fd: the
+ *   session lock, held by an open-file-description lock that lives as long as
+ *   this descriptor and its copies.  The maildrop keeps none.  ERR_BUSY: text
+ *   says who holds it since when ("pid 4711 on mail.example.org since
+ *   2026-11-21 10:20:30").
+ * MAILDROP_OPEN: no fields.  Answer: u32 status, str text; with OK an fd: the
+ *   mbox, read only.  ERR_GONE: there is no mbox; the maildrop is empty.
+ * MAILDROP_DELETE: u64 dev, u64 ino, u64 size (of the mbox when it was
+ *   scanned), u32 n, then n times u64 offset, u64 length, view unique-id (16
+ *   octets).  Any number of these, offsets ascending.  Answer: u32 status.
+ * MAILDROP_COMMIT: u32 total.  A child that has become the user checks each
+ *   message at its offset and removes them all, or none.  Answer: u32 status,
+ *   u32 removed, str text.  OK: durable.  ERR_CHANGED: another program
+ *   changed the mailbox; nothing was written.
+ */
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/status.h"
+
+enum {
+	MAILDROP_LOCK = 1,
+	MAILDROP_OPEN = 2,
+	MAILDROP_DELETE = 3,
+	MAILDROP_COMMIT = 4
+};
+enum { MAILDROP_TEXT_MAX = 200, UNIQUE_ID_OCTETS = 16 };
+
+struct maildrop_del {
+	uint64_t offset, length; /* of the message in the mbox, From_ line and
+				  * the blank line behind it included */
+	unsigned char uid[UNIQUE_ID_OCTETS];
+};
+
+/* Owned fds, or -1 with *st and text. */
+int ask_maildrop_lock(int right, enum status *st, char *text, size_t size);
+int ask_maildrop_open(int right, enum status *st, char *text, size_t size);
+enum status ask_maildrop_commit(int right, uint64_t dev, uint64_t ino,
+    uint64_t size, const struct maildrop_del *, unsigned n, char *text,
+    size_t text_size);
+#endif

@@ -1,0 +1,28 @@
+#ifndef SMTPD_ASK_LOOKUP_H
+#define SMTPD_ASK_LOOKUP_H
+/*
+ * Who is that recipient?
+ *
+ * Request LOOKUP_RCPT: str address ("bob+tag@example.org", "postmaster").
+ * Answer: u32 enum rcpt_kind, str user, str delivered-to address.
+ * The answer steers the dialogue only; deliver and queue resolve the recipient
+ * again by themselves and believe no worker.
+ */
+#include "common/address.h"
+#include "common/passdb.h"
+
+enum { LOOKUP_RCPT = 1 };
+enum rcpt_kind {
+	RCPT_LOCAL,   /* a mailbox here */
+	RCPT_UNKNOWN, /* local domain, nobody of that name: 550 5.1.1 */
+	RCPT_FOREIGN, /* another domain */
+	RCPT_LATER    /* cannot be known now: 451 4.3.0 */
+};
+struct rcpt_answer {
+	enum rcpt_kind kind;
+	char user[USER_NAME_MAX];
+	char delivered_to[ADDR_MAX + 1];
+};
+/* False: the role has gone; a is RCPT_LATER. */
+bool ask_lookup_rcpt(int sock, const char *address, struct rcpt_answer *a);
+#endif

@@ -1,0 +1,31 @@
+#ifndef SPOOL_APPEND_H
+#define SPOOL_APPEND_H
+/*
+ * Durable append of a batch of messages to one mbox under one lock and one
+ * flush.  All or nothing: on any error the file has its old length again
+ * before the lock is released.
+ *
+ * The caller holds the exclusive lock.  A torn tail that somebody left (no LF
+ * at the end, no blank line before the end) is closed with what is missing
+ * first, so that our From_ line is a separator.
+ */
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/status.h"
+#include "common/view.h"
+
+struct append_msg {
+	const char *sender;       /* "" = <>; From_ line says MAILER-DAEMON */
+	const char *original_to;
+	const char *delivered_to;
+	struct view content;      /* CRLF lines; unless file != -1 */
+	int file;
+	uint64_t offset, length;
+};
+/* Writes all n and flushes once (fdatasync).  now: for the From_ lines.
+ * OK, ERR_NOSPACE, ERR_QUOTA, ERR_IO; ERR_INVALID: a field is not fit for a
+ * header line (nothing is written). */
+enum status append_batch(int fd, const struct append_msg *m, unsigned n,
+    bool mboxrd, int64_t now);
+#endif

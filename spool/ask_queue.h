@@ -1,0 +1,54 @@
+#ifndef SPOOL_ASK_QUEUE_H
+#define SPOOL_ASK_QUEUE_H
+/*
+ * A message into the queue.  On a worker's own channel the asker is anonymous;
+ * on a channel that auth made (the "right") it is that user.  The queue checks
+ * every recipient itself: local ones for anybody, foreign ones for users only.
+ *
+ * QUEUE_SPOOL: no fields.  Answer: u32 status; with OK an fd: an empty file
+ *   without a name, open for reading and writing, for content over
+ *   MSG_INLINE_MAX.  The asker writes it; the queue keeps its own descriptor
+ *   for the next QUEUE_COMMIT.  At most one per channel; asking again gives a
+ *   new one and forgets the old.
+ * QUEUE_BEGIN: str id, str sender, str client ("name[addr]"), str helo, str
+ *   protocol ("ESMTPS").  Answer: u32 status, str text.
+ * QUEUE_RCPT: u32 n, then n times str recipient, str original; any number of
+ *   these.  Answer: u32 status, str text naming the refused one.
+ * QUEUE_COMMIT: u32 kind (0 inline, 1 spooled), u64 length, view content.
+ *   Answer: u32 status, str text.  OK: the message survives a power cut.
+ * QUEUE_ABORT: forgets what was begun.  Answer: u32 status.
+ */
+#include <stdint.h>
+
+#include "common/status.h"
+#include "common/view.h"
+#include "spool/ask_deliver.h"
+
+enum {
+	QUEUE_SPOOL = 1,
+	QUEUE_BEGIN = 2,
+	QUEUE_RCPT = 3,
+	QUEUE_COMMIT = 4,
+	QUEUE_ABORT = 5
+};
+enum { QUEUE_RCPT_MAX = 1000 };
+
+struct deposit_rcpt {
+	const char *recipient, *original;
+};
+struct deposit {
+	/* in */
+	const char *id, *sender, *client, *helo, *protocol;
+	const struct deposit_rcpt *rcpt;
+	unsigned rcpt_n;
+	struct view content; /* unless spooled */
+	bool spooled;        /* content is in the file of ask_queue_spool */
+	uint64_t length;     /* of the spooled content */
+	/* out */
+	char text[DELIVER_TEXT_MAX];
+};
+/* The file, owned by the caller, or -1 with *st set. */
+int ask_queue_spool(int sock, enum status *st);
+/* OK: durable; 250 may be sent.  ERR_PERM: a recipient needs a right. */
+enum status ask_queue_deposit(int sock, struct deposit *d);
+#endif

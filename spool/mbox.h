@@ -1,0 +1,56 @@
+#ifndef SPOOL_MBOX_H
+#define SPOOL_MBOX_H
+/*
+ * The mbox: grammar and scan.
+ *
+ * A separator is a line "From " + sender + date that parses (asctime, with or
+ * without a time zone, before or behind the year; seconds optional), after a
+ * blank line or at the start of the file.  Anything else is text.  LF line ends;
+ * a CR before LF is an octet of the line.  Bodies quoted mboxrd (or mboxo).
+ * Everything in the file is hostile.  Read with pread in bounded pieces, never
+ * mapped.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/status.h"
+#include "common/view.h"
+
+struct mbox_msg {
+	uint64_t offset;  /* of the "F" of its From_ line */
+	uint64_t length;  /* up to the next message or the end: From_ line,
+			   * header, body and the blank line behind it */
+	uint32_t from_len; /* octets of the From_ line, its LF included */
+	uint32_t flags;    /* MBOX_* */
+	uint64_t wire;     /* octets RETR sends, before dot-stuffing, with CRLF
+			    * (RFC 1939 11) */
+};
+enum {
+	MBOX_FROM_QUOTED = 1, /* holds a >From line: RETR must unquote */
+	MBOX_NO_BLANK = 2     /* the blank line behind it is missing */
+};
+
+struct mbox_list {
+	struct mbox_msg *msg; /* owned */
+	size_t n, cap;
+	uint64_t size;  /* octets of the file that were scanned */
+	uint64_t dev, ino;
+	int64_t mtime_ns, ctime_ns;
+};
+
+/* Is this line (without LF) a From_ line?  The blank line before it is the
+ * caller's business. */
+bool mbox_is_from(struct view line);
+/* Finds all messages in the first `size` octets of fd.  ERR_DAMAGED: the file
+ * does not start with a separator (it is not an mbox).  An empty file has 0
+ * messages.  The caller frees with mbox_list_free, on failure too. */
+enum status mbox_scan(int fd, uint64_t size, bool mboxrd,
+    struct mbox_list *out);
+void mbox_list_free(struct mbox_list *);
+/* The unique-id: see architecture; same for the same message wherever it lies
+ * in the file, whatever other programs add to its header.  Reads the message
+ * at m.  ERR_CHANGED: there is no separator at that offset. */
+enum status mbox_unique_id(int fd, const struct mbox_msg *m,
+    unsigned char uid[16]);
+#endif

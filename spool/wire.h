@@ -1,0 +1,59 @@
+#ifndef SPOOL_WIRE_H
+#define SPOOL_WIRE_H
+/*
+ * Message content between the wire (CRLF, dot-stuffed) and the mbox (LF, From_
+ * lines quoted).  Pure: octets in, octets out, in pieces of any size.
+ *
+ *   DATA octets --dot-unstuff--> content (CRLF) --wire_to_mbox--> mbox
+ *   mbox --mbox_to_wire--> content (CRLF) --dot-stuff--> RETR octets
+ *
+ * RETR gives back exactly the octets that DATA brought, for content whose lines
+ * end in CRLF; bare LF becomes CRLF, bare CR and NUL stay octets, a missing last
+ * CRLF is added.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/view.h"
+
+/* The end of DATA and dot-unstuffing (RFC 5321 4.5.2): only CRLF.CRLF ends.
+ * Bare LF and bare CR are kept as octets; the caller's later step normalises. */
+struct dot_reader {
+	int state;
+	bool bare_lf, bare_cr; /* such a thing was seen */
+};
+void dot_reader_init(struct dot_reader *);
+/* Reads from in, appends content to out.  Returns how many octets of in were
+ * used; *end is set when the end-of-data was among them (what is behind it is
+ * not used). */
+size_t dot_read(struct dot_reader *, struct view in, struct buf *out,
+    bool *end);
+
+/* content -> mbox body.  line_start is true at first. */
+struct mbox_writer {
+	bool mboxrd;
+	int state;
+	size_t quoted; /* '>' seen at the start of the current line */
+};
+void mbox_writer_init(struct mbox_writer *, bool mboxrd);
+/* False: out is full or there is no memory. */
+bool wire_to_mbox(struct mbox_writer *, struct view in, struct buf *out);
+/* Ends the last line if it has no LF, and adds the blank line. */
+bool wire_to_mbox_end(struct mbox_writer *, struct buf *out);
+
+/* mbox body -> RETR octets: LF to CRLF, From_ unquoting, dot-stuffing.
+ * body_lines_left: for TOP: -1 = all; the header is always given whole. */
+struct mbox_reader {
+	bool mboxrd;
+	bool in_body;
+	int64_t lines_left;
+	bool done; /* TOP has given all it should */
+	int state;
+	size_t quoted;
+};
+void mbox_reader_init(struct mbox_reader *, bool mboxrd, int64_t body_lines);
+bool mbox_to_wire(struct mbox_reader *, struct view in, struct buf *out);
+bool mbox_to_wire_end(struct mbox_reader *, struct buf *out);
+#endif
