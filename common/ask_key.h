@@ -16,6 +16,7 @@
  */
 #include <openssl/evp.h>
 #include <openssl/x509.h>
+#include <stdbool.h>
 
 enum { KEY_SIGN = 1 };
 enum { KEY_TEXT_MAX = 512, KEY_SIG_MAX = 1024, KEYS_MAX = 8 };

@@ -10,6 +10,7 @@
  * truncate.  Else a redo journal in the state directory, in windows, as drawn
  * in update.c.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/status.h"
