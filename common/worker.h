@@ -1,0 +1,47 @@
+#ifndef COMMON_WORKER_H
+#define COMMON_WORKER_H
+/*
+ * What a worker is when it has accepted a client: a process that may read and
+ * write that one socket, ask questions on its channels, and nothing else.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/conn.h"
+#include "common/role.h"
+#include "common/settings.h"
+
+struct worker {
+	const struct settings *settings;
+	const struct listener *listener; /* on which the client came */
+	struct tls_server *tls;          /* NULL: no certificate */
+	int chan[ROLE__N]; /* question channel to each role; -1: none.  A role
+			    * that has gone shows as a failed question. */
+	int ctl;           /* to the pool */
+	bool inetd;
+	uint32_t slot;     /* number of this worker; unique while it lives */
+	uint64_t served;   /* sessions before this one */
+	char client[64];   /* numeric address, "unknown" if not a socket */
+	char client_port[8];
+	char local[64];    /* the address the client came to */
+	bool over_limit;   /* the pool said: too many from this address */
+	bool stopping;     /* the server stops or reloads */
+	struct conn conn;
+};
+
+/*
+ * Serves one client on w->conn, which is open and plain, from greeting to end
+ * (implicit TLS included), logs connect and disconnect, and closes the
+ * connection.  Returns true when this process may serve another client: this
+ * one neither authenticated, nor used TLS, nor misbehaved, and all channels
+ * are in order.  smtpd/session.c and pop3d/session.c each have one.
+ */
+typedef bool session_serve(struct worker *w);
+
+/* For conn.stop: reads what the pool has to say.  True when the session must
+ * end at its next command (421; RFC 5321 3.8): over the limit, or the grace
+ * time is near its end. */
+bool worker_stop(void *worker);
+/* Shows in ps what the worker does: "smtpd: worker 192.0.2.1 DATA". */
+void worker_title(struct worker *, const char *what);
+#endif
