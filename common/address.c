@@ -1,0 +1,278 @@
+/*
+ * Mail addresses: RFC 5321's grammar, and no policy.  Nothing is allocated and
+ * every octet is looked at once.  Runs in: every role.
+ */
+#include "common/address.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static bool
+has_utf8(struct view v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if ((unsigned char)v.p[i] >= 0x80)
+			return true;
+	return false;
+}
+
+/* RFC 5322 3.2.3 */
+static bool
+is_atext(char c)
+{
+	return ascii_alnum(c) ||
+	       (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+}
+
+static bool
+is_printable(char c)
+{
+	return c >= ' ' && c <= '~';
+}
+
+/* sub-domain *("." sub-domain), RFC 5321 4.1.2, and the underscore, which no
+ * rule allows and many a host name has. */
+bool
+domain_valid(struct view v)
+{
+	size_t label = 0; /* octets of it so far */
+
+	if (v.n == 0 || v.n > ADDR_DOMAIN_MAX)
+		return false;
+	if (v.p[0] == '[')
+		return address_literal_valid(v);
+	for (size_t i = 0; i < v.n; i++) {
+		char c = v.p[i];
+
+		if (c == '.') {
+			if (label == 0 || v.p[i - 1] == '-')
+				return false;
+			label = 0;
+		} else if (ascii_alnum(c) || c == '_' ||
+			   (c == '-' && label > 0)) {
+			if (++label > 63) /* RFC 1035 2.3.4 */
+				return false;
+		} else {
+			return false;
+		}
+	}
+	return label > 0 && v.p[v.n - 1] != '-';
+}
+
+/* RFC 5321 4.1.3.  inet_pton takes no scope ("%eth0") and no short forms. */
+bool
+address_literal_valid(struct view v)
+{
+	char text[INET6_ADDRSTRLEN + 1];
+	struct in6_addr addr;
+	int family = AF_INET;
+
+	if (v.n < 2 || v.p[0] != '[' || v.p[v.n - 1] != ']')
+		return false;
+	v = (struct view){ v.p + 1, v.n - 2 };
+	if (view_casestarts(v, "IPv6:")) {
+		v = (struct view){ v.p + 5, v.n - 5 };
+		family = AF_INET6;
+	}
+	return view_copy(v, text, sizeof(text)) &&
+	       inet_pton(family, text, &addr) == 1;
+}
+
+/* "a b\"c"@...: takes the quoted string off *v, unquoted into local.  RFC 5321
+ * 4.1.2: Quoted-string. */
+static enum address_error
+unquote(struct view *v, char *local)
+{
+	size_t i = 1, n = 0;
+
+	for (; i < v->n && v->p[i] != '"'; i++) {
+		if (v->p[i] == '\\' && ++i == v->n)
+			return ADDR_SYNTAX;
+		if (!is_printable(v->p[i]))
+			return ADDR_SYNTAX;
+		if (n == ADDR_LOCAL_MAX)
+			return ADDR_TOO_LONG;
+		local[n++] = v->p[i];
+	}
+	if (i == v->n)
+		return ADDR_SYNTAX;
+	local[n] = '\0';
+	*v = (struct view){ v->p + i + 1, v->n - i - 1 };
+	return ADDR_OK;
+}
+
+/* atom *("." atom), taken off *v. */
+static enum address_error
+dot_string(struct view *v, char *local)
+{
+	size_t n = 0;
+
+	for (; n < v->n && v->p[n] != '@'; n++) {
+		char c = v->p[n];
+		bool dot_fits = n > 0 && v->p[n - 1] != '.';
+
+		if (!is_atext(c) && !(c == '.' && dot_fits))
+			return ADDR_SYNTAX;
+	}
+	if (n == 0 || v->p[n - 1] == '.')
+		return ADDR_SYNTAX;
+	if (n > ADDR_LOCAL_MAX)
+		return ADDR_TOO_LONG;
+	memcpy(local, v->p, n);
+	local[n] = '\0';
+	*v = (struct view){ v->p + n, v->n - n };
+	return ADDR_OK;
+}
+
+/* Could this stand without quotes? */
+static bool
+is_dot_string(const char *local)
+{
+	char scratch[ADDR_LOCAL_MAX + 1];
+	struct view v = view_of(local);
+
+	return dot_string(&v, scratch) == ADDR_OK && v.n == 0;
+}
+
+/* local@domain into text, quoted only if it must be. */
+static enum address_error
+spell(struct address *a)
+{
+	char *to = a->text;
+	bool quoted = !is_dot_string(a->local);
+	size_t n = 0;
+
+	if (quoted)
+		to[n++] = '"';
+	for (const char *c = a->local; *c != '\0'; c++) {
+		if (*c == '"' || *c == '\\')
+			to[n++] = '\\';
+		to[n++] = *c;
+	}
+	if (quoted)
+		to[n++] = '"';
+	/* At most 2 * 64 + 2 so far: there is room for more. */
+	size_t room = ADDR_MAX - 2 - n;
+	if (a->domain[0] != '\0' && strlen(a->domain) + 1 > room)
+		return ADDR_TOO_LONG;
+	snprintf(to + n, sizeof(a->text) - n, "%s%s",
+	    a->domain[0] == '\0' ? "" : "@", a->domain);
+	return ADDR_OK;
+}
+
+enum address_error
+address_parse(struct view v, struct address *out)
+{
+	struct address a = { .domain = "" };
+	enum address_error e;
+
+	memset(out, 0, sizeof(*out));
+	if (v.n == 0)
+		return ADDR_SYNTAX;
+	if (has_utf8(v))
+		return ADDR_UTF8;
+	e = v.p[0] == '"' ? unquote(&v, a.local) : dot_string(&v, a.local);
+	if (e != ADDR_OK)
+		return e;
+	if (v.n > 0) {
+		if (v.p[0] != '@')
+			return ADDR_SYNTAX;
+		v = (struct view){ v.p + 1, v.n - 1 };
+		if (v.n > ADDR_DOMAIN_MAX)
+			return ADDR_TOO_LONG;
+		if (!domain_valid(v) ||
+		    !view_copy(v, a.domain, sizeof(a.domain)))
+			return ADDR_SYNTAX;
+		for (char *c = a.domain; *c != '\0'; c++)
+			*c = (char)ascii_lower(*c);
+	}
+	e = spell(&a);
+	if (e == ADDR_OK)
+		*out = a;
+	return e;
+}
+
+/* Octets of v up to, not including, the first stop (or blank, when stop is a
+ * blank) that is not inside a quoted string. */
+static size_t
+span_unquoted(struct view v, char stop)
+{
+	bool quoted = false;
+
+	for (size_t i = 0; i < v.n; i++) {
+		char c = v.p[i];
+
+		if (quoted && c == '\\')
+			i++;
+		else if (c == '"')
+			quoted = !quoted;
+		else if (!quoted && (c == stop || (stop == ' ' && c == '\t')))
+			return i;
+	}
+	return v.n;
+}
+
+/* "@a,@b:" must be accepted, should be ignored (RFC 5321 4.1.1.3, C). */
+static bool
+skip_route(struct view *v)
+{
+	bool found;
+	struct view hops, hop;
+
+	if (v->n == 0 || v->p[0] != '@')
+		return true;
+	/* A colon inside an address literal is not the end of the route. */
+	size_t n = 0;
+	for (bool literal = false; n < v->n; n++) {
+		if (v->p[n] == '[' || v->p[n] == ']')
+			literal = v->p[n] == '[';
+		else if (v->p[n] == ':' && !literal)
+			break;
+	}
+	if (n == v->n)
+		return false;
+	hops = (struct view){ v->p, n };
+	*v = (struct view){ v->p + n + 1, v->n - n - 1 };
+	do {
+		hop = view_split(&hops, ',', &found);
+		if (hop.n < 2 || hop.p[0] != '@' ||
+		    !domain_valid((struct view){ hop.p + 1, hop.n - 1 }))
+			return false;
+	} while (found);
+	return true;
+}
+
+enum address_error
+address_path(struct view *v, bool allow_null, struct address *out)
+{
+	struct view rest = view_trim(*v), path;
+	bool bracket = rest.n > 0 && rest.p[0] == '<';
+
+	memset(out, 0, sizeof(*out));
+	if (bracket)
+		rest = (struct view){ rest.p + 1, rest.n - 1 };
+	path.p = rest.p;
+	path.n = span_unquoted(rest, bracket ? '>' : ' ');
+	rest = (struct view){ rest.p + path.n, rest.n - path.n };
+	if (bracket) {
+		if (rest.n == 0) /* no '>' */
+			return ADDR_SYNTAX;
+		rest = (struct view){ rest.p + 1, rest.n - 1 };
+		if (rest.n > 0 && rest.p[0] != ' ' && rest.p[0] != '\t')
+			return ADDR_SYNTAX;
+	}
+	*v = view_trim(rest);
+	path = view_trim(path);
+	if (bracket && path.n == 0)
+		return allow_null ? ADDR_OK : ADDR_SYNTAX;
+	if (path.n > ADDR_MAX - 2)
+		return ADDR_TOO_LONG;
+	if (has_utf8(path))
+		return ADDR_UTF8;
+	if (!skip_route(&path))
+		return ADDR_SYNTAX;
+	return address_parse(path, out);
+}
