@@ -1,0 +1,113 @@
+#!/bin/sh
+# Sees to it that what a target needs is there.  As root, what is missing is
+# installed with apt-get; else the exact command is printed, and the target
+# stops.
+#
+#   t/deps.sh build    compiler, libraries, openssl(1): make, make demo
+#   t/deps.sh check    and what the tests use
+#   t/deps.sh lint     and clang, the formatter and the linters
+set -eu
+
+# package, and how to see that it is there: a command, or FILE:path, or
+# PERL:module.
+build='
+gcc                   gcc
+make                  make
+libssl-dev            FILE:/usr/include/openssl/ssl.h
+libcrypt-dev          FILE:/usr/include/crypt.h
+openssl               openssl
+'
+# Programs nobody here wrote, and what drives them.
+check='
+perl                  prove
+procps                ps
+libio-socket-ssl-perl PERL:IO::Socket::SSL
+python3               python3
+swaks                 swaks
+curl                  curl
+msmtp                 msmtp
+mpop                  mpop
+netcat-openbsd        nc
+telnet                telnet
+openbsd-inetd         inetd
+systemd               systemd-socket-activate
+fail2ban              fail2ban-regex
+pflogsumm             pflogsumm
+mount                 mount
+e2fsprogs             mkfs.ext4
+util-linux            setpriv
+'
+lint='
+clang                 clang
+clang-format          clang-format
+cppcheck              cppcheck
+mandoc                mandoc
+git                   git
+'
+
+PATH=$PATH:/usr/sbin:/sbin
+here() {
+	case $1 in
+	FILE:*) [ -e "${1#FILE:}" ] ;;
+	PERL:*) perl -M"${1#PERL:}" -e 1 2>/dev/null ;;
+	*) command -v "$1" >/dev/null 2>&1 ;;
+	esac
+}
+# $1: a table.  Prints the packages that are missing.
+missing() {
+	echo "$1" | while read -r package sign; do
+		[ -n "$package" ] || continue
+		here "$sign" || echo "$package"
+	done
+}
+
+case ${1-} in
+build) want=$build ;;
+check) want=$build$check ;;
+lint) want=$build$lint ;;
+*)
+	echo "usage: t/deps.sh build|check|lint" >&2
+	exit 2
+	;;
+esac
+need=$(missing "$want" | tr '\n' ' ')
+[ -n "$need" ] || exit 0
+
+get="apt-get install -y --no-install-recommends $need"
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+	# Without these nothing can be built; without the others some tests
+	# are skipped, and say so.
+	if [ "$1" = check ] && [ -z "$(missing "$build
+perl prove")" ]; then
+		echo "Some tests will be skipped; to have them all:" >&2
+		echo "    sudo $get" >&2
+		exit 0
+	fi
+	echo "Missing: $need" >&2
+	echo "Please run:" >&2
+	echo "    sudo $get" >&2
+	exit 1
+fi
+echo "deps: installing $need" >&2
+# openbsd-inetd and fail2ban would start a service; nothing here wants one.
+export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+policy=/usr/sbin/policy-rc.d
+made=
+if [ ! -e $policy ]; then
+	printf '#!/bin/sh\nexit 101\n' >$policy
+	chmod 755 $policy
+	made=1
+	trap 'rm -f $policy' EXIT
+fi
+[ -n "$(ls /var/lib/apt/lists/*Packages* 2>/dev/null)" ] ||
+	apt-get update -qq >&2
+# shellcheck disable=SC2086
+if ! $get -qq >&2; then
+	apt-get update -qq >&2
+	$get -qq >&2
+fi
+still=$(missing "$want" | tr '\n' ' ')
+if [ -n "$still" ]; then
+	echo "deps: still missing: $still" >&2
+	exit 1
+fi

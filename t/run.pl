@@ -1,0 +1,82 @@
+#!/usr/bin/perl
+# Runs the tests it is given under TAP::Harness, which is what prove(1) is, and
+# says which were skipped, and why.
+#
+# As root nothing may be skipped but what t/skips.list names with a reason:
+# "TEST<blank>REGEX of the skip's text<blank># why".  A skip that is not listed
+# is a failure.
+use strict;
+use warnings;
+use TAP::Harness;
+use TAP::Formatter::Console;
+use TAP::Parser::Aggregator;
+
+my %twice;
+my @tests = grep { !$twice{$_}++ } @ARGV or die "usage: t/run.pl test...\n";
+my @allowed;
+open my $list, '<', 't/skips.list' or die "t/skips.list: $!\n";
+while (<$list>) {
+	next if /^\s*(#|$)/;
+	my ($test, $text) = m{^(\S+)\s+(.*?)\s+#\s+\S}
+	    or die "t/skips.list:$.: no reason behind '#'\n";
+	push @allowed, [ qr/$test/, qr/$text/ ];
+}
+
+my (@skips, %seconds);
+my $harness = TAP::Harness->new({
+	jobs      => $ENV{J} || 4,
+	verbosity => $ENV{VERBOSE} ? 1 : 0,
+	failures  => 1,
+	timer     => 1,
+	color     => -t STDOUT ? 1 : 0,
+	rules     => { seq => [ { par => '**' } ] },
+	exec      => sub {
+		my ($h, $test) = @_;
+		return [ $^X, '-It/lib', $test ] if $test =~ m{^t/.*\.t$} &&
+		    first_line($test) =~ /perl/;
+		return [ 'sh', $test ] if $test =~ m{^t/.*\.t$};
+		return [ $test =~ m{/} ? $test : "./$test" ];
+	},
+});
+sub first_line {
+	open my $f, '<', shift or return '';
+	return scalar(<$f>) // '';
+}
+$harness->callback(made_parser => sub {
+	my ($parser, $job) = @_;
+	my $name = ref $job eq 'ARRAY' ? $job->[1] : $job->description;
+	$parser->callback(test => sub {
+		my $r = shift;
+		push @skips, [ $name, $r->explanation ] if $r->has_skip;
+	});
+	$parser->callback(plan => sub {
+		my $r = shift;
+		push @skips, [ $name, $r->explanation ]
+		    if ($r->directive // '') =~ /skip/i;
+	});
+});
+my $agg = TAP::Parser::Aggregator->new;
+$agg->start;
+$harness->aggregate_tests($agg, @tests);
+$agg->stop;
+
+my $bad = 0;
+if (@skips) {
+	my %seen;
+	print "\nSkipped:\n";
+	for (sort { "@$a" cmp "@$b" } @skips) {
+		my ($test, $why) = @$_;
+		next if $seen{"$test $why"}++;
+		my $ok = grep { $test =~ $_->[0] && $why =~ $_->[1] } @allowed;
+		my $note = $ok || $> != 0 ? '' : '   <- NOT IN t/skips.list';
+		$bad++ if $note;
+		print "  $test: $why$note\n";
+	}
+	print "\n";
+}
+$harness->formatter->summary($agg);
+if ($bad) {
+	print "As root no test may be skipped without its reason in ",
+	    "t/skips.list: $bad.\n";
+}
+exit($agg->all_passed && !$bad ? 0 : 1);
