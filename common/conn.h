@@ -51,9 +51,14 @@ struct conn {
 	int timeout_ms;    /* of one wait for input */
 	int64_t deadline;  /* now_ms() by which everything must be over; 0: none */
 	int stop_fd;       /* borrowed; readable: look at stop(); -1: none */
-	bool (*stop)(void *arg); /* true: conn_line gives LINE_STOP */
+	bool (*stop)(void *arg); /* takes all there is to read from stop_fd;
+				  * true: conn_line gives LINE_STOP */
 	void *stop_arg;
 	size_t head, tail; /* unread input is in[head..tail) */
+	size_t scanned;    /* octets behind head that hold no LF */
+	bool swallowing;   /* inside an overlong line */
+	enum line_status ended; /* LINE_EOF or LINE_ERROR: no input any more */
+	int fd_flags;      /* of fd before conn_open */
 	size_t out_n;      /* unsent output */
 	bool failed;       /* a write failed or timed out: all writes are void */
 	uint64_t octets_in, octets_out;
@@ -61,8 +66,14 @@ struct conn {
 	char out[CONN_OUT];
 };
 
-/* Takes fd (made non-blocking; TCP_NODELAY where it is TCP).  */
+/* Takes fd: a socket (TCP_NODELAY where it is TCP), tty or pipe; made
+ * non-blocking.  -1: the caller sets ops, io and fd (tests).  timeout_ms is
+ * 5 minutes (RFC 5321 4.5.3.2.7).  Where fd may be no socket, the process must
+ * ignore SIGPIPE. */
 void conn_open(struct conn *, int fd);
+/* Waiting: one call of conn_line or conn_some waits at most timeout_ms in
+ * total, however the octets dribble in, and never beyond deadline; one
+ * conn_flush likewise for a client that does not read. */
 /* Reads one line of at most max octets, its line end included.  *out is
  * without the line end, borrows from the input buffer and dies at the next
  * call.  An overlong line is swallowed whole, so that its tail can never be
@@ -84,7 +95,9 @@ void conn_write(struct conn *, const void *p, size_t n);
 void conn_writes(struct conn *, const char *cstr);
 /* Sends what is queued.  False: the client is gone or does not read. */
 bool conn_flush(struct conn *);
-/* Flushes, ends TLS in order, closes. */
+/* Flushes, ends TLS in order, closes; takes what has arrived off the socket,
+ * as otherwise TCP would reset the connection and the client lose the last
+ * reply. */
 void conn_close(struct conn *);
 bool conn_is_tls(const struct conn *);
 
