@@ -1,0 +1,207 @@
+/*
+ * The keywords of smtpd.conf and pop3d.conf.  Runs in: the master; every role,
+ * on what the master made of the file.
+ */
+#define _GNU_SOURCE
+#include "common/settings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "common/conf.h"
+#include "common/settings_special.h"
+
+enum { S = 1, P = 2, BOTH = S | P };
+
+/* ---- the table ---- */
+
+#define OPT(n) .name = #n, .offset = offsetof(struct settings, n)
+#define SPECIAL(n, f) .name = #n, .type = CONF_SPECIAL, \
+	.parse = parse_##f, .print = print_##f
+enum { SEC = 1000, MIN = 60 * SEC, HOUR = 60 * MIN, DAY = 24 * HOUR };
+
+/* clang-format off */
+static const struct conf_option options[] = {
+	{ OPT(hostname),           .type = CONF_STRING, .mask = BOTH },
+	{ SPECIAL(listen, listen), .mask = BOTH },
+	{ SPECIAL(tls_certificate, tls), .mask = BOTH },
+	{ OPT(users),              .type = CONF_STRING, .mask = BOTH, .dflt = "\"\"" },
+	{ OPT(system_users),       .type = CONF_BOOL,   .mask = BOTH, .dflt = "yes" },
+	{ OPT(mailbox),            .type = CONF_STRING, .mask = BOTH, .dflt = "/var/mail/%u" },
+	{ SPECIAL(mailbox_locks, locks), .mask = BOTH, .dflt = "fcntl" },
+	{ OPT(mailbox_lock_wait),  .type = CONF_TIME, .mask = BOTH, .dflt = "10s", .min = 0, .max = 2 * MIN },
+	{ SPECIAL(quoting, quoting), .mask = BOTH, .dflt = "mboxrd" },
+	{ SPECIAL(role_user, role_user), .mask = BOTH },
+	{ OPT(empty_directory),    .type = CONF_STRING, .mask = BOTH, .dflt = "/var/empty" },
+	{ OPT(pid_file),           .type = CONF_STRING, .mask = BOTH, .dflt = "\"\"" },
+	{ SPECIAL(log_to, log_to), .mask = BOTH, .dflt = "syslog" },
+	{ SPECIAL(log_style, log_style), .mask = BOTH, .dflt = "postfix" },
+	{ OPT(log_verbose),        .type = CONF_BOOL, .mask = BOTH, .dflt = "no" },
+	{ OPT(workers_max),        .type = CONF_INT,  .mask = BOTH, .dflt = "1000", .min = 1, .max = 20000 },
+	{ OPT(workers_idle),       .type = CONF_INT,  .mask = BOTH, .dflt = "8",    .min = 1, .max = 10000 },
+	{ OPT(workers_per_client), .type = CONF_INT,  .mask = BOTH, .dflt = "50",   .min = 1, .max = 20000 },
+	{ OPT(sessions_per_worker), .type = CONF_INT, .mask = BOTH, .dflt = "10",   .min = 1, .max = 10000 },
+	{ OPT(command_timeout),    .type = CONF_TIME, .mask = BOTH, .dflt = "5m",   .min = SEC, .max = HOUR },
+	{ OPT(session_timeout),    .type = CONF_TIME, .mask = BOTH, .dflt = "1h",   .min = SEC, .max = DAY },
+	{ OPT(grace_time),         .type = CONF_TIME, .mask = BOTH, .dflt = "30s",  .min = 0, .max = HOUR },
+	{ OPT(idle_exit),          .type = CONF_TIME, .mask = BOTH, .dflt = "5m",   .min = SEC, .max = DAY },
+	{ OPT(errors_max),         .type = CONF_INT,  .mask = BOTH, .dflt = "20",   .min = 1, .max = 1000 },
+	{ OPT(auth_failure_delay), .type = CONF_TIME, .mask = BOTH, .dflt = "2s",   .min = 0, .max = MIN },
+	{ OPT(auth_failures_max),  .type = CONF_INT,  .mask = BOTH, .dflt = "3",    .min = 1, .max = 100 },
+	{ OPT(auth_processes),     .type = CONF_INT,  .mask = BOTH, .dflt = "4",    .min = 1, .max = 64 },
+	{ SPECIAL(local_domains, domains), .mask = S },
+	{ OPT(postmaster),         .type = CONF_STRING, .mask = S, .dflt = "root" },
+	{ OPT(recipient_delimiter), .type = CONF_STRING, .mask = S, .dflt = "+" },
+	{ OPT(queue_directory),    .type = CONF_STRING, .mask = S, .dflt = "/var/spool/pennypost" },
+	{ OPT(message_size_max),   .type = CONF_SIZE, .mask = S, .dflt = "50M", .min = 65536, .max = INT32_MAX },
+	{ OPT(recipients_max),     .type = CONF_INT,  .mask = S, .dflt = "1000", .min = 100, .max = 1000 },
+	{ OPT(data_timeout),       .type = CONF_TIME, .mask = S, .dflt = "3m",  .min = SEC, .max = HOUR },
+	{ OPT(append_processes),   .type = CONF_INT,  .mask = S, .dflt = "16",  .min = 1, .max = 128 },
+	{ OPT(queue_deliveries),   .type = CONF_INT,  .mask = S, .dflt = "20",  .min = 1, .max = 200 },
+	{ OPT(retry_min),          .type = CONF_TIME, .mask = S, .dflt = "5m",  .min = 100, .max = DAY },
+	{ OPT(retry_max),          .type = CONF_TIME, .mask = S, .dflt = "70m", .min = 100, .max = 7 * DAY },
+	{ OPT(idle_timeout),       .type = CONF_TIME, .mask = P, .dflt = "10m", .min = SEC, .max = DAY },
+	{ .name = NULL }
+};
+/* clang-format on */
+
+static char *
+xstrdup(const char *text)
+{
+	char *c = strdup(text);
+
+	if (c == NULL)
+		abort(); /* at start-up */
+	return c;
+}
+
+/* What cannot be a constant default. */
+static char *
+complete(struct settings *s, const char *name, bool pop3)
+{
+	char host[256];
+
+	if (s->hostname == NULL) {
+		if (gethostname(host, sizeof(host)) == -1)
+			return conf_error("%s: hostname: %s", name,
+			    strerror(errno));
+		host[sizeof(host) - 1] = '\0';
+		s->hostname = xstrdup(host);
+	}
+	if (!pop3 && s->local_domain_n == 0) {
+		settings_add_domain(s, s->hostname);
+		if (strcasecmp(s->hostname, "localhost") != 0)
+			settings_add_domain(s, "localhost");
+	}
+	if (s->mailbox[0] != '/' && strncmp(s->mailbox, "%h/", 3) != 0)
+		return conf_error("%s: mailbox must begin with / or %%h/, not "
+				  "\"%s\"", name, s->mailbox);
+	for (unsigned i = 0; i < s->listener_n; i++) {
+		const struct listener *l = &s->listeners[i];
+		if (!((l->type >= LISTEN_POP3) == pop3))
+			return conf_error("%s: listen %s is the other daemon's",
+			    name, listen_type_name(l->type));
+		if ((l->type == LISTEN_SMTPS || l->type == LISTEN_POP3S) &&
+		    s->tls_n == 0)
+			return conf_error("%s: listen %s needs a "
+			    "tls_certificate line", name,
+			    listen_type_name(l->type));
+	}
+	if (!pop3 && s->retry_max < s->retry_min)
+		return conf_error("%s: retry_max is less than retry_min", name);
+	return NULL;
+}
+
+struct settings *
+settings_read_fd(int fd, const char *name, bool pop3, char **err)
+{
+	struct settings *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		abort();
+	*err = conf_read(fd, name, options, pop3 ? P : S, s);
+	if (*err == NULL)
+		*err = complete(s, name, pop3);
+	if (*err == NULL)
+		return s;
+	settings_free(s);
+	return NULL;
+}
+
+struct settings *
+settings_read(const char *file, bool pop3, char **err)
+{
+	return settings_read_fd(-1, file, pop3, err);
+}
+
+void
+settings_free(struct settings *s)
+{
+	if (s == NULL)
+		return;
+	for (const struct conf_option *o = options; o->name != NULL; o++)
+		if (o->type == CONF_STRING)
+			free(*(char **)(void *)((char *)s + o->offset));
+	for (unsigned i = 0; i < s->tls_n; i++) {
+		free(s->tls[i].certificate);
+		free(s->tls[i].key);
+	}
+	for (unsigned i = 0; i < s->local_domain_n; i++)
+		free(s->local_domains[i]);
+	free(s->local_domains);
+	free(s->tls);
+	free(s->listeners);
+	free(s->role_users);
+	free(s->log_to);
+	free(s);
+}
+
+int
+settings_write(const struct settings *s, bool pop3, int fd)
+{
+	struct buf b;
+	size_t at = 0;
+
+	buf_init(&b, 8 << 20);
+	for (const struct conf_option *o = options; o->name != NULL; o++)
+		if (o->mask & (pop3 ? P : S))
+			conf_print(o, s, &b);
+	while (!b.bad && at < b.n) {
+		ssize_t n = write(fd, b.p + at, b.n - at);
+		if (n <= 0)
+			break;
+		at += (size_t)n;
+	}
+	bool good = !b.bad && at == b.n;
+	buf_free(&b);
+	return good ? 0 : -1;
+}
+
+char *
+settings_show(const struct settings *s, bool pop3, const char *keyword)
+{
+	const struct conf_option *o =
+	    conf_find(options, keyword, pop3 ? P : S);
+	struct buf b;
+
+	if (o == NULL)
+		return NULL;
+	buf_init(&b, 8 << 20);
+	conf_print(o, s, &b);
+	char *text = xstrdup(buf_cstr(&b));
+	buf_free(&b);
+	return text;
+}
+
+bool
+settings_local_domain(const struct settings *s, const char *domain, size_t n)
+{
+	for (unsigned i = 0; i < s->local_domain_n; i++)
+		if (view_caseeqs((struct view){ domain, n },
+			s->local_domains[i]))
+			return true;
+	return false;
+}

@@ -1,0 +1,336 @@
+/*
+ * Keywords whose values are more than one word.  Runs in: the master; every
+ * role, on what the master made of the file.
+ */
+#define _GNU_SOURCE
+#include "common/settings_special.h"
+
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/settings.h"
+
+enum { LISTENERS_MAX = 32, TLS_MAX = 8, DOMAINS_MAX = 10000 };
+
+static void *
+grow(void *list, unsigned n, size_t size)
+{
+	void *p = realloc(list, (n + 1) * size);
+
+	if (p == NULL)
+		abort(); /* at start-up */
+	memset((char *)p + n * size, 0, size);
+	return p;
+}
+
+static char *
+copy(const char *s)
+{
+	char *c = strdup(s);
+
+	if (c == NULL)
+		abort();
+	return c;
+}
+
+/* ---- listen TYPE ADDRESS:PORT [plaintext_auth] ---- */
+
+static const char *const listen_types[] = {
+	[LISTEN_MX] = "mx",
+	[LISTEN_SUBMISSION] = "submission",
+	[LISTEN_SMTPS] = "smtps",
+	[LISTEN_POP3] = "pop3",
+	[LISTEN_POP3S] = "pop3s",
+};
+
+const char *
+listen_type_name(enum listen_type t)
+{
+	return listen_types[t];
+}
+
+static char *
+parse_place(const char *word, struct listener *l)
+{
+	const char *colon = strrchr(word, ':');
+	struct view host = { word, colon == NULL ? 0 : (size_t)(colon - word) };
+	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV },
+			*ai = NULL;
+
+	if (colon == NULL)
+		return conf_error("listen needs ADDRESS:PORT, not \"%s\"",
+		    word);
+	if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']') {
+		host.p++;
+		host.n -= 2;
+	} else if (host.n > 0 && memchr(host.p, ':', host.n) != NULL) {
+		return conf_error("write an IPv6 address in brackets: [%.*s]:%s",
+		    (int)host.n, host.p, colon + 1);
+	}
+	if (!view_copy(host, l->address, sizeof(l->address)) ||
+	    !view_copy(view_of(colon + 1), l->port, sizeof(l->port)))
+		return conf_error("address or port too long: \"%s\"", word);
+	unsigned long long port;
+	if (!view_number(view_of(l->port), 65535, &port))
+		return conf_error("\"%s\" is not a port number (0 to 65535)",
+		    l->port);
+	if (strcmp(l->address, "*") == 0)
+		return NULL;
+	int rc = getaddrinfo(l->address, l->port, &hints, &ai);
+	if (rc != 0)
+		return conf_error("\"%s\" is not a numeric address; write for "
+		    "example 192.0.2.1, [2001:db8::1] or *", l->address);
+	freeaddrinfo(ai);
+	return NULL;
+}
+
+char *
+parse_listen(void *target, const struct conf_line *c, bool again)
+{
+	struct settings *s = target;
+	struct listener l = { .type = (enum listen_type)-1 };
+
+	(void)again;
+	if (c->n < 3)
+		return conf_error("listen TYPE ADDRESS:PORT [plaintext_auth]");
+	for (unsigned i = 0; i < NELEM(listen_types); i++)
+		if (strcasecmp(listen_types[i], c->word[1]) == 0)
+			l.type = (enum listen_type)i;
+	if (l.type == (enum listen_type)-1)
+		return conf_error("listen type \"%s\": mx, submission, smtps "
+				  "(smtpd) or pop3, pop3s (pop3d)", c->word[1]);
+	for (unsigned i = 3; i < c->n; i++) {
+		if (strcasecmp(c->word[i], "plaintext_auth") != 0)
+			return conf_error("listen: unknown option \"%s\"; only "
+			    "plaintext_auth is known", c->word[i]);
+		l.plaintext_auth = true;
+	}
+	char *e = parse_place(c->word[2], &l);
+	if (e == NULL && s->listener_n == LISTENERS_MAX)
+		e = conf_error("more than %d listen lines", LISTENERS_MAX);
+	if (e != NULL)
+		return e;
+	s->listeners = grow(s->listeners, s->listener_n, sizeof(l));
+	s->listeners[s->listener_n++] = l;
+	return NULL;
+}
+
+void
+print_listen(const void *target, struct buf *b)
+{
+	const struct settings *s = target;
+
+	for (unsigned i = 0; i < s->listener_n; i++) {
+		const struct listener *l = &s->listeners[i];
+		bool v6 = strchr(l->address, ':') != NULL;
+		buf_addf(b, "listen %s %s%s%s:%s%s\n",
+		    listen_types[l->type], v6 ? "[" : "", l->address,
+		    v6 ? "]" : "", l->port,
+		    l->plaintext_auth ? " plaintext_auth" : "");
+	}
+}
+
+/* ---- tls_certificate CERT [KEY] ---- */
+
+char *
+parse_tls(void *target, const struct conf_line *c, bool again)
+{
+	struct settings *s = target;
+
+	(void)again;
+	if (c->n > 3)
+		return conf_error("tls_certificate CERTIFICATE [KEY]");
+	if (s->tls_n == TLS_MAX)
+		return conf_error("more than %d certificates", TLS_MAX);
+	s->tls = grow(s->tls, s->tls_n, sizeof(*s->tls));
+	s->tls[s->tls_n].certificate = copy(c->word[1]);
+	s->tls[s->tls_n].key = copy(c->word[c->n - 1]);
+	s->tls_n++;
+	return NULL;
+}
+
+void
+print_tls(const void *target, struct buf *b)
+{
+	const struct settings *s = target;
+
+	for (unsigned i = 0; i < s->tls_n; i++)
+		buf_addf(b, "tls_certificate \"%s\" \"%s\"\n",
+		    s->tls[i].certificate, s->tls[i].key);
+}
+
+/* ---- role_user ROLE USER ---- */
+
+char *
+parse_role_user(void *target, const struct conf_line *c, bool again)
+{
+	struct settings *s = target;
+	struct role_user u;
+	static const char *const roles[] = { "log", "worker", "key", "lookup",
+		"queue", "append", "crypt" };
+
+	(void)again;
+	if (c->n != 3)
+		return conf_error("role_user ROLE USER");
+	if (!view_copy(view_of(c->word[1]), u.role, sizeof(u.role)) ||
+	    !view_copy(view_of(c->word[2]), u.user, sizeof(u.user)))
+		return conf_error("role_user: too long");
+	unsigned i = 0;
+	while (i < NELEM(roles) && strcmp(roles[i], u.role) != 0)
+		i++;
+	if (i == NELEM(roles))
+		return conf_error("\"%s\" is not a role with a user of its "
+		    "own: log, worker, key, lookup, queue, append, crypt",
+		    u.role);
+	for (i = 0; i < s->role_user_n; i++)
+		if (strcmp(s->role_users[i].role, u.role) == 0) {
+			s->role_users[i] = u;
+			return NULL;
+		}
+	s->role_users = grow(s->role_users, s->role_user_n, sizeof(u));
+	s->role_users[s->role_user_n++] = u;
+	return NULL;
+}
+
+void
+print_role_user(const void *target, struct buf *b)
+{
+	const struct settings *s = target;
+
+	for (unsigned i = 0; i < s->role_user_n; i++)
+		buf_addf(b, "role_user %s \"%s\"\n", s->role_users[i].role,
+		    s->role_users[i].user);
+}
+
+/* ---- local_domains NAME... ---- */
+
+void
+settings_add_domain(struct settings *s, const char *name)
+{
+	s->local_domains =
+	    grow(s->local_domains, s->local_domain_n, sizeof(char *));
+	char *d = copy(name);
+	for (char *p = d; *p != '\0'; p++)
+		*p = (char)ascii_lower(*p);
+	s->local_domains[s->local_domain_n++] = d;
+}
+
+char *
+parse_domains(void *target, const struct conf_line *c, bool again)
+{
+	struct settings *s = target;
+
+	(void)again;
+	for (unsigned i = 1; i < c->n; i++) {
+		if (strlen(c->word[i]) > 255 ||
+		    strpbrk(c->word[i], "@/ <>\"") != NULL)
+			return conf_error("\"%s\" is not a domain name",
+			    c->word[i]);
+		if (s->local_domain_n == DOMAINS_MAX)
+			return conf_error("more than %d domains", DOMAINS_MAX);
+		settings_add_domain(s, c->word[i]);
+	}
+	return NULL;
+}
+
+void
+print_domains(const void *target, struct buf *b)
+{
+	const struct settings *s = target;
+
+	for (unsigned i = 0; i < s->local_domain_n; i++)
+		buf_addf(b, "local_domains %s\n", s->local_domains[i]);
+}
+
+/* ---- small choices ---- */
+
+char *
+parse_locks(void *target, const struct conf_line *c, bool again)
+{
+	struct settings *s = target;
+
+	if (again)
+		return conf_error("mailbox_locks is set twice");
+	s->lock_fcntl = true;
+	s->lock_dotlock = c->n == 3 && strcmp(c->word[2], "dotlock") == 0;
+	if (strcmp(c->word[1], "fcntl") != 0 || c->n > 3 ||
+	    (c->n == 3 && !s->lock_dotlock))
+		return conf_error("mailbox_locks is \"fcntl\" or \"fcntl "
+				  "dotlock\"");
+	return NULL;
+}
+
+void
+print_locks(const void *target, struct buf *b)
+{
+	const struct settings *s = target;
+
+	buf_addf(b, "mailbox_locks fcntl%s\n",
+	    s->lock_dotlock ? " dotlock" : "");
+}
+
+/* A word that is one of two. */
+static char *
+choose(const struct conf_line *c, bool again, const char *no, const char *yes,
+    bool *out)
+{
+	if (again)
+		return conf_error("%s is set twice", c->word[0]);
+	*out = strcasecmp(c->word[1], yes) == 0;
+	if (c->n != 2 || (!*out && strcasecmp(c->word[1], no) != 0))
+		return conf_error("%s is %s or %s", c->word[0], yes, no);
+	return NULL;
+}
+
+char *
+parse_quoting(void *target, const struct conf_line *c, bool again)
+{
+	return choose(c, again, "mboxo", "mboxrd",
+	    &((struct settings *)target)->quoting_mboxrd);
+}
+
+void
+print_quoting(const void *target, struct buf *b)
+{
+	const struct settings *s = target;
+
+	buf_addf(b, "quoting %s\n", s->quoting_mboxrd ? "mboxrd" : "mboxo");
+}
+
+char *
+parse_log_style(void *target, const struct conf_line *c, bool again)
+{
+	return choose(c, again, "own", "postfix",
+	    &((struct settings *)target)->log_postfix);
+}
+
+void
+print_log_style(const void *target, struct buf *b)
+{
+	const struct settings *s = target;
+
+	buf_addf(b, "log_style %s\n", s->log_postfix ? "postfix" : "own");
+}
+
+char *
+parse_log_to(void *target, const struct conf_line *c, bool again)
+{
+	struct settings *s = target;
+	bool to_syslog = false;
+	char *e = choose(c, again, "stderr", "syslog", &to_syslog);
+
+	if (e != NULL)
+		return e;
+	free(s->log_to);
+	s->log_to = copy(to_syslog ? "syslog" : "stderr");
+	return NULL;
+}
+
+void
+print_log_to(const void *target, struct buf *b)
+{
+	buf_addf(b, "log_to %s\n", ((const struct settings *)target)->log_to);
+}
