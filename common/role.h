@@ -46,6 +46,7 @@ struct role {
 	bool pop3; /* which daemon */
 	bool root; /* started as root: privileges are there to be dropped */
 	bool inetd; /* one connected client, listen_fd[0], and no others */
+	bool idle_exit; /* pool: tell the master when nobody came for long */
 	struct settings *settings;
 	int ctl;
 	/* Channel to each role that this one may talk to, or -1:
@@ -127,7 +128,9 @@ void proc_title(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Forks a helper process of the same binary without exec, for append and crypt
  * processes: in the child, closes everything but keep[], drops to role `as`.
- * Returns pid, 0 in the child, -1. */
+ * keep must hold the log channel if the child is to log.  The child begins
+ * without any signal handler of its own; the service loop must be begun anew
+ * (service_init).  Returns pid, 0 in the child, -1. */
 pid_t role_fork(const struct role *, enum role_id as, const int *keep,
     unsigned nkeep);
 #endif

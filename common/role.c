@@ -1,0 +1,327 @@
+/*
+ * A role's start, and its end of the control channel.  Runs in: every role.
+ */
+#define _GNU_SOURCE
+#include "common/role.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "common/ctl.h"
+#include "common/log.h"
+#include "common/msg.h"
+#include "common/service.h"
+
+static const char *const names[ROLE__N] = { "master", "log", "pool", "worker",
+	"key", "auth", "lookup", "queue", "deliver", "maildrop", "append",
+	"crypt" };
+/* The programs of Postfix and Dovecot whose lines a role writes. */
+static const char *const tags[ROLE__N] = { "master", "log", "master", "smtpd",
+	"tlsproxy", "auth", "trivial-rewrite", "qmgr", "local", "pop3", "local",
+	"auth" };
+
+static struct msg m; /* 64 KiB: not on the stack */
+
+const char *
+role_name(enum role_id id)
+{
+	return names[id];
+}
+
+/* Waits for the next message of the master.  Its end is ours. */
+static void
+next_order(int ctl)
+{
+	for (;;) {
+		struct pollfd p = { .fd = ctl, .events = POLLIN };
+		if (poll(&p, 1, -1) == -1 && errno != EINTR)
+			_exit(1);
+		int rc = msg_recv(ctl, &m);
+		if (rc == 1)
+			return;
+		if (rc == 0 || errno != EAGAIN)
+			_exit(1);
+	}
+}
+
+static struct settings *
+settings_from(struct role *r)
+{
+	char *err = NULL;
+	int fd = m.fd;
+
+	m.fd = -1;
+	struct settings *s = settings_read_fd(fd, "settings", r->pop3, &err);
+	if (s == NULL)
+		fatal("settings from the master: %s", err);
+	return s;
+}
+
+static void
+take_order(struct role *r)
+{
+	uint32_t a = 0, b = 0;
+
+	switch (m.type) {
+	case CTL_SETTINGS:
+		a = msg_get_u32(&m);
+		r->pop3 = a & CTL_F_POP3;
+		r->root = a & CTL_F_ROOT;
+		r->inetd = a & CTL_F_INETD;
+		r->idle_exit = a & CTL_F_IDLE_EXIT;
+		r->settings = settings_from(r);
+		break;
+	case CTL_PEER:
+		a = msg_get_u32(&m);
+		b = msg_get_u32(&m);
+		if (a >= ROLE__N)
+			_exit(1);
+		*(b == 1 ? &r->key_ask : &r->peer[a]) = m.fd;
+		m.fd = -1;
+		break;
+	case CTL_LISTEN:
+		if (r->listen_n == ROLE_LISTEN_MAX)
+			_exit(1);
+		r->listen_fd[r->listen_n++] = m.fd;
+		m.fd = -1;
+		break;
+	case CTL_FILE:
+		if (r->file_n == ROLE_FILES_MAX)
+			_exit(1);
+		r->file[r->file_n++] = m.fd;
+		m.fd = -1;
+		break;
+	}
+}
+
+noreturn void
+role_start(int argc, char **argv, role_main *const mains[ROLE__N])
+{
+	static struct role r = { .ctl = ROLE_CTL_FD, .key_ask = -1 };
+	const char *name = argv[1] + strlen("--role=");
+
+	for (unsigned i = 0; i < ROLE__N; i++) {
+		r.peer[i] = -1;
+		if (strcmp(names[i], name) == 0)
+			r.id = (enum role_id)i;
+	}
+	if (r.id == ROLE_MASTER || mains[r.id] == NULL) {
+		fprintf(stderr, "%s: there is no role \"%s\"\n", argv[0], name);
+		exit(2);
+	}
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* the write fails with EFBIG instead */
+	signal(SIGHUP, SIG_IGN);  /* those of a terminal are the master's */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_DFL);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	proc_title_init(argc, argv);
+	do {
+		next_order(r.ctl);
+		take_order(&r);
+	} while (m.type != CTL_GO);
+	log_open(r.peer[ROLE_LOG], r.pop3 && r.id == ROLE_POOL ?
+	    "pop3-login" : tags[r.id]);
+	log_level_set(r.settings->log_verbose ? LOG_LVL_DEBUG : LOG_LVL_INFO);
+	proc_title("%s", names[r.id]);
+	mains[r.id](&r);
+	_exit(1); /* a role's main does not return */
+}
+
+void
+role_ready(struct role *r)
+{
+	msg_start(&m, CTL_READY);
+	if (msg_send(r->ctl, &m) == -1)
+		fatal("the master does not listen: %s", strerror(errno));
+}
+
+noreturn void
+role_failed(struct role *r, const char *fmt, ...)
+{
+	char text[LOG_LINE_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	msg_start(&m, CTL_FAILED);
+	msg_put_str(&m, text);
+	if (msg_send(r->ctl, &m) == -1)
+		log_error("%s", text);
+	log_flush();
+	exit(1);
+}
+
+/* ---- the control channel in the service loop ---- */
+
+static struct role *watched;
+static void (*on_intro)(enum role_id, int);
+static void (*on_settings)(struct settings *);
+
+static void
+ctl_ready(void *arg, uint32_t events)
+{
+	struct role *r = arg;
+
+	(void)events;
+	int rc = msg_recv(r->ctl, &m);
+	if (rc == -1 && errno == EAGAIN)
+		return;
+	if (rc != 1) {
+		log_flush();
+		exit(0); /* the master has gone: so do we */
+	}
+	if (m.type == CTL_STOP) {
+		service_stop();
+	} else if (m.type == CTL_PEER && on_intro != NULL) {
+		uint32_t from = msg_get_u32(&m);
+		int fd = m.fd;
+		m.fd = -1;
+		on_intro(from < ROLE__N ? (enum role_id)from : ROLE_MASTER, fd);
+	} else if (m.type == CTL_SETTINGS && on_settings != NULL) {
+		on_settings(settings_from(r));
+	}
+	close_fd(&m.fd);
+}
+
+void
+role_watch_master(struct role *r, void (*add_intro)(enum role_id, int),
+    void (*new_settings)(struct settings *))
+{
+	watched = r;
+	on_intro = add_intro;
+	on_settings = new_settings;
+	if (watch_add(r->ctl, EPOLLIN, ctl_ready, r) == NULL)
+		fatal("control channel: %s", strerror(errno));
+}
+
+/* ---- introductions ---- */
+
+int
+introduce(int intro_sock, const struct intro *in)
+{
+	int end[2];
+
+	if (channel_pair(end) == -1)
+		return -1;
+	msg_start(&m, MSG_INTRODUCE);
+	msg_put_u32(&m, in->kind);
+	msg_put_str(&m, in->user);
+	msg_put_u32(&m, in->uid);
+	msg_put_u32(&m, in->gid);
+	msg_put_str(&m, in->home);
+	m.fd = end[1];
+	for (int tries = 0; msg_send(intro_sock, &m) == -1; tries++) {
+		/* The role reads these first and fast: a full socket means
+		 * that it is being started, or that many come at once. */
+		struct pollfd p = { .fd = intro_sock, .events = POLLOUT };
+		if ((errno != EAGAIN && errno != ETOOMANYREFS) || tries == 50) {
+			int e = errno;
+			close(end[0]);
+			close(end[1]);
+			m.fd = -1;
+			errno = e;
+			return -1;
+		}
+		poll(&p, errno == EAGAIN, 10);
+	}
+	close_fd(&m.fd);
+	return end[0];
+}
+
+struct introductions {
+	int sock;
+	struct watch *watch;
+	void (*add)(int, const struct intro *);
+};
+
+static void
+intro_ready(void *arg, uint32_t events)
+{
+	struct introductions *x = arg;
+	struct intro in = { 0 };
+
+	(void)events;
+	for (int i = 0; i < 64; i++) {
+		int rc = msg_recv(x->sock, &m);
+		if (rc == -1 && errno == EAGAIN)
+			return;
+		if (rc != 1 || m.type != MSG_INTRODUCE || m.fd == -1) {
+			close_fd(&m.fd);
+			watch_del(x->watch);
+			close(x->sock);
+			free(x);
+			return;
+		}
+		in.kind = (enum introduce)msg_get_u32(&m);
+		msg_get_str(&m, in.user, sizeof(in.user));
+		in.uid = msg_get_u32(&m);
+		in.gid = msg_get_u32(&m);
+		msg_get_str(&m, in.home, sizeof(in.home));
+		int fd = m.fd;
+		m.fd = -1;
+		if (msg_done(&m))
+			x->add(fd, &in);
+		else
+			close(fd);
+	}
+}
+
+void
+service_introductions(int sock, void (*add)(int, const struct intro *))
+{
+	struct introductions *x = calloc(1, sizeof(*x));
+
+	if (x == NULL)
+		fatal("out of memory");
+	*x = (struct introductions){ .sock = sock, .add = add };
+	x->watch = watch_add(sock, EPOLLIN, intro_ready, x);
+	if (x->watch == NULL)
+		fatal("introductions: %s", strerror(errno));
+}
+
+/* ---- forking within a role ---- */
+
+static bool
+kept(int fd, const int *keep, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (keep[i] == fd)
+			return true;
+	return false;
+}
+
+pid_t
+role_fork(const struct role *r, enum role_id as, const int *keep, unsigned n)
+{
+	int top = 3;
+	pid_t pid;
+
+	log_flush();
+	pid = fork();
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (unsigned i = 0; i < n; i++)
+		if (keep[i] >= top)
+			top = keep[i] + 1;
+	for (int fd = 3; fd < top; fd++)
+		if (!kept(fd, keep, n))
+			close(fd);
+	if (close_range((unsigned)top, ~0u, 0) == -1)
+		for (int fd = top; fd < 65536; fd++)
+			close(fd);
+	proc_title("%s", names[as]);
+	priv_drop(r, as, r->settings->empty_directory);
+	sandbox_enter(r, as);
+	return 0;
+}
