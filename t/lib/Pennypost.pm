@@ -1,0 +1,535 @@
+package Pennypost;
+# Both daemons on loopback in a directory of their own, for end-to-end tests.
+#
+#	my $pp = Pennypost->start;		# smtpd and pop3d, ready
+#	my $s = $pp->smtp;			# connected, greeting read
+#	$s->expect('EHLO c.test', qr/^250/);	# one test
+#
+# Safe beside other tests: every test process has a loopback address of its own,
+# made from its pid, so that no port is taken twice.  As root the roles get
+# numeric uids and the mailboxes belong to 64001 and up; no account is made.
+# Only processes that were started here are ended, each by its pid.
+use strict;
+use warnings;
+use Carp qw(croak);
+use Cwd qw(abs_path getcwd);
+use Exporter qw(import);
+use File::Temp ();
+use IO::Handle;
+use POSIX qw(:sys_wait_h setsid);
+use Scalar::Util ();
+use Test::More ();
+use Time::HiRes qw(sleep time);
+use Pennypost::Proc;
+use Pennypost::Talk;
+
+our @EXPORT = qw(have need wait_for slurp spew run is_root slow message
+    sent_part);
+
+# Nothing waits longer than this, whatever goes wrong.
+$SIG{ALRM} = sub { die "# the test took too long\n" };
+alarm($ENV{TEST_SECONDS} || 280);
+$SIG{PIPE} = 'IGNORE';
+$SIG{INT} = $SIG{TERM} = sub { exit 1 }; # so that END and DESTROY run
+
+my $top = abs_path(getcwd());
+my %program = (
+	smtpd => abs_path($ENV{SMTPD} || 'build/plain/smtpd/smtpd'),
+	pop3d => abs_path($ENV{POP3D} || 'build/plain/pop3d/pop3d'),
+);
+my $instances = 0;
+my %alive; # servers to be ended, by their address as a string
+
+sub is_root { $> == 0 }
+# How much slower than usual things are: sanitizers.
+sub slow { ($ENV{V} || '') eq 'asan' ? 4 : 1 }
+sub top { $top }
+sub program { $program{ $_[-1] } }
+
+# ---- little helpers ----
+
+sub slurp {
+	my $file = shift;
+	open my $f, '<:raw', $file or croak "$file: $!";
+	local $/;
+	return scalar(<$f>) // '';
+}
+
+sub spew {
+	my ($file, $text, $mode) = @_;
+	open my $f, '>:raw', $file or croak "$file: $!";
+	print $f $text;
+	close $f or croak "$file: $!";
+	chmod $mode, $file if defined $mode;
+}
+
+# Whether a program or a Perl module (with ::) is there.
+sub have {
+	my $what = shift;
+	return eval "require $what; 1" if $what =~ /::/;
+	return 1 if $what =~ m{/} && -x $what;
+	for my $dir (split(/:/, $ENV{PATH}), '/usr/sbin', '/sbin') {
+		return "$dir/$what" if -x "$dir/$what";
+	}
+	return '';
+}
+
+# Skips the whole test unless all of them are there.
+sub need {
+	for (@_) {
+		if ($_ eq 'root') {
+			Test::More::plan(skip_all => 'needs root')
+			    unless is_root();
+		} elsif (!have($_)) {
+			Test::More::plan(skip_all => "$_ is not installed");
+		}
+	}
+}
+
+# Calls the code until it is true, at most so many seconds.
+sub wait_for {
+	my ($seconds, $code) = @_;
+	my $end = time + $seconds * slow();
+	while (1) {
+		my $r = $code->();
+		return $r if $r;
+		return '' if time > $end;
+		sleep 0.01;
+	}
+}
+
+# Runs a command with a time limit and optional input.  Gives its exit status
+# (or "signal N", "timeout") and all it wrote.
+sub run {
+	my %o = ref $_[0] ? %{ +shift } : ();
+	my @cmd = @_;
+	my $out = File::Temp->new(TEMPLATE => '/tmp/pennypost-run.XXXXXX');
+	my $in = File::Temp->new(TEMPLATE => '/tmp/pennypost-run.XXXXXX');
+	print $in $o{input} // '';
+	$in->flush;
+	my $pid = fork // croak "fork: $!";
+	if ($pid == 0) {
+		open STDIN, '<', $in->filename or POSIX::_exit(126);
+		open STDOUT, '>&', $out or POSIX::_exit(126);
+		open STDERR, '>&', $out or POSIX::_exit(126);
+		%ENV = (%ENV, %{ $o{env} || {} });
+		chdir $o{dir} if $o{dir};
+		alarm 0;
+		$SIG{$_} = 'DEFAULT' for qw(PIPE INT TERM);
+		{ no warnings; exec { $cmd[0] } @cmd; }
+		print STDERR "$cmd[0]: $!\n";
+		POSIX::_exit(127);
+	}
+	my $done = wait_for($o{seconds} || 60,
+	    sub { waitpid($pid, WNOHANG) == $pid });
+	my $status = $? & 127 ? 'signal ' . ($? & 127) : $? >> 8;
+	if (!$done) {
+		kill 'KILL', $pid;
+		waitpid $pid, 0;
+		$status = 'timeout';
+	}
+	return ($status, slurp($out->filename));
+}
+
+# A small message with that subject.
+sub message {
+	my ($subject, @lines) = @_;
+	return join '', map "$_\r\n", 'From: Alice <alice@example.org>',
+	    'To: bob@example.org', "Subject: $subject", '',
+	    @lines ? @lines : "This is $subject.";
+}
+
+# What RETR gave, split into the trace header that we put on top and the rest.
+sub sent_part {
+	my $retr = shift;
+	my $trace = '';
+	$trace .= $1 while $retr =~ s/\A((?:Return-Path|X-Original-To|
+	    Delivered-To|Received):[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)//x;
+	return ($trace, $retr);
+}
+
+# ---- a pair of daemons ----
+
+# Options: daemons => [names], smtpd => { keyword => value }, pop3d => { ... },
+# both => { ... }; a value of undef leaves the keyword out, a list repeats it.
+# users => { name => password hash or undef for "NAME-pass" }, rsa => 1.
+sub new {
+	my ($class, %o) = @_;
+	my $tmp = File::Temp->newdir('pennypost-t.XXXXXX',
+	    DIR => $o{tmpdir} || $ENV{TMPDIR} || '/tmp');
+	my $n = $instances++;
+	my $self = bless {
+		tmp  => $tmp,
+		dir  => "$tmp",
+		addr => sprintf('127.%d.%d.%d', 64 + ($$ >> 16 & 63),
+		    $$ >> 8 & 255, $$ & 255),
+		port => {
+			mx         => 2525 + 1000 * $n,
+			submission => 2587 + 1000 * $n,
+			smtps      => 2465 + 1000 * $n,
+			pop3       => 2110 + 1000 * $n,
+			pop3s      => 2995 + 1000 * $n,
+		},
+		daemons => $o{daemons} || [qw(smtpd pop3d)],
+		pid     => {},
+		owner   => $$,
+		o       => \%o,
+	}, $class;
+	chmod 0755, $self->{dir};
+	$self->make_certificate('ecdsa');
+	$self->make_certificate('rsa') if $o{rsa};
+	$self->make_users;
+	$self->make_directories;
+	$self->write_config($_) for qw(smtpd pop3d);
+	return $self;
+}
+
+sub start {
+	my ($class, %o) = @_;
+	my $self = ref $class ? $class : $class->new(%o);
+	for my $d (@{ $self->{daemons} }) {
+		my $why = $self->launch($d);
+		next unless $why;
+		Test::More::diag($why);
+		Test::More::BAIL_OUT("$d does not start")
+		    if $ENV{BAIL_OUT};
+		die "$d does not start\n";
+	}
+	return $self;
+}
+
+sub dir { $_[0]{dir} }
+sub addr { $_[0]{addr} }
+sub port { $_[0]{port}{ $_[1] } }
+sub master { $_[0]{pid}{ $_[1] } }
+sub mailbox { "$_[0]{dir}/mail/$_[1]" }
+sub conf_file { "$_[0]{dir}/$_[1].conf" }
+
+# Numeric ids, distinct for each role; 0 where the caller is not root.
+my %role_uid = (
+	log => 64101, key => 64102, lookup => 64103, queue => 64104,
+	append => 64105, crypt => 64106, worker => 64107,
+);
+my %user_uid = (alice => 64001, bob => 64002, carol => 64003);
+sub role_uid {
+	my ($self, $daemon, $role) = @_;
+	return $> unless is_root();
+	# No role shares a uid with the other daemon's.
+	return ($role_uid{$role} || return 0) + ($daemon eq 'pop3d' ? 20 : 0);
+}
+sub user_uid {
+	my ($self, $user) = @_;
+	return is_root() ? $user_uid{$user} || 64050 : $>;
+}
+sub user_gid {
+	my ($self, $user) = @_;
+	return is_root() ? $self->user_uid($user) : $) + 0;
+}
+
+sub make_certificate {
+	my ($self, $kind) = @_;
+	my ($cert, $key) = $self->certificate($kind);
+	my @alg = $kind eq 'rsa' ? ('-newkey', 'rsa:2048') :
+	    ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1');
+	my ($st, $out) = run('openssl', 'req', '-x509', @alg, '-nodes', '-days',
+	    2, '-subj', '/CN=mail.example.org', '-addext',
+	    "subjectAltName=DNS:mail.example.org,IP:$self->{addr}",
+	    '-keyout', $key, '-out', $cert);
+	die "openssl req: $out" if $st ne '0';
+	chmod 0600, $key;
+}
+sub certificate {
+	my ($self, $kind) = @_;
+	return ("$self->{dir}/$kind.crt", "$self->{dir}/$kind.key");
+}
+
+sub make_users {
+	my $self = shift;
+	my %users = $self->{o}{users} ? %{ $self->{o}{users} } :
+	    map { $_ => undef } qw(alice bob carol);
+	my $text = '';
+	for my $u (sort keys %users) {
+		$text .= $self->user_line($u, $users{$u});
+	}
+	spew("$self->{dir}/users", $text, 0600);
+}
+# 1,000 rounds, so that a test is not spent on hashing.
+sub user_line {
+	my ($self, $u, $hash) = @_;
+	$hash //= crypt("$u-pass", '$6$rounds=1000$pennypost$');
+	return join(':', $u, $hash, $self->user_uid($u), $self->user_gid($u),
+	    ucfirst $u, "$self->{dir}/home/$u") . "\n";
+}
+
+sub make_directories {
+	my $self = shift;
+	my $dir = $self->{dir};
+	mkdir "$dir/$_" or die "$dir/$_: $!" for qw(mail empty queue home);
+	chmod 0755, "$dir/$_" for qw(empty home);
+	if (is_root()) {
+		# As Debian has /var/mail.
+		chown 0, 8, "$dir/mail";
+		chmod 02775, "$dir/mail";
+		my $q = $self->role_uid('smtpd', 'queue');
+		chown $q, $q, "$dir/queue";
+	}
+	chmod 0700, "$dir/queue";
+}
+
+sub config {
+	my ($self, $d) = @_;
+	my ($dir, $addr, $port) = @$self{qw(dir addr port)};
+	my @tls = map { join ' ', $self->certificate($_) }
+	    'ecdsa', $self->{o}{rsa} ? 'rsa' : ();
+	my %c = (
+		hostname            => 'mail.example.org',
+		tls_certificate     => \@tls,
+		users               => "$dir/users",
+		system_users        => 'no',
+		mailbox             => "$dir/mail/%u",
+		empty_directory     => "$dir/empty",
+		pid_file            => "$dir/$d.pid",
+		log_style           => 'postfix',
+		auth_failure_delay  => '10ms',
+		workers_idle        => 3,
+	);
+	if (is_root()) {
+		$c{role_user} = [ map { "$_ " . $self->role_uid($d, $_) }
+		    grep { $d eq 'smtpd' || !/^(?:lookup|queue|append)$/ }
+		    sort keys %role_uid ];
+	}
+	if ($d eq 'smtpd') {
+		$c{local_domains} = 'example.org';
+		$c{postmaster} = 'alice';
+		$c{queue_directory} = "$dir/queue";
+		$c{retry_min} = '1s';
+		$c{listen} = [ "mx $addr:$port->{mx}",
+			"submission $addr:$port->{submission} plaintext_auth",
+			"smtps $addr:$port->{smtps}" ];
+	} else {
+		$c{listen} = [ "pop3 $addr:$port->{pop3} plaintext_auth",
+			"pop3s $addr:$port->{pop3s}" ];
+	}
+	%c = (%c, %{ $self->{o}{both} || {} }, %{ $self->{o}{$d} || {} });
+	my $text = '';
+	for my $k (sort keys %c) {
+		for my $v (ref $c{$k} ? @{ $c{$k} } : $c{$k}) {
+			$text .= "$k $v\n" if defined $v;
+		}
+	}
+	return $text;
+}
+# With more => { keyword => value }: these change what new() was given.
+sub write_config {
+	my ($self, $d, %more) = @_;
+	$self->{o}{$d} = { %{ $self->{o}{$d} || {} }, %more };
+	spew($self->conf_file($d), $self->config($d), 0644);
+}
+
+# Starts one and waits until it is ready.  Gives '' or why not.
+sub launch {
+	my ($self, $d, @args) = @_;
+	my $log = "$self->{dir}/$d.log";
+	my $from = -s $log || 0;
+	croak "$d is not built" unless $program{$d} && -x $program{$d};
+	my $pid = fork // croak "fork: $!";
+	if ($pid == 0) {
+		setsid();
+		open STDIN, '<', '/dev/null';
+		open STDOUT, '>>', $log;
+		open STDERR, '>>', $log;
+		alarm 0;
+		$SIG{$_} = 'DEFAULT' for qw(PIPE INT TERM ALRM);
+		{
+			no warnings;
+			exec { $program{$d} } $program{$d}, '-e', '-f',
+			    $self->conf_file($d), @args;
+		}
+		POSIX::_exit(127);
+	}
+	$self->{pid}{$d} = $pid;
+	$alive{$self} = $self;
+	Scalar::Util::weaken($alive{$self});
+	my $ended;
+	my $ready = wait_for(20, sub {
+		return 1 if substr($self->log($d), $from) =~ /^\Q$d\E: ready$/m;
+		$ended = waitpid($pid, WNOHANG) == $pid;
+		return $ended;
+	});
+	return '' if $ready && !$ended;
+	delete $self->{pid}{$d} if $ended;
+	$self->kill_all($d) unless $ended;
+	return "$d " . ($ended ? "ended with status " . ($? >> 8) :
+	    "was not ready in time") . ":\n" . substr($self->log($d), $from);
+}
+
+sub log {
+	my ($self, $d) = @_;
+	return -e "$self->{dir}/$d.log" ? slurp("$self->{dir}/$d.log") : '';
+}
+# Waits for a line; gives it.  after => offset into the log.
+sub log_line {
+	my ($self, $d, $re, %o) = @_;
+	my $line = '';
+	wait_for($o{seconds} || 5, sub {
+		($line) = grep { $_ =~ $re }
+		    split /\n/, substr($self->log($d), $o{after} || 0);
+		defined $line;
+	});
+	return $line // '';
+}
+sub log_like {
+	my ($self, $d, $re, $name, %o) = @_;
+	my $l = $self->log_line($d, $re, %o);
+	return 1 if Test::More::ok($l ne '', $name || "$d logs $re");
+	my @all = split /\n/, substr($self->log($d), $o{after} || 0);
+	splice @all, 0, @all - 15 if @all > 15;
+	Test::More::diag("wanted: $re\n" . join "\n", @all);
+	return '';
+}
+
+# All processes of that daemon: [pid, role, title].
+sub procs {
+	my ($self, $d) = @_;
+	my $master = $self->{pid}{$d} or return;
+	return Pennypost::Proc::family($master, $d);
+}
+sub pids {
+	my ($self, $d, $role) = @_;
+	return map { $_->[0] } grep { $_->[1] eq $role } $self->procs($d);
+}
+
+# SIGTERM and wait.  Gives the exit status, or 'timeout'.
+sub stop {
+	my ($self, @which) = @_;
+	my $status;
+	for my $d (@which ? @which : keys %{ $self->{pid} }) {
+		my $pid = $self->{pid}{$d} or next;
+		my @all = $self->procs($d);
+		kill 'TERM', $pid;
+		if (wait_for(20, sub { waitpid($pid, WNOHANG) == $pid })) {
+			$status = $? & 127 ? 'signal ' . ($? & 127) : $? >> 8;
+			delete $self->{pid}{$d};
+			# Nobody may be left behind.
+			$self->{left}{$d} = wait_for(3, sub {
+				!grep { Pennypost::Proc::same($_) } @all
+			}) ? 0 : 1;
+			kill 'KILL', map { $_->[0] }
+			    grep { Pennypost::Proc::same($_) } @all;
+		} else {
+			$status = 'timeout';
+			$self->kill_all($d);
+		}
+	}
+	return $status;
+}
+# kill -9 of every process at once, the master first, so that nothing is
+# started anew.
+sub kill_all {
+	my ($self, @which) = @_;
+	for my $d (@which ? @which : keys %{ $self->{pid} }) {
+		my $pid = delete $self->{pid}{$d} or next;
+		my @all = Pennypost::Proc::family($pid, $d);
+		kill 'STOP', $pid;
+		@all = Pennypost::Proc::family($pid, $d);
+		kill 'KILL', $pid, map { $_->[0] } @all;
+		waitpid $pid, 0;
+		# What was forked meanwhile is still in the session.
+		for (1 .. 20) {
+			my @left = grep { $_->[0] != $pid }
+			    Pennypost::Proc::family($pid, $d);
+			last unless @left;
+			kill 'KILL', map { $_->[0] } @left;
+			sleep 0.01;
+		}
+	}
+}
+sub reload {
+	my ($self, $d) = @_;
+	kill 'HUP', $self->{pid}{$d};
+}
+
+sub DESTROY {
+	my $self = shift;
+	return if $self->{owner} != $$;
+	local ($?, $@);
+	delete $alive{$self};
+	$self->kill_all;
+	if ($ENV{KEEP}) {
+		$self->{tmp}->unlink_on_destroy(0);
+		print STDERR "# kept: $self->{dir}\n";
+	}
+}
+END {
+	local ($?, $@);
+	for (values %alive) {
+		$_->DESTROY if $_ && $_->{owner} == $$;
+	}
+}
+
+# ---- clients ----
+
+sub connect {
+	my ($self, $what, %o) = @_;
+	return Pennypost::Talk->tcp($self->{addr}, $self->{port}{$what},
+	    kind => $what =~ /pop/ ? 'pop3' : 'smtp', %o);
+}
+# Connected, greeting read.
+sub smtp {
+	my ($self, %o) = @_;
+	my $s = $self->connect($o{to} || 'mx', %o);
+	$s->{greeting} = $s->reply;
+	return $s;
+}
+sub pop3 {
+	my ($self, %o) = @_;
+	my $p = $self->connect($o{to} || 'pop3', %o);
+	$p->{greeting} = $p->reply;
+	return $p;
+}
+# Logged in.
+sub pop3_as {
+	my ($self, $user, %o) = @_;
+	my $p = $self->pop3(%o);
+	$p->cmd("USER $user");
+	my $r = $p->cmd('PASS ' . ($o{pass} // "$user-pass"));
+	$p->{login} = $r;
+	return $p;
+}
+
+# Sends one message; gives the reply to the last command that was answered.
+sub send {
+	my ($self, $to, $content, %o) = @_;
+	my $s = $self->smtp(%o);
+	my $r = $s->{greeting};
+	for my $c ('EHLO client.test', 'MAIL FROM:<' .
+	    ($o{from} // 'sender@client.test') . '>',
+	    (map "RCPT TO:<$_>", ref $to ? @$to : $to), 'DATA') {
+		return $r if $r !~ /^[23]/;
+		$r = $s->cmd($c);
+	}
+	$r = $s->data($content) if $r =~ /^354/;
+	$s->cmd('QUIT');
+	return $r;
+}
+# All messages of a user as RETR gives them.
+sub fetch {
+	my ($self, $user, %o) = @_;
+	my $p = $self->pop3_as($user, %o);
+	my ($n) = $p->cmd('STAT') =~ /^\+OK (\d+)/ or return;
+	my @m = map { $p->cmd("RETR $_") =~ /^\+OK/ ? $p->multi : undef }
+	    1 .. $n;
+	if ($o{delete}) {
+		$p->cmd("DELE $_") for 1 .. $n;
+	}
+	$p->cmd('QUIT');
+	return @m;
+}
+# The mailbox file, '' if there is none.
+sub mbox {
+	my ($self, $user) = @_;
+	my $f = $self->mailbox($user);
+	return -e $f ? slurp($f) : '';
+}
+
+1;
