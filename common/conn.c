@@ -130,7 +130,7 @@ wait_left(const struct conn *c, int64_t *until)
 		*until = now + c->timeout_ms;
 		if (c->deadline != 0 && c->deadline < *until)
 			*until = c->deadline;
-		if (*until == now)
+		else if (c->timeout_ms == 0)
 			return 0; /* what is there already may be taken */
 	}
 	return now >= *until ? -1 : (int)(*until - now);
