@@ -34,6 +34,12 @@ bad:
 	return false;
 }
 
+char *
+buf_room(struct buf *b, size_t n)
+{
+	return buf_reserve(b, n) ? b->p + b->n : NULL;
+}
+
 bool
 buf_add(struct buf *b, const void *p, size_t n)
 {

@@ -26,6 +26,9 @@ bool buf_adds(struct buf *b, const char *cstr);
 bool buf_addc(struct buf *b, char c);
 bool buf_addf(struct buf *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* Makes room for n more octets and returns where they go: the caller writes
+ * there and adds to b->n what it wrote.  NULL (and bad): they do not fit. */
+char *buf_room(struct buf *b, size_t n);
 struct view buf_view(const struct buf *b); /* dies at the next change */
 /* The content as a string; the terminator is not counted.  "" on failure. */
 const char *buf_cstr(struct buf *b);

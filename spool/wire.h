@@ -25,35 +25,44 @@ struct dot_reader {
 	bool bare_lf, bare_cr; /* such a thing was seen */
 };
 void dot_reader_init(struct dot_reader *);
-/* Reads from in, appends content to out.  Returns how many octets of in were
- * used; *end is set when the end-of-data was among them (what is behind it is
- * not used). */
+/* Reads from in, appends content to out: at most in.n + 1 octets.  Returns how
+ * many octets of in were used; *end is set when the end-of-data was among them
+ * (what is behind it is not used), else cleared.  When out is full, out->bad is
+ * set and reading goes on, so that the end of a message that is too large is
+ * still found. */
 size_t dot_read(struct dot_reader *, struct view in, struct buf *out,
     bool *end);
 
-/* content -> mbox body.  line_start is true at first. */
+/* content -> mbox.  Every line is quoted that needs it, in the header too:
+ * mboxrd: ^>*From gets one more '>'; mboxo: only ^From. */
 struct mbox_writer {
 	bool mboxrd;
 	int state;
 	size_t quoted; /* '>' seen at the start of the current line */
 };
 void mbox_writer_init(struct mbox_writer *, bool mboxrd);
-/* False: out is full or there is no memory. */
+/* False: out is full or there is no memory.  The result is exact: it fails only
+ * if the output itself does not fit. */
 bool wire_to_mbox(struct mbox_writer *, struct view in, struct buf *out);
 /* Ends the last line if it has no LF, and adds the blank line. */
 bool wire_to_mbox_end(struct mbox_writer *, struct buf *out);
 
-/* mbox body -> RETR octets: LF to CRLF, From_ unquoting, dot-stuffing.
- * body_lines_left: for TOP: -1 = all; the header is always given whole. */
+/* mbox -> RETR octets: LF to CRLF, From_ unquoting, dot-stuffing.  Give it what
+ * mbox_content() of spool/mbox.h says: neither the From_ line nor the blank line
+ * behind the message.  mboxrd takes one '>' off ^>+From; mboxo takes nothing off,
+ * because nobody can know whose the '>' is.  The line "." that ends the response
+ * is the caller's.  body_lines, for TOP: -1 = all; the header, and the blank line
+ * behind it, are always given whole. */
 struct mbox_reader {
 	bool mboxrd;
 	bool in_body;
 	int64_t lines_left;
-	bool done; /* TOP has given all it should */
+	bool done; /* TOP has given all it should; further input is ignored */
 	int state;
 	size_t quoted;
 };
 void mbox_reader_init(struct mbox_reader *, bool mboxrd, int64_t body_lines);
 bool mbox_to_wire(struct mbox_reader *, struct view in, struct buf *out);
+/* Ends the last line if it has no LF. */
 bool mbox_to_wire_end(struct mbox_reader *, struct buf *out);
 #endif
