@@ -24,7 +24,8 @@ struct user {
 };
 
 struct passdb;
-/* file "" or NULL: none.  with_hashes false: hashes are never kept in memory.
+/* Without settings->users there is no file.  with_hashes false: hashes are not
+ * kept in memory.  The settings are not needed afterwards.
  * NULL: *err (malloc'd) says "file:line: what to do". A missing file is an
  * error. */
 struct passdb *passdb_open(const struct settings *, bool with_hashes,
@@ -34,9 +35,18 @@ void passdb_free(struct passdb *); /* wipes */
  * content in force and is logged once. */
 void passdb_refresh(struct passdb *);
 /* 1: found, 0: no such user, -1: cannot be known now (log, answer 4xx).
- * A name that could not be a user's (too long, empty, with '/', ':', control
- * characters, or starting with '-' or '.') is not found and reaches no
- * database. */
+ * A name that could not be a user's (too long, empty, with '/', ':', blanks,
+ * control characters, or starting with '-' or '.') is not found and reaches no
+ * database.  Case: a line of the file whatever the case of its ASCII letters,
+ * then a system user of exactly this name, then one of the name in lower case.
+ */
 int passdb_find(struct passdb *, struct view name, bool want_hash,
     struct user *out);
+/* Whether crypt(3) could ever match it: not empty, not locked by '!' or '*',
+ * of a known method. */
+bool passdb_hash_usable(const char *hash);
+/* A hash with which somebody here could log in, as a model of how much work a
+ * check is: the file's first, else the system's first.  False: there is none.
+ */
+bool passdb_model_hash(struct passdb *, char hash[USER_HASH_MAX]);
 #endif

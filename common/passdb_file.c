@@ -1,0 +1,421 @@
+/*
+ * The users file.  Runs in: auth, lookup, deliver, maildrop.
+ *
+ * The file is read into one piece of memory of exactly its size, so that no
+ * copies of hashes are left behind, and cut into strings where it lies.  An
+ * index over the names, folded, makes the 100,000th user as cheap as the first.
+ */
+#define _GNU_SOURCE
+#include "common/passdb_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/passdb.h"
+
+struct entry {
+	uint32_t name, hash, gecos, home; /* offsets into text */
+	uid_t uid;
+	gid_t gid;
+	uint32_t line;
+	uint32_t next; /* in the same bucket: number + 1; 0 ends */
+};
+
+struct passdb_file {
+	const char *path; /* borrowed while reading */
+	char *text;	  /* size octets and a NUL */
+	size_t size;
+	struct entry *entries;
+	uint32_t n;
+	uint32_t *buckets; /* number of the first entry + 1 */
+	uint32_t mask;
+};
+
+/* Dovecot's names of schemes, and how a hash of each begins. */
+/* clang-format off */
+static const struct {
+	const char *name, *prefix;
+} schemes[] = {
+	{ "CRYPT",        "" },
+	{ "MD5-CRYPT",    "$1$" },
+	{ "SHA256-CRYPT", "$5$" },
+	{ "SHA512-CRYPT", "$6$" },
+	{ "BLF-CRYPT",    "$2" },
+};
+/* clang-format on */
+
+bool
+passdb_name_valid(struct view v)
+{
+	if (v.n == 0 || v.n >= USER_NAME_MAX || v.p[0] == '-' || v.p[0] == '.')
+		return false;
+	for (size_t i = 0; i < v.n; i++) {
+		unsigned char c = (unsigned char)v.p[i];
+		if (c <= ' ' || c == 0x7f || c == '/' || c == ':')
+			return false;
+	}
+	return true;
+}
+
+__attribute__((format(printf, 3, 4))) static bool
+bad(const struct passdb_file *f, char **err, const char *fmt, ...)
+{
+	char *what = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	int n = vasprintf(&what, fmt, ap);
+	va_end(ap);
+	if (n == -1 || asprintf(err, "%s%s", f->path, what) == -1)
+		*err = NULL;
+	if (n != -1)
+		free(what);
+	return false;
+}
+
+static uint32_t
+name_hash(struct view v)
+{
+	uint32_t h = 2166136261u; /* FNV-1a */
+
+	for (size_t i = 0; i < v.n; i++)
+		h = (h ^ (unsigned char)ascii_lower(v.p[i])) * 16777619u;
+	return h ^ h >> 15;
+}
+
+static const struct entry *
+entry_find(const struct passdb_file *f, struct view name)
+{
+	uint32_t i = f->buckets[name_hash(name) & f->mask];
+
+	while (i != 0 && !view_caseeqs(name, f->text + f->entries[i - 1].name))
+		i = f->entries[i - 1].next;
+	return i == 0 ? NULL : &f->entries[i - 1];
+}
+
+/* Checks the second field and takes a scheme off it.  A hash that crypt(3)
+ * does not know must not look like a wrong password for ever. */
+static bool
+hash_check(
+    const struct passdb_file *f, unsigned line, struct view *v, char **err)
+{
+	const char *prefix = "";
+
+	if (v->n > 0 && v->p[0] == '{') {
+		struct view name = { v->p + 1, v->n - 1 };
+		bool closed;
+		size_t i = 0;
+		name = view_split(&name, '}', &closed);
+		while (
+		    i < NELEM(schemes) && !view_caseeqs(name, schemes[i].name))
+			i++;
+		if (!closed || i == NELEM(schemes))
+			return bad(f, err,
+			    ":%u: password scheme {%.*s} is not supported: "
+			    "put a crypt(3) hash there, as made by "
+			    "'openssl passwd -6'",
+			    line, closed ? (int)(name.n > 32 ? 32 : name.n) : 0,
+			    name.p);
+		*v = (struct view){ name.p + name.n + 1, v->n - name.n - 2 };
+		prefix = schemes[i].prefix;
+	}
+	if (v->n >= USER_HASH_MAX)
+		return bad(f, err, ":%u: hash longer than %d octets", line,
+		    USER_HASH_MAX - 1);
+	char hash[USER_HASH_MAX];
+	bool good =
+	    view_copy(*v, hash, sizeof(hash)) &&
+	    (v->n == 0 || strchr("!*", hash[0]) != NULL ||
+		(view_casestarts(*v, prefix) && passdb_hash_usable(hash)));
+	explicit_bzero(hash, sizeof(hash));
+	return good ||
+	       bad(f, err,
+		   ":%u: the second field is no crypt(3) hash%s%s: make one "
+		   "with "
+		   "'openssl passwd -6', or put '!' there to lock the user out",
+		   line, prefix[0] == '\0' ? "" : " that begins with ", prefix);
+}
+
+/* Empty is allowed for whoever cannot act as somebody else anyway. */
+static bool
+id_check(const struct passdb_file *f, unsigned line, struct view v,
+    const char *what, uint32_t own, uint32_t *out, char **err)
+{
+	unsigned long long u;
+
+	*out = own;
+	if (v.n == 0 && geteuid() != 0)
+		return true;
+	if (!view_number(v, UINT32_MAX - 1, &u))
+		return bad(f, err,
+		    ":%u: %s must be a number (name:hash:uid:gid:gecos:home)",
+		    line, what);
+	*out = (uint32_t)u;
+	return true;
+}
+
+static bool
+printable(struct view v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if ((unsigned char)v.p[i] < 0x20 || v.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* Makes v, which lies in the text and ends at a separator, a string. */
+static uint32_t
+place(struct passdb_file *f, struct view v)
+{
+	if (v.n == 0)
+		return (uint32_t)f->size; /* the NUL at the end */
+	uint32_t at = (uint32_t)(v.p - f->text);
+	f->text[at + v.n] = '\0';
+	return at;
+}
+
+enum { NAME, HASH, UID, GID, GECOS, HOME, SHELL, FIELDS };
+
+/* Checks what is not the business of the functions above. */
+static bool
+fields_check(const struct passdb_file *f, unsigned line, const struct view *v,
+    char **err)
+{
+	if (!passdb_name_valid(v[NAME]))
+		return bad(f, err,
+		    ":%u: no name for a user: 1 to %d octets, no blank or '/', "
+		    "not beginning with '-' or '.'",
+		    line, USER_NAME_MAX - 1);
+	if (v[HOME].n >= USER_HOME_MAX || !printable(v[HOME]) ||
+	    (v[HOME].n > 0 && v[HOME].p[0] != '/'))
+		return bad(f, err,
+		    ":%u: the sixth field, home, must begin with '/' and have "
+		    "at most %d octets",
+		    line, USER_HOME_MAX - 1);
+	if (!printable(v[GECOS]))
+		return bad(
+		    f, err, ":%u: control character in the fifth field", line);
+	const struct entry *twin = entry_find(f, v[NAME]);
+	if (twin != NULL)
+		return bad(f, err, ":%u: user '%s' was defined in line %u",
+		    line, f->text + twin->name, (unsigned)twin->line);
+	return true;
+}
+
+/* One line that is neither blank nor a comment. */
+static bool
+line_add(struct passdb_file *f, unsigned line, struct view rest, bool hashes,
+    char **err)
+{
+	struct view v[FIELDS];
+	struct entry e = { .line = line };
+	bool more;
+
+	for (int i = 0; i < FIELDS; i++) {
+		v[i] = view_split(&rest, ':', &more);
+		if (i == NAME && !more)
+			return bad(f, err,
+			    ":%u: not name:hash:uid:gid:gecos:home", line);
+	}
+	if (!fields_check(f, line, v, err) ||
+	    !hash_check(f, line, &v[HASH], err) ||
+	    !id_check(f, line, v[UID], "uid", geteuid(), &e.uid, err) ||
+	    !id_check(f, line, v[GID], "gid", getegid(), &e.gid, err))
+		return false;
+	if (!hashes) { /* extra may hold a second secret */
+		explicit_bzero(f->text + (v[HASH].p - f->text), v[HASH].n);
+		if (rest.n > 0)
+			explicit_bzero(f->text + (rest.p - f->text), rest.n);
+		v[HASH].n = 0;
+	}
+	uint32_t *b = &f->buckets[name_hash(v[NAME]) & f->mask];
+	e.name = place(f, v[NAME]);
+	e.hash = place(f, v[HASH]);
+	e.gecos = place(f, v[GECOS]);
+	e.home = place(f, v[HOME]);
+	e.next = *b;
+	f->entries[f->n] = e;
+	*b = ++f->n;
+	return true;
+}
+
+/* Makes room for as many users as there are lines. */
+static bool
+index_alloc(struct passdb_file *f)
+{
+	uint32_t lines = 1, buckets = 16;
+	const char *at = f->text;
+
+	while (
+	    (at = memchr(at, '\n', f->size - (size_t)(at - f->text))) != NULL) {
+		lines++;
+		at++;
+	}
+	while (buckets < lines)
+		buckets *= 2;
+	f->entries = calloc(lines, sizeof(*f->entries));
+	f->buckets = calloc(buckets, sizeof(*f->buckets));
+	f->mask = buckets - 1;
+	return f->entries != NULL && f->buckets != NULL;
+}
+
+static bool
+parse(struct passdb_file *f, bool hashes, char **err)
+{
+	struct view rest = { f->text, f->size };
+
+	if (!index_alloc(f))
+		return bad(f, err, ": out of memory");
+	for (unsigned line = 1; rest.n > 0; line++) {
+		struct view v = view_split(&rest, '\n', NULL);
+		if (v.n > 0 && v.p[v.n - 1] == '\r')
+			v.n--;
+		struct view text = view_trim(v);
+		if (text.n == 0 || text.p[0] == '#')
+			continue;
+		if (!line_add(f, line, text, hashes, err))
+			return false;
+	}
+	return true;
+}
+
+/* Whoever can write this file is everybody; whoever can read it may guess. */
+static bool
+owner_check(const struct passdb_file *f, const struct stat *st, char **err)
+{
+	if (!S_ISREG(st->st_mode))
+		return bad(f, err, ": not a regular file");
+	if (st->st_uid != 0 && st->st_uid != geteuid())
+		return bad(f, err,
+		    ": belongs to uid %u: the users file must be %s: "
+		    "chown %u '%s'",
+		    (unsigned)st->st_uid, geteuid() == 0 ? "root's" : "yours",
+		    (unsigned)geteuid(), f->path);
+	if (st->st_mode & (S_IWGRP | S_IRWXO))
+		return bad(f, err,
+		    ": mode %04o: others can %s the users file: "
+		    "chmod 0640 '%s'",
+		    (unsigned)st->st_mode & 07777,
+		    st->st_mode & (S_IWGRP | S_IWOTH) ? "change" : "read",
+		    f->path);
+	if (st->st_size > PASSDB_FILE_MAX)
+		return bad(
+		    f, err, ": larger than %d MiB", PASSDB_FILE_MAX >> 20);
+	return true;
+}
+
+static bool
+same(const struct stat *a, const struct stat *b)
+{
+	return a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static bool
+slurp(struct passdb_file *f, int fd, const struct stat *st, char **err)
+{
+	struct stat after;
+	size_t want = (size_t)st->st_size;
+
+	f->text = calloc(1, want + 1);
+	if (f->text == NULL)
+		return bad(f, err, ": out of memory");
+	while (f->size < want) {
+		ssize_t n = read(fd, f->text + f->size, want - f->size);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return bad(f, err, ": %s", strerror(errno));
+		if (n == 0)
+			break;
+		f->size += (size_t)n;
+	}
+	if (f->size < want || fstat(fd, &after) == -1 || !same(st, &after))
+		return bad(f, err, ": changed while it was read");
+	return true;
+}
+
+struct passdb_file *
+passdb_file_read(const char *path, bool hashes, struct stat *st, char **err)
+{
+	struct passdb_file *f = calloc(1, sizeof(*f));
+	bool good = false;
+	int fd = -1;
+
+	*err = NULL;
+	memset(st, 0, sizeof(*st));
+	if (f == NULL)
+		return NULL;
+	f->path = path;
+	/* O_NONBLOCK: a FIFO must not stop us; owner_check refuses it. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd == -1 || fstat(fd, st) == -1) {
+		bad(f, err, ": cannot be read: %s%s", strerror(errno),
+		    errno == ENOENT ? "; create it, or take 'users' out of the "
+				      "configuration"
+				    : "");
+		goto out;
+	}
+	good = owner_check(f, st, err) && slurp(f, fd, st, err) &&
+	       parse(f, hashes, err);
+out:
+	if (fd != -1)
+		close(fd);
+	f->path = NULL;
+	if (good)
+		return f;
+	passdb_file_free(f);
+	return NULL;
+}
+
+void
+passdb_file_free(struct passdb_file *f)
+{
+	if (f == NULL)
+		return;
+	if (f->text != NULL)
+		explicit_bzero(f->text, f->size);
+	free(f->text);
+	free(f->entries);
+	free(f->buckets);
+	free(f);
+}
+
+bool
+passdb_file_find(
+    const struct passdb_file *f, struct view name, struct passdb_line *out)
+{
+	const struct entry *e = entry_find(f, name);
+
+	if (e == NULL)
+		return false;
+	*out = (struct passdb_line){ .name = f->text + e->name,
+		.hash = f->text + e->hash,
+		.gecos = f->text + e->gecos,
+		.home = f->text + e->home,
+		.uid = e->uid,
+		.gid = e->gid };
+	return true;
+}
+
+const char *
+passdb_file_first_hash(const struct passdb_file *f)
+{
+	for (uint32_t i = 0; i < f->n; i++)
+		if (passdb_hash_usable(f->text + f->entries[i].hash))
+			return f->text + f->entries[i].hash;
+	return "";
+}
+
+unsigned
+passdb_file_count(const struct passdb_file *f)
+{
+	return f->n;
+}
