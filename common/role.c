@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/ctl.h"
@@ -213,6 +214,11 @@ introduce(int intro_sock, const struct intro *in)
 
 	if (channel_pair(end) == -1)
 		return -1;
+	/* The log wants the kernel to say who wrote each line, from the first
+	 * on. */
+	if (in->kind == INTRO_LOG && setsockopt(end[1], SOL_SOCKET,
+	    SO_PASSCRED, &(int){ 1 }, sizeof(int)) == -1)
+		fatal("SO_PASSCRED: %s", strerror(errno));
 	msg_start(&m, MSG_INTRODUCE);
 	msg_put_u32(&m, in->kind);
 	msg_put_str(&m, in->user);

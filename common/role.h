@@ -76,6 +76,7 @@ struct role {
 enum { MSG_INTRODUCE = 30 };
 enum introduce {
 	INTRO_WORKER, /* a worker: anonymous, no right but what all have */
+	INTRO_LOG,    /* to log: whoever writes there */
 	INTRO_QUEUE,  /* to deliver: the queue */
 	INTRO_USER    /* to queue or maildrop: whoever asks is this user */
 };
@@ -120,6 +121,13 @@ void role_watch_master(struct role *,
 /* chroot (NULL: none), groups, gid, uid; then proves that there is no way
  * back.  Without root: only what needs none.  Never returns on failure. */
 void priv_drop(const struct role *, enum role_id as, const char *root);
+/* The user that a role runs as (role_user, or pennypost-ROLE).  False: err is
+ * one line that says what to create. */
+bool priv_user(const struct role *, enum role_id as, uid_t *uid, gid_t *gid,
+    char *err, size_t size);
+/* Becomes this user for good, without any group but gid, and proves it; for
+ * children of root roles.  Never returns on failure. */
+void priv_become(uid_t uid, gid_t gid);
 /* rlimits, no_new_privs, not dumpable, Landlock, seccomp in kill mode. */
 void sandbox_enter(const struct role *, enum role_id as);
 /* Sets what ps shows: "smtpd: worker 192.0.2.1 RCPT". */

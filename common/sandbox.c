@@ -1,0 +1,240 @@
+/*
+ * The sandbox of each role: resource limits, no_new_privs, Landlock, and a
+ * seccomp filter that kills.  Runs in: every role, once, at its start.
+ *
+ * A role's filter is one array; each row that is not plain reading and writing
+ * says why it is there.  Harmless calls that libraries try on their own get an
+ * errno, all others kill the process.
+ */
+#define _GNU_SOURCE
+#include "common/role.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/sandbox.h"
+#include "common/view.h"
+
+#if defined(__x86_64__)
+#define ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define ARCH AUDIT_ARCH_AARCH64
+#elif defined(__riscv) && __riscv_xlen == 64
+#define ARCH AUDIT_ARCH_RISCV64
+#else
+#error "add this processor's AUDIT_ARCH_ constant"
+#endif
+
+/* Sanitizers need calls of their own at any time: no filter in such builds. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+enum { FILTER_MAX = 1024 };
+
+struct filter {
+	struct sock_filter op[FILTER_MAX];
+	unsigned short n;
+};
+
+static void
+add(struct filter *f, uint16_t code, uint8_t jt, uint8_t jf, uint32_t k)
+{
+	if (f->n == FILTER_MAX)
+		fatal("seccomp filter too long");
+	f->op[f->n++] = (struct sock_filter){ code, jt, jf, k };
+}
+
+static void
+add_return(struct filter *f, uint32_t action)
+{
+	add(f, BPF_RET | BPF_K, 0, 0, action);
+}
+
+static void
+load_arg(struct filter *f, unsigned arg)
+{
+	/* The low half: all that we look at are ints. */
+	add(f, BPF_LD | BPF_W | BPF_ABS, 0, 0,
+	    (uint32_t)(offsetof(struct seccomp_data, args) + 8 * arg));
+}
+
+static void
+load_nr(struct filter *f)
+{
+	add(f, BPF_LD | BPF_W | BPF_ABS, 0, 0,
+	    offsetof(struct seccomp_data, nr));
+}
+
+static void
+add_rule(struct filter *f, const struct rule *r)
+{
+	const uint16_t equal = BPF_JMP | BPF_JEQ | BPF_K;
+
+	switch (r->kind) {
+	case RULE_NONE:
+	case RULE_END:
+		break;
+	case RULE_ALLOW:
+		add(f, equal, 0, 1, r->nr);
+		add_return(f, SECCOMP_RET_ALLOW);
+		break;
+	case RULE_ERRNO:
+		add(f, equal, 0, 1, r->nr);
+		add_return(f, SECCOMP_RET_ERRNO | r->value);
+		break;
+	case RULE_ARG: /* allowed if that argument has that value */
+		add(f, equal, 0, 4, r->nr);
+		load_arg(f, r->arg);
+		add(f, equal, 0, 1, r->value);
+		add_return(f, SECCOMP_RET_ALLOW);
+		load_nr(f);
+		break;
+	case RULE_WITHOUT: /* allowed if that argument has none of the bits */
+		add(f, equal, 0, 4, r->nr);
+		load_arg(f, r->arg);
+		add(f, BPF_JMP | BPF_JSET | BPF_K, 1, 0, r->value);
+		add_return(f, SECCOMP_RET_ALLOW);
+		load_nr(f);
+		break;
+	}
+}
+
+static void
+seccomp_enter(const struct rule *const *lists)
+{
+	static struct filter f;
+
+	f.n = 0;
+	add(&f, BPF_LD | BPF_W | BPF_ABS, 0, 0,
+	    offsetof(struct seccomp_data, arch));
+	add(&f, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, ARCH);
+	add_return(&f, SECCOMP_RET_KILL_PROCESS);
+	load_nr(&f);
+	for (; *lists != NULL; lists++)
+		for (const struct rule *r = *lists; r->kind != RULE_END; r++)
+			add_rule(&f, r);
+	add_return(&f, SECCOMP_RET_KILL_PROCESS);
+	struct sock_fprog p = { f.n, f.op };
+	if (!SANITIZED &&
+	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &p) == -1)
+		fatal("seccomp: %s; the kernel needs CONFIG_SECCOMP_FILTER",
+		    strerror(errno));
+}
+
+/*
+ * No path at all, no TCP port, no abstract socket, no signal outside: for the
+ * roles that are handed everything.  As far as the kernel knows how; the
+ * numbers are those of its ABI, of which older headers know less.
+ */
+static void
+landlock_enter(void)
+{
+	struct {
+		uint64_t fs, net, scoped;
+	} rules = { .fs = (1ULL << 13) - 1 };
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1u);
+	size_t size = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
+
+	if (abi < 1)
+		return; /* the master has logged it */
+	if (abi >= 2)
+		rules.fs |= 1ULL << 13; /* REFER */
+	if (abi >= 3)
+		rules.fs |= 1ULL << 14; /* TRUNCATE by path */
+	if (abi >= 5)
+		rules.fs |= 1ULL << 15; /* IOCTL_DEV */
+	if (abi >= 4)
+		rules.net = 3; /* bind, connect TCP */
+	if (abi >= 6)
+		rules.scoped = 3; /* abstract unix sockets, signals */
+	int fd = (int)syscall(SYS_landlock_create_ruleset, &rules, size, 0);
+	if (fd == -1 || syscall(SYS_landlock_restrict_self, fd, 0) == -1)
+		fatal("landlock: %s", strerror(errno));
+	close(fd);
+}
+
+bool
+sandbox_landlock_missing(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, 1u) < 1;
+}
+
+bool
+sandbox_compiled_out(void)
+{
+	return SANITIZED;
+}
+
+static void
+limit(int what, rlim_t value)
+{
+	struct rlimit l = { value, value }, now;
+
+	if (getrlimit((__rlimit_resource_t)what, &now) == 0 &&
+	    now.rlim_max < value)
+		l.rlim_cur = l.rlim_max = now.rlim_max;
+	if (setrlimit((__rlimit_resource_t)what, &l) == -1)
+		fatal("setrlimit: %s", strerror(errno));
+}
+
+static void
+limits_enter(const struct role *r, enum role_id as)
+{
+	bool forks = as == ROLE_POOL || as == ROLE_AUTH || as == ROLE_DELIVER ||
+	    as == ROLE_MAILDROP || as == ROLE_QUEUE;
+
+	limit(RLIMIT_CORE, 0);
+	if (!forks && r->root)
+		limit(RLIMIT_NPROC, 0);
+	if (as == ROLE_WORKER) {
+		limit(RLIMIT_NOFILE, 64 + ROLE_LISTEN_MAX);
+		/* The one file that it writes is the queue's, for content. */
+		limit(RLIMIT_FSIZE, r->pop3 ? 0 :
+		    (rlim_t)r->settings->message_size_max + 65536);
+	}
+	if (!SANITIZED &&
+	    (as == ROLE_WORKER || as == ROLE_CRYPT || as == ROLE_KEY))
+		limit(RLIMIT_AS, r->pop3 && as == ROLE_WORKER ?
+		    (rlim_t)2 << 30 : (rlim_t)512 << 20);
+}
+
+void
+sandbox_enter(const struct role *r, enum role_id as)
+{
+	const struct rule *const *lists = sandbox_rules(as);
+
+	limits_enter(r, as);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		fatal("no_new_privs: %s", strerror(errno));
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1)
+		fatal("not dumpable: %s", strerror(errno));
+	/* Credentials have changed, which forgets it.  A worker outlives its
+	 * pool until its session ends; all others go with their parent. */
+	if (as != ROLE_WORKER)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (as == ROLE_POOL || as == ROLE_KEY || as == ROLE_APPEND ||
+	    as == ROLE_CRYPT)
+		landlock_enter(); /* workers inherit the pool's */
+	seccomp_enter(lists);
+}

@@ -1,0 +1,199 @@
+/*
+ * Which system calls each role may make.  Data, to be read.
+ */
+#define _GNU_SOURCE
+#include "common/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "common/view.h"
+
+#define ALLOW(call) { RULE_ALLOW, __NR_##call, 0, 0 }
+#define FAIL(call, e) { RULE_ERRNO, __NR_##call, 0, (e) }
+#define IF(call, a, v) { RULE_ARG, __NR_##call, (a), (v) }
+#define WITHOUT(call, a, bits) { RULE_WITHOUT, __NR_##call, (a), (bits) }
+#define END { RULE_END, 0, 0, 0 }
+
+/* clang-format off */
+
+/* Every role: channels, memory that is never executable, time, its end. */
+static const struct rule base[] = {
+	ALLOW(sendmsg), ALLOW(recvmsg), ALLOW(sendto), ALLOW(recvfrom),
+	ALLOW(epoll_ctl), ALLOW(epoll_pwait), ALLOW(ppoll),
+#ifdef __NR_epoll_wait
+	ALLOW(epoll_wait),
+#endif
+#ifdef __NR_poll
+	ALLOW(poll),
+#endif
+	ALLOW(read), ALLOW(write), ALLOW(readv), ALLOW(writev), ALLOW(close),
+	WITHOUT(mmap, 2, PROT_EXEC), WITHOUT(mprotect, 2, PROT_EXEC),
+	ALLOW(munmap), ALLOW(mremap), ALLOW(brk), ALLOW(madvise),
+	ALLOW(clock_gettime), ALLOW(gettimeofday), ALLOW(getrandom),
+	ALLOW(getpid), ALLOW(gettid),
+	ALLOW(futex),            /* OpenSSL's and libc's once-only code */
+	ALLOW(rt_sigreturn), ALLOW(rt_sigprocmask), ALLOW(rt_sigaction),
+	ALLOW(restart_syscall), ALLOW(exit), ALLOW(exit_group),
+	ALLOW(fstat), ALLOW(lseek),
+	IF(fcntl, 1, F_GETFL), IF(fcntl, 1, F_SETFL),
+	IF(prctl, 0, PR_SET_NAME), IF(prctl, 0, PR_SET_PDEATHSIG),
+	/* glibc's fstat before 2.33 and on some processors */
+	WITHOUT(newfstatat, 3, ~0x1000u), /* AT_EMPTY_PATH only, see below */
+	/* libc reads configuration lazily (locale, zone, NSS): it must do
+	 * without. */
+	FAIL(openat, EACCES), FAIL(faccessat, EACCES), FAIL(readlinkat, EACCES),
+#ifdef __NR_open
+	FAIL(open, EACCES), FAIL(access, EACCES), FAIL(readlink, EACCES),
+#endif
+	FAIL(uname, EPERM), FAIL(sysinfo, EPERM), FAIL(ioctl, ENOTTY),
+	FAIL(sched_getaffinity, EPERM), FAIL(getrusage, EPERM),
+	END
+};
+
+/* One client: accept it, know its address, talk to it. */
+static const struct rule worker[] = {
+	ALLOW(accept4), ALLOW(shutdown),
+	ALLOW(epoll_create1),    /* its own set: listening sockets, pool */
+	ALLOW(getpeername), ALLOW(getsockname), ALLOW(getsockopt),
+	ALLOW(setsockopt),       /* TCP_NODELAY, keep-alive */
+	ALLOW(pread64),          /* the mbox (pop3d), large content (smtpd) */
+	ALLOW(pwrite64), ALLOW(ftruncate),
+	IF(fcntl, 1, F_OFD_SETLK), /* pop3d: the mbox is locked while scanned */
+	ALLOW(clock_nanosleep),  /* between two tries of that lock */
+	END
+};
+
+/* Forks workers and makes their channels. */
+static const struct rule pool[] = {
+	ALLOW(clone), ALLOW(set_robust_list), ALLOW(wait4), ALLOW(socketpair),
+#ifdef __NR_fork
+	ALLOW(fork),
+#endif
+#ifdef __NR_rseq
+	ALLOW(rseq),
+#endif
+	ALLOW(kill),             /* a worker that broke the protocol */
+	ALLOW(prlimit64), ALLOW(prctl), ALLOW(seccomp), /* the worker's own
+				  * sandbox is entered after the fork */
+	ALLOW(epoll_create1), ALLOW(signalfd4), ALLOW(getppid),
+	END
+};
+
+/* Nothing: it signs what it is asked to. */
+static const struct rule key[] = {
+	ALLOW(mlock), ALLOW(munlock), ALLOW(dup),
+	END
+};
+
+/* Nothing: it computes. */
+static const struct rule crypt_proc[] = {
+	ALLOW(epoll_create1),
+	END
+};
+
+/* Forks children that drop to another user and enter a sandbox. */
+static const struct rule forks[] = {
+	ALLOW(clone), ALLOW(set_robust_list), ALLOW(wait4), ALLOW(kill),
+#ifdef __NR_fork
+	ALLOW(fork),
+#endif
+#ifdef __NR_rseq
+	ALLOW(rseq),
+#endif
+	ALLOW(socketpair), ALLOW(pipe2), ALLOW(close_range),
+	ALLOW(epoll_create1), ALLOW(signalfd4), ALLOW(getppid),
+	ALLOW(chroot), ALLOW(chdir), ALLOW(umask),
+	ALLOW(setgroups), ALLOW(getgroups), ALLOW(setresuid), ALLOW(setresgid),
+	ALLOW(getresuid), ALLOW(getresgid), ALLOW(setuid), ALLOW(setreuid),
+	ALLOW(capget), ALLOW(prctl), ALLOW(prlimit64), ALLOW(seccomp),
+	ALLOW(landlock_create_ruleset), ALLOW(landlock_restrict_self),
+	ALLOW(getuid), ALLOW(geteuid), ALLOW(getgid), ALLOW(getegid),
+	END
+};
+
+/* Reads files by name: the users file, and what NSS needs for the system's
+ * users, sockets of nscd and systemd's user database among it. */
+static const struct rule reads_files[] = {
+	ALLOW(openat), ALLOW(newfstatat), ALLOW(faccessat), ALLOW(readlinkat),
+	ALLOW(statx), ALLOW(getdents64), ALLOW(pread64), ALLOW(uname),
+#ifdef __NR_open
+	ALLOW(open), ALLOW(access), ALLOW(readlink), ALLOW(stat), ALLOW(lstat),
+#endif
+	IF(socket, 0, 1 /* AF_UNIX */), ALLOW(connect), ALLOW(getsockopt),
+	ALLOW(setsockopt), ALLOW(getpeername), ALLOW(getsockname),
+	ALLOW(ioctl), ALLOW(prctl), ALLOW(getuid), ALLOW(geteuid),
+	ALLOW(mmap), ALLOW(mprotect), /* NSS loads modules: executable */
+	ALLOW(fcntl), ALLOW(getrusage), ALLOW(sched_getaffinity),
+	ALLOW(sysinfo), ALLOW(statfs), ALLOW(fstatfs), ALLOW(flock),
+	ALLOW(timerfd_create), ALLOW(timerfd_settime), ALLOW(getresuid),
+	ALLOW(getresgid), ALLOW(clock_nanosleep), ALLOW(prlimit64),
+	END
+};
+
+/* Opens mailboxes as their owner, makes state directories, takes locks. */
+static const struct rule opens_mailboxes[] = {
+	ALLOW(setfsuid), ALLOW(setfsgid),
+	ALLOW(mkdirat), ALLOW(fchownat), ALLOW(fchown), ALLOW(fchmod),
+	ALLOW(fchmodat), ALLOW(unlinkat), ALLOW(renameat), ALLOW(renameat2),
+	ALLOW(linkat), ALLOW(pwrite64), ALLOW(ftruncate), ALLOW(fsync),
+	ALLOW(fdatasync), ALLOW(pwritev), ALLOW(preadv),
+#ifdef __NR_mkdir
+	ALLOW(mkdir), ALLOW(unlink), ALLOW(rename),
+#endif
+	END
+};
+
+/* Writes mailboxes that it was handed. */
+static const struct rule append[] = {
+	ALLOW(pread64), ALLOW(pwrite64), ALLOW(pwritev), ALLOW(preadv),
+	ALLOW(ftruncate), ALLOW(fsync), ALLOW(fdatasync),
+	IF(fcntl, 1, F_OFD_SETLK),
+	ALLOW(newfstatat),       /* is it still the file of that name? */
+	ALLOW(epoll_create1), ALLOW(clock_nanosleep),
+	END
+};
+
+/* Files in its own directory, which is its root. */
+static const struct rule queue[] = {
+	ALLOW(openat), ALLOW(newfstatat), ALLOW(faccessat), ALLOW(statx),
+	ALLOW(getdents64), ALLOW(mkdirat), ALLOW(unlinkat), ALLOW(linkat),
+	ALLOW(renameat), ALLOW(renameat2), ALLOW(pread64), ALLOW(pwrite64),
+	ALLOW(preadv), ALLOW(pwritev), ALLOW(ftruncate), ALLOW(fallocate),
+	ALLOW(fsync), ALLOW(fdatasync), ALLOW(copy_file_range),
+	ALLOW(sendfile), ALLOW(statfs), ALLOW(fstatfs), ALLOW(fcntl),
+	ALLOW(socketpair), ALLOW(dup), ALLOW(umask), ALLOW(fchmod),
+	ALLOW(clock_nanosleep), ALLOW(syncfs),
+	END
+};
+
+/* Connects to the system's log, again when that was restarted. */
+static const struct rule logger[] = {
+	IF(socket, 0, 1 /* AF_UNIX */), ALLOW(connect),
+	ALLOW(getsockopt), ALLOW(setsockopt),
+	END
+};
+
+static const struct rule *const lists[ROLE__N][8] = {
+	[ROLE_LOG] = { logger, base },
+	[ROLE_POOL] = { worker, pool, base },
+	[ROLE_WORKER] = { worker, base },
+	[ROLE_KEY] = { key, base },
+	[ROLE_AUTH] = { reads_files, forks, base },
+	[ROLE_LOOKUP] = { reads_files, base },
+	[ROLE_QUEUE] = { queue, forks, base },
+	[ROLE_DELIVER] = { reads_files, opens_mailboxes, forks, base },
+	[ROLE_MAILDROP] = { reads_files, opens_mailboxes, forks, base },
+	[ROLE_APPEND] = { append, base },
+	[ROLE_CRYPT] = { crypt_proc, base },
+};
+/* clang-format on */
+
+const struct rule *const *
+sandbox_rules(enum role_id id)
+{
+	return lists[id];
+}
