@@ -207,6 +207,14 @@ dir_open(const struct mailbox_path *path, const struct user *u, int *dirfd,
 	return rc;
 }
 
+#define ROOT_REFUSED "uid 0 has no mailbox here; use an alias"
+
+static bool
+is_root(const struct user *u)
+{
+	return geteuid() == 0 && u->uid == 0;
+}
+
 enum status
 mailbox_dir_open(const struct mailbox_path *path, const struct user *u,
     int *dirfd, struct stat *st, char *why, size_t why_size)
@@ -215,9 +223,8 @@ mailbox_dir_open(const struct mailbox_path *path, const struct user *u,
 
 	*dirfd = -1;
 	why[0] = '\0';
-	if (geteuid() == 0 && u->uid == 0)
-		return because(why, why_size, ERR_PERM,
-		    "uid 0 has no mailbox here; use an alias");
+	if (is_root(u))
+		return because(why, why_size, ERR_PERM, ROOT_REFUSED);
 	fs_become(u->uid, u->gid);
 	enum status rc =
 	    dir_open(path, u, dirfd, st != NULL ? st : &own, why, why_size);
@@ -241,16 +248,16 @@ become_creator(const struct user *u, const struct stat *dir)
 
 enum { OPEN_SAFE = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC };
 
-/* The name must survive a power cut, too: messages will be acknowledged in it.
- * As root, because the user may be allowed to write but not to read. */
+/* The name of the new file must survive a power cut, too: messages will be
+ * acknowledged in it.  As root, because the user may be allowed to write the
+ * directory but not to read it; without root flushing the file must do. */
 static enum status
-sync_dir(int dirfd)
+sync_name(int dirfd, int file)
 {
-	enum status st = OK;
-
 	fs_become_self();
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd == -1 || fsync(fd) == -1)
+	enum status st = OK;
+	if (fsync(fd != -1 ? fd : file) == -1)
 		st = status_from_errno(errno);
 	close_fd(&fd);
 	return st;
@@ -268,7 +275,7 @@ create_new(int dirfd, const struct stat *dir, const char *name,
 		*fd = openat(dirfd, name, flags, 0600);
 	if (*fd == -1)
 		return errno == EEXIST ? ERR_CHANGED : status_from_errno(errno);
-	return sync_dir(dirfd);
+	return sync_name(dirfd, *fd);
 }
 
 static enum status
@@ -326,13 +333,18 @@ mailbox_open(const struct mailbox_path *path, const struct user *u, int flags,
 	*fd = -1;
 	if (dirfd != NULL)
 		*dirfd = -1;
+	why[0] = '\0';
 	snprintf(file, sizeof(file), "%s/%s", path->dir, path->name);
-	enum status rc = mailbox_dir_open(path, u, &d, &dir, why, why_size);
-	if (rc != OK)
-		return rc;
+	if (is_root(u))
+		return because(why, why_size, ERR_PERM, ROOT_REFUSED);
 	fs_become(u->uid, u->gid);
-	rc = file_open(d, &dir, path, u, flags, create, fd);
+	enum status rc = dir_open(path, u, &d, &dir, why, why_size);
+	bool dir_ok = rc == OK;
+	if (dir_ok)
+		rc = file_open(d, &dir, path, u, flags, create, fd);
 	fs_become_self();
+	if (!dir_ok)
+		return rc;
 	if (rc != OK)
 		because(
 		    why, why_size, rc, "mailbox %s: %s", file, status_text(rc));
