@@ -2,13 +2,14 @@
 #define SPOOL_APPEND_H
 /*
  * Durable append of a batch of messages to one mbox under one lock and one
- * flush.  All or nothing: on any error the file has its old length again
- * before the lock is released.
+ * flush.  All or nothing: on any error the file has its old length again, and
+ * that is flushed, before the lock is released.
  *
  * The caller holds the exclusive lock.  A torn tail that somebody left (no LF
  * at the end, no blank line before the end) is closed with what is missing
  * first, so that our From_ line is a separator.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/buf.h"
@@ -23,9 +24,14 @@ struct append_msg {
 	int file;
 	uint64_t offset, length;
 };
+/* sender and original_to are printable ASCII, delivered_to is, too, and each has
+ * at most APPEND_FIELD_MAX octets.  Whoever gathers a batch looks at each
+ * message before, so that one cannot spoil the others. */
+enum { APPEND_FIELD_MAX = 512 };
+bool append_fields_ok(const struct append_msg *m);
 /* Writes all n and flushes once (fdatasync).  now: for the From_ lines.
- * OK, ERR_NOSPACE, ERR_QUOTA, ERR_IO; ERR_INVALID: a field is not fit for a
- * header line (nothing is written). */
+ * OK, ERR_NOSPACE, ERR_QUOTA, ERR_IO, ERR_NOMEM; ERR_INVALID: a field is not
+ * fit for a header line, or a file is shorter than was said. */
 enum status append_batch(int fd, const struct append_msg *m, unsigned n,
     bool mboxrd, int64_t now);
 #endif

@@ -1,0 +1,246 @@
+/* Durable append to an mbox.  Runs in: append. */
+#define _GNU_SOURCE
+#include "spool/append.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "spool/wire.h"
+
+enum {
+	WRITE_AT = 1 << 20, /* octets gathered before they are written */
+	READ_PIECE = 65536, /* of a message in a file */
+	OUT_MAX = WRITE_AT + 4 * READ_PIECE
+};
+
+/* Where the batch goes. */
+struct sink {
+	int fd;
+	uint64_t at;	/* where the next octet goes */
+	bool tried;	/* something may have been written */
+	struct buf out; /* not yet written */
+};
+
+/* ---- fields ---- */
+
+static bool
+printable(const char *s)
+{
+	size_t n = 0;
+
+	for (; s[n] != '\0'; n++)
+		if (s[n] < 0x20 || s[n] > 0x7e || n >= APPEND_FIELD_MAX)
+			return false;
+	return true;
+}
+
+bool
+append_fields_ok(const struct append_msg *m)
+{
+	return printable(m->sender) && printable(m->original_to) &&
+	       printable(m->delivered_to);
+}
+
+/* "From sender Thu Nov 20 22:00:00 2026", UTC.  A blank in the sender (a quoted
+ * local part may have one) would end it early for whoever reads the line. */
+static void
+put_from_line(struct buf *out, const char *sender, int64_t now)
+{
+	char date[64];
+	time_t t = (time_t)now;
+	struct tm tm;
+
+	buf_adds(out, "From ");
+	if (sender[0] == '\0')
+		buf_adds(out, "MAILER-DAEMON");
+	for (const char *p = sender; *p != '\0'; p++)
+		buf_addc(out, *p == ' ' ? '_' : *p);
+	if (gmtime_r(&t, &tm) == NULL || tm.tm_year + 1900 < 0 ||
+	    tm.tm_year + 1900 > 9999 ||
+	    strftime(date, sizeof(date), "%a %b %e %H:%M:%S %Y", &tm) == 0)
+		memcpy(date, "Thu Jan  1 00:00:00 1970",
+		    sizeof("Thu Jan  1 00:00:00 1970"));
+	buf_addf(out, " %s\n", date);
+}
+
+/* ---- writing ---- */
+
+static enum status
+drain(struct sink *s)
+{
+	size_t done = 0;
+
+	while (done < s->out.n) {
+		s->tried = true;
+		ssize_t n = pwrite(
+		    s->fd, s->out.p + done, s->out.n - done, (off_t)s->at);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n == 0 ? ERR_IO : status_from_errno(errno);
+		done += (size_t)n;
+		s->at += (uint64_t)n;
+	}
+	buf_clear(&s->out);
+	return OK;
+}
+
+static enum status
+put_content(struct sink *s, struct mbox_writer *w, struct view piece)
+{
+	/* In pieces, so that one that grows by quoting still fits. */
+	while (piece.n > 0) {
+		size_t n = piece.n < READ_PIECE ? piece.n : READ_PIECE;
+		if (!wire_to_mbox(w, (struct view){ piece.p, n }, &s->out))
+			return ERR_NOMEM;
+		piece.p += n;
+		piece.n -= n;
+		enum status st = s->out.n < WRITE_AT ? OK : drain(s);
+		if (st != OK)
+			return st;
+	}
+	return OK;
+}
+
+/* The file is somebody else's and may change while it is read. */
+static enum status
+put_file(struct sink *s, struct mbox_writer *w, const struct append_msg *m)
+{
+	static char piece[READ_PIECE];
+	uint64_t at = m->offset, left = m->length;
+
+	if (at > INT64_MAX || left > INT64_MAX - at)
+		return ERR_INVALID;
+	while (left > 0) {
+		size_t want =
+		    left < sizeof(piece) ? (size_t)left : sizeof(piece);
+		ssize_t n = pread(m->file, piece, want, (off_t)at);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0) /* that the disk is full says nothing of reading */
+			return n == 0 ? ERR_INVALID : ERR_IO;
+		enum status st =
+		    put_content(s, w, (struct view){ piece, (size_t)n });
+		if (st != OK)
+			return st;
+		at += (uint64_t)n;
+		left -= (uint64_t)n;
+	}
+	return OK;
+}
+
+static enum status
+put_message(
+    struct sink *s, const struct append_msg *m, bool mboxrd, int64_t now)
+{
+	struct mbox_writer w;
+	enum status st;
+
+	if (!append_fields_ok(m))
+		return ERR_INVALID;
+	put_from_line(&s->out, m->sender, now);
+	buf_addf(&s->out, "Return-Path: <%s>\n", m->sender);
+	buf_addf(&s->out, "X-Original-To: %s\n", m->original_to);
+	buf_addf(&s->out, "Delivered-To: %s\n", m->delivered_to);
+	mbox_writer_init(&w, mboxrd);
+	if (m->file != -1)
+		st = put_file(s, &w, m);
+	else
+		st = put_content(s, &w, m->content);
+	if (st == OK && !wire_to_mbox_end(&w, &s->out))
+		st = ERR_NOMEM;
+	return s->out.bad ? ERR_NOMEM : st;
+}
+
+/* What is missing behind the last message of the file, so that a From_ line at
+ * its end is one: a line feed, a blank line, or both. */
+static enum status
+put_closing(struct sink *s, uint64_t size)
+{
+	char end[2] = { '\n', '\n' };
+	size_t want = size < 2 ? (size_t)size : 2;
+	ssize_t n;
+
+	do
+		n = pread(s->fd, end + 2 - want, want, (off_t)(size - want));
+	while (n == -1 && errno == EINTR);
+	if (n != (ssize_t)want)
+		return ERR_IO;
+	if (end[1] != '\n')
+		buf_adds(&s->out, "\n\n");
+	else if (end[0] != '\n')
+		buf_adds(&s->out, "\n");
+	return OK;
+}
+
+static enum status
+flush(int fd)
+{
+	int rc;
+
+	do
+		rc = fdatasync(fd);
+	while (rc == -1 && errno == EINTR);
+	return rc == -1 ? status_from_errno(errno) : OK;
+}
+
+/* The file as it was.  If even that fails the next append closes the torn tail
+ * and some of a message that was not acknowledged stays. */
+static void
+cut_back(int fd, uint64_t size)
+{
+	int rc;
+
+	do
+		rc = ftruncate(fd, (off_t)size);
+	while (rc == -1 && errno == EINTR);
+	if (rc == -1)
+		log_error("error: cannot cut off a torn message: %s",
+		    strerror(errno));
+	else if (flush(fd) != OK)
+		log_error("error: cannot flush after cutting off a message");
+}
+
+/* One buffer for all batches of the process; it grows to what is needed. */
+static struct buf kept;
+
+static enum status
+put_batch(struct sink *s, const struct append_msg *m, unsigned n, bool mboxrd,
+    int64_t now)
+{
+	enum status st = put_closing(s, s->at);
+
+	for (unsigned i = 0; st == OK && i < n; i++) {
+		st = put_message(s, &m[i], mboxrd, now);
+		if (st == OK && s->out.n >= WRITE_AT)
+			st = drain(s);
+	}
+	if (st == OK)
+		st = drain(s);
+	return st == OK ? flush(s->fd) : st;
+}
+
+enum status
+append_batch(
+    int fd, const struct append_msg *m, unsigned n, bool mboxrd, int64_t now)
+{
+	struct stat before;
+
+	if (fstat(fd, &before) == -1)
+		return status_from_errno(errno);
+	if (kept.max == 0)
+		buf_init(&kept, OUT_MAX);
+	buf_clear(&kept);
+	struct sink s = {
+		.fd = fd, .at = (uint64_t)before.st_size, .out = kept
+	};
+	enum status st = put_batch(&s, m, n, mboxrd, now);
+	if (st != OK && s.tried)
+		cut_back(fd, (uint64_t)before.st_size);
+	kept = s.out;
+	return st;
+}
