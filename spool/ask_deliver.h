@@ -47,6 +47,20 @@ struct delivery {
 	char text[DELIVER_TEXT_MAX]; /* for the log and the reply */
 };
 /* Does both steps and waits.  sock: the channel to deliver.  d->status is OK
- * only when the message is durable. */
+ * only when the message is durable.  A mailbox that was replaced meanwhile
+ * (ERR_CHANGED) is opened anew.  When the opener does not answer, sock is shut
+ * down for good: its answer to the next question would be a channel to this
+ * mailbox. */
 void ask_deliver(int sock, struct delivery *d);
+
+/* The steps by themselves, for a process that waits in a loop of its own.
+ * The put functions start and fill m, the got ones read the answer in it and
+ * set d->status and d->text.  deliver_got_open gives the channel to the append
+ * process, owned by the caller, or -1.  m->fd after deliver_put_append is
+ * d->file, still borrowed. */
+struct msg;
+void deliver_put_open(struct msg *m, const struct delivery *d);
+int deliver_got_open(struct msg *m, struct delivery *d);
+void deliver_put_append(struct msg *m, const struct delivery *d);
+void deliver_got_append(struct msg *m, struct delivery *d);
 #endif
