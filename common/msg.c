@@ -242,33 +242,58 @@ wait_for(int sock, short events, int64_t until)
 	}
 }
 
-bool
-msg_call(int sock, struct msg *m, int timeout_ms)
+/* Takes the answer to a request of that type, until then. */
+static bool
+take_answer(int sock, struct msg *m, uint32_t type, int64_t until)
 {
-	uint32_t type = m->type;
-	int64_t until = clock_ms() + timeout_ms;
-	bool sent = false;
-	int rc = -1;
+	int rc;
 
-	while (!sent) {
-		sent = msg_send(sock, m) == 0;
-		if (!sent && (errno != EAGAIN ||
-		    wait_for(sock, POLLOUT, until) != 1))
-			break;
-	}
-	close_fd(&m->fd);
-	while (sent) {
+	do {
 		/* Wait first: an answer takes longer than a system call. */
 		if (wait_for(sock, POLLIN, until) != 1)
 			break;
 		rc = msg_recv(sock, m);
-		if (rc != -1 || errno != EAGAIN)
-			break;
-	}
-	if (rc == 1 && m->type == type)
-		return true;
+		if (rc == 1 && m->type == type)
+			return true;
+	} while (rc == -1 && errno == EAGAIN);
 	msg_wipe(m);
 	return false;
+}
+
+static bool
+send_waiting(int sock, const struct msg *m, int64_t until)
+{
+	while (msg_send(sock, m) == -1)
+		if (errno != EAGAIN || wait_for(sock, POLLOUT, until) != 1)
+			return false;
+	return true;
+}
+
+static bool
+call(int sock, struct msg *m, int timeout_ms, bool lent)
+{
+	uint32_t type = m->type;
+	int64_t until = clock_ms() + timeout_ms;
+	bool sent = send_waiting(sock, m, until);
+
+	if (lent)
+		m->fd = -1;
+	close_fd(&m->fd);
+	if (!sent)
+		msg_wipe(m);
+	return sent && take_answer(sock, m, type, until);
+}
+
+bool
+msg_call(int sock, struct msg *m, int timeout_ms)
+{
+	return call(sock, m, timeout_ms, false);
+}
+
+bool
+msg_call_lent(int sock, struct msg *m, int timeout_ms)
+{
+	return call(sock, m, timeout_ms, true);
 }
 
 void

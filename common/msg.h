@@ -59,6 +59,8 @@ int msg_recv(int sock, struct msg *m);
  * answer, or answered something else; the channel is useless from then on,
  * as a late answer would be taken for the answer to the next question. */
 bool msg_call(int sock, struct msg *m, int timeout_ms);
+/* The same, but an fd passed along is the caller's and stays open. */
+bool msg_call_lent(int sock, struct msg *m, int timeout_ms);
 /* Closes m->fd if there is one, and overwrites what the message held. */
 void msg_wipe(struct msg *m);
 
