@@ -1,10 +1,8 @@
 /* Asking for one message to be put into one mailbox.  Runs in: worker (smtpd)
  * and queue. */
-#define _GNU_SOURCE
 #include "spool/ask_deliver.h"
 
 #include <assert.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -91,12 +89,7 @@ try_once(int sock, struct delivery *d)
 	if (fd == -1)
 		return;
 	deliver_put_append(&m, d);
-	/* msg_call closes what it sends. */
-	if (m.fd != -1)
-		m.fd = fcntl(m.fd, F_DUPFD_CLOEXEC, 3);
-	if (d->file != -1 && m.fd == -1)
-		failed(d, ERR_NOMEM, "out of descriptors");
-	else if (msg_call(fd, &m, APPEND_WAIT))
+	if (msg_call_lent(fd, &m, APPEND_WAIT))
 		deliver_got_append(&m, d);
 	else
 		failed(d, ERR_DOWN, "no answer from append");
