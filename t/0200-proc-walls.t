@@ -1,0 +1,118 @@
+#!/usr/bin/perl
+# What each process really has, as the kernel tells it: uid, groups, root
+# directory, capabilities, seccomp, no_new_privs, and every open descriptor.
+use strict;
+use warnings;
+use lib 't/lib';
+use Test::More;
+use Pennypost;
+
+my $pp = Pennypost->start(rsa => 1);
+# So that every process that is started on demand is there.
+like($pp->send('bob@example.org', message('one')), qr/^250/, 'a delivery');
+my $s = $pp->smtp(to => 'smtps', tls => 1);
+$s->cmd('EHLO c.test');
+like($s->cmd('AUTH PLAIN ' . plain('alice', 'alice-pass')), qr/^235/,
+    'a login over TLS');
+my $p = $pp->pop3_as('bob');
+like($p->{login}, qr/^\+OK/, 'a POP3 session');
+
+# Role => what must be: root directory, and whether it keeps uid 0.
+my %want = (
+	smtpd => {
+		log => 'empty', pool => 'empty', worker => 'empty',
+		key => 'empty', auth => '/', lookup => '/', queue => 'queue',
+		deliver => '/', append => 'empty', crypt => 'empty',
+	},
+	pop3d => {
+		log => 'empty', pool => 'empty', worker => 'empty',
+		key => 'empty', auth => '/', maildrop => '/',
+		crypt => 'empty',
+	},
+);
+my %keeps_root = map { $_ => 1 } qw(auth deliver maildrop);
+# On which descriptors each may hold a regular file.
+my %files = (worker => qr{/mail/bob$|/\.pennypost/bob/}, maildrop => qr/./,
+    queue => qr{/queue/}, append => qr{/mail/}, deliver => qr{/mail},
+    log => qr{^/dev/|\.log$}, auth => qr{/users$}, lookup => qr{/users$});
+
+for my $d (sort keys %want) {
+	my %seen;
+	my %uids;
+	for ($pp->procs($d)) {
+		my ($pid, $role, $title) = @$_;
+		next if $role eq 'master';
+		my $who = "$d $role";
+		my $root = $want{$d}{$role};
+		if (!defined $root) {
+			fail("$who ($title) is a role that the table knows");
+			next;
+		}
+		my $st = Pennypost::Proc::status($pid);
+		next unless $st->{Uid}; # ended meanwhile
+		next if $seen{$role}++ > 3;
+		is($st->{Seccomp}, 2, "$who: seccomp filter");
+		is($st->{NoNewPrivs}, 1, "$who: no_new_privs");
+		ok(!Pennypost::Proc::dumpable($pid), "$who: not dumpable")
+		    unless is_root() && $keeps_root{$role};
+		like($st->{NSpid} // $pid, qr/\d/, "$who: pid");
+		root_walls($pp, $d, $role, $pid, $st, $root, \%uids)
+		    if is_root();
+		limits($who, $role, $pid);
+		is_deeply([ bad_files($pid, $role) ], [],
+		    "$who: no file it should not have") if is_root();
+	}
+	ok($seen{$_}, "$d has a process for $_") for sort keys %{ $want{$d} };
+	# No two roles share a uid but the pool and its workers.
+	for my $u (sort keys %uids) {
+		my @r = grep { $_ ne 'pool' } sort keys %{ $uids{$u} };
+		is(scalar @r, 1, "$d: uid $u is one role's: @r");
+	}
+}
+my $m = Pennypost::Proc::status($pp->master('smtpd'));
+is((split ' ', $m->{Uid})[0], $>, 'the master is who started it');
+done_testing;
+
+sub plain {
+	require MIME::Base64;
+	return MIME::Base64::encode_base64("\0$_[0]\0$_[1]", '');
+}
+
+sub root_walls {
+	my ($pp, $d, $role, $pid, $st, $root, $uids) = @_;
+	my $who = "$d $role";
+	my $at = readlink "/proc/$pid/root";
+	is($at, $root eq '/' ? '/' : "$pp->{dir}/$root", "$who: root directory");
+	if ($keeps_root{$role}) {
+		is((split ' ', $st->{Uid})[0], 0, "$who: root");
+		return;
+	}
+	my $uid = $pp->role_uid($d, $role eq 'pool' ? 'worker' : $role);
+	is($st->{Uid}, join("\t", ($uid) x 4), "$who: all four uids");
+	is($st->{Gid}, join("\t", ($uid) x 4), "$who: all four gids");
+	is($st->{Groups} // '', '', "$who: no other groups");
+	is(hex $st->{$_}, 0, "$who: $_ empty")
+	    for qw(CapInh CapPrm CapEff CapAmb);
+	$uids->{$uid}{$role} = 1;
+}
+
+sub limits {
+	my ($who, $role, $pid) = @_;
+	my $l = Pennypost::Proc::read_file("/proc/$pid/limits") // return;
+	like($l, qr/^Max core file size\s+0\s/m, "$who: no core files");
+}
+
+sub bad_files {
+	my ($pid, $role) = @_;
+	my $fds = Pennypost::Proc::fds($pid) or return "unreadable";
+	my @bad;
+	for my $n (sort { $a <=> $b } keys %$fds) {
+		my $f = $fds->{$n};
+		next if $f =~ m{^(?:socket|pipe):\[|^anon_inode:|^/dev/null$|
+		    ^/memfd:}x;
+		next if $n == 2 && $f =~ /\.log$/; # -e: the terminal
+		next if $files{$role} && $f =~ $files{$role};
+		push @bad, "$n: $f";
+	}
+	return @bad;
+}

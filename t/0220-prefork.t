@@ -1,0 +1,228 @@
+#!/usr/bin/perl
+# The pool: idle workers are kept, it grows fast, the dead are replaced, no
+# client takes all.
+use strict;
+use warnings;
+use lib 't/lib';
+use Test::More;
+use Time::HiRes qw(sleep time);
+use Pennypost;
+
+my %big = (workers_max => 2500, workers_per_client => 100);
+my $pp = Pennypost->start(smtpd => { %big, workers_idle => 20 },
+    daemons => ['smtpd']);
+
+sub workers { $pp->pids('smtpd', 'worker') }
+sub many {
+	my ($mode, $count) = @_;
+	my ($st, $out) = run({ seconds => 100 }, 'sh', '-c',
+	    'ulimit -n 8192 && exec "$@"', 'sh', $^X, 't/lib/many.pl',
+	    $pp->addr, $pp->port('mx'), $count, $mode);
+	chomp $out;
+	return $out;
+}
+# Sessions that were served while something else happened: each sends a whole
+# message and must get its 250.  Runs in a child; result() tells how it went.
+sub load {
+	my ($seconds) = @_;
+	pipe my $r, my $w;
+	my $pid = fork // die "fork: $!";
+	if ($pid == 0) {
+		my ($good, $bad, $end) = (0, '', time + $seconds);
+		while (time < $end) {
+			my $x = eval { $pp->send('bob@example.org',
+			    message('load')) } // $@;
+			$x =~ /^250/ ? $good++ : ($bad .= "[$x]");
+		}
+		syswrite $w, "$good\n$bad\n";
+		POSIX::_exit(0);
+	}
+	close $w;
+	return sub {
+		my $good = <$r>;
+		my $bad = <$r>;
+		waitpid $pid, 0;
+		chomp($good, $bad);
+		return ($good, $bad);
+	};
+}
+
+ok(wait_for(10, sub { workers() >= 20 }), '20 idle workers are kept');
+cmp_ok(scalar workers(), '<=', 30, 'and not many more');
+my ($a, $b) = map { $pp->smtp } 1, 2;
+ok(wait_for(5, sub { workers() >= 22 }), 'two are busy: 20 are idle again');
+$_->cmd('QUIT') for $a, $b;
+
+# ps shows who is what.
+$a = $pp->smtp;
+$a->cmd('EHLO c.test');
+my ($busy) = grep { $_->[2] =~ /worker \Q127./ } $pp->procs('smtpd');
+ok($busy, 'ps shows the client a worker serves')
+    or diag(join "\n", map { $_->[2] } $pp->procs('smtpd'));
+$a->cmd('QUIT');
+
+SKIP: {
+	my $n = slow() > 1 ? 300 : 2000;
+	skip "fewer than 8,192 open files are allowed", 2
+	    if `ulimit -Hn` =~ /^\d+$/ && `ulimit -Hn` < 8192;
+	like(my $o = many('quit', $n), qr/^served=$n refused=0 closed=0 error=0 bye=$n/,
+	    "$n connections within a second are all served");
+	note($o);
+	like($o = many('hold', $n), qr/^served=$n refused=0 closed=0 error=0 bye=$n/,
+	    "and all at the same time");
+	note($o);
+}
+ok(wait_for(20, sub { workers() < 200 }), 'the pool shrinks again')
+    or diag(scalar workers());
+
+# A worker that dies is replaced, and it is in the log.
+$a = $pp->smtp;
+($busy) = grep { $_->[2] =~ /worker \Q127./ } $pp->procs('smtpd');
+$b = $pp->smtp;
+kill 'KILL', $busy->[0];
+ok($a->closed || $b->closed, 'its client is disconnected');
+$pp->log_like('smtpd', qr/\b$busy->[0]\b.*signal 9|signal 9.*\b$busy->[0]\b/,
+    'a killed worker is logged');
+ok(wait_for(10, sub { workers() >= 20 }), 'and replaced');
+is($pp->smtp->{greeting} =~ /^220/, 1, 'and the others serve');
+undef $a;
+undef $b;
+
+# A role that dies is started anew; nobody else dies of it.
+for my $role (qw(key lookup auth deliver queue log pool)) {
+	my ($old) = $pp->pids('smtpd', $role);
+	ok($old, "$role is there") or next;
+	kill 'KILL', $old;
+	my $new;
+	ok(wait_for(20, sub {
+		($new) = grep { $_ != $old } $pp->pids('smtpd', $role);
+	}), "$role is started anew after kill -9");
+	my $r = '';
+	ok(wait_for(20, sub {
+		$r = eval { $pp->send('bob@example.org', message("x")) } // '';
+		$r =~ /^250/;
+	}), "and mail is accepted after $role came back") or diag($r);
+}
+
+# The master's own log line says which role died of what.
+$pp->log_like('smtpd', qr/\bkey\b.*signal 9/, 'a dead role is logged');
+
+# SIGHUP under load.
+{
+	my $at = length $pp->log('smtpd');
+	my $result = load(6);
+	for (1 .. 4) {
+		sleep 1;
+		$pp->write_config('smtpd', message_size_max => 1000000 + $_);
+		$pp->reload('smtpd');
+	}
+	my ($good, $bad) = $result->();
+	is($bad, '', 'SIGHUP under load: no session fails');
+	cmp_ok($good, '>', 10, "of $good");
+	$pp->log_like('smtpd', qr/reload/i, 'it is logged', after => $at);
+	ok(wait_for(10, sub {
+		$pp->smtp->cmd('EHLO x.test') =~ /SIZE 1000004/;
+	}), 'the new settings are in force');
+}
+# A session that was begun before goes on.
+{
+	my $s = $pp->smtp;
+	$s->cmd($_) for 'EHLO c.test', 'MAIL FROM:<a@b.test>';
+	my $at = length $pp->log('smtpd');
+	$pp->reload('smtpd');
+	$pp->log_like('smtpd', qr/reload/i, 'reloaded', after => $at);
+	sleep 0.5;
+	$s->expect('RCPT TO:<bob@example.org>', qr/^(?:250|421) /,
+	    'a session that was open goes on, or is told 421');
+}
+# A wrong config is refused: file and line in the log, the old one stays.
+{
+	my $conf = $pp->conf_file('smtpd');
+	my $good = slurp($conf);
+	my $lines = () = $good =~ /\n/g;
+	my $at = length $pp->log('smtpd');
+	spew($conf, $good . "no_such_keyword 1\n");
+	$pp->reload('smtpd');
+	$pp->log_like('smtpd', qr/\Q$conf\E:${\ ($lines + 1)}: /,
+	    'a wrong config is refused with file and line', after => $at);
+	is($pp->smtp->{greeting} =~ /^220/, 1, 'the old one stays in force');
+	spew($conf, $good);
+	my ($cert) = $pp->certificate('ecdsa');
+	my $pem = slurp($cert);
+	spew($cert, "rubbish\n");
+	$at = length $pp->log('smtpd');
+	$pp->reload('smtpd');
+	$pp->log_like('smtpd', qr/\Q$cert\E/,
+	    'a wrong certificate is refused by its name', after => $at);
+	my $s = $pp->smtp;
+	ok($s->cmd('EHLO x.test') && $s->starttls,
+	    'the old certificate stays in force');
+	spew($cert, $pem);
+}
+
+# New certificate, new users.
+{
+	my ($cert, $key) = $pp->certificate('ecdsa');
+	my $old = fingerprint();
+	unlink $cert, $key;
+	$pp->make_certificate('ecdsa');
+	spew("$pp->{dir}/users", slurp("$pp->{dir}/users") .
+	    $pp->user_line('dave'));
+	$pp->reload('smtpd');
+	ok(wait_for(10, sub { fingerprint() ne $old }),
+	    'SIGHUP brings the new certificate');
+	ok(wait_for(10, sub {
+		$pp->send('dave@example.org', message('d')) =~ /^250/;
+	}), 'and the new user');
+}
+sub fingerprint {
+	my $s = $pp->smtp;
+	$s->cmd('EHLO x.test');
+	$s->starttls or return '';
+	return $s->{sock}->get_fingerprint;
+}
+
+# SIGTERM lets a session finish.
+{
+	my $s = $pp->smtp;
+	$s->cmd($_) for 'EHLO c.test', 'MAIL FROM:<a@b.test>',
+	    'RCPT TO:<carol@example.org>', 'DATA';
+	$s->raw("Subject: last\r\n\r\n");
+	kill 'TERM', $pp->master('smtpd');
+	sleep 0.5;
+	ok(!eval { $pp->smtp; 1 } || 1, 'stopping');
+	$s->raw("text\r\n.\r\n");
+	like($s->reply, qr/^250 /, 'a message under way is accepted');
+	like($pp->mbox('carol'), qr/Subject: last/, 'and delivered');
+	ok($s->cmd('NOOP') =~ /^421|^$/, 'then the session ends with 421');
+	my $status = $pp->stop('smtpd');
+	is($status, 0, 'and so does the server');
+	ok(!$pp->{left}{smtpd}, 'nobody is left');
+}
+
+# A grace time that is over.
+{
+	$pp->write_config('smtpd', grace_time => '1s');
+	$pp->start;
+	my $s = $pp->smtp;
+	$s->cmd('EHLO c.test');
+	my $t = time;
+	is($pp->stop('smtpd'), 0, 'a client that stays does not hold it');
+	cmp_ok(time - $t, '<', 8 * slow(), 'for longer than the grace time');
+}
+
+# One address cannot have all workers.
+{
+	$pp->write_config('smtpd', grace_time => undef,
+	    workers_per_client => 5, workers_max => 50, workers_idle => 5);
+	$pp->start;
+	my @s = map { $pp->connect('mx', from => '127.9.9.9') } 1 .. 8;
+	my @r = map { $_->reply(10) } @s;
+	is(scalar(grep { /^220/ } @r), 5, 'five sessions for one address');
+	is(scalar(grep { /^421 4\.7\.0/ } @r), 3, 'the others get 421')
+	    or diag(join "\n", @r);
+	$pp->log_like('smtpd', qr/127\.9\.9\.9/, 'and it is logged');
+	is($pp->smtp(from => '127.9.9.8')->{greeting} =~ /^220/, 1,
+	    'another address is served');
+}
+done_testing;
