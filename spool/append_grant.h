@@ -24,7 +24,6 @@
 #include "common/address.h"
 #include "common/msg.h"
 #include "common/passdb.h"
-#include "common/role.h"
 
 enum { GRANT = 3, GRANT_DIR = 4, ADOPT = 5 };
 enum { DOTLOCK_TAKE = 1, DOTLOCK_RELEASE = 2 };
@@ -42,9 +41,4 @@ struct grant {
 void grant_put(struct msg *m, const struct grant *);
 /* False: malformed. */
 bool grant_get(struct msg *m, struct grant *);
-
-/* The append process, a child of the opener.  adopt: where channels come from;
- * ctl: for dotlocks; its end ends the process once nothing is owed.  Takes
- * both. */
-noreturn void append_process(int adopt, int ctl);
 #endif
