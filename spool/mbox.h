@@ -39,18 +39,27 @@ struct mbox_list {
 	int64_t mtime_ns, ctime_ns;
 };
 
+/* What of it is sent: everything but the From_ line and the blank line. */
+void mbox_content(const struct mbox_msg *m, uint64_t *offset, uint64_t *length);
+enum { MBOX_FROM_MAX = 1024 }; /* a longer line is no From_ line */
 /* Is this line (without LF) a From_ line?  The blank line before it is the
- * caller's business. */
+ * caller's business.  The sender may be empty and may hold blanks; "remote from
+ * host" may follow the date. */
 bool mbox_is_from(struct view line);
 /* Finds all messages in the first `size` octets of fd.  ERR_DAMAGED: the file
- * does not start with a separator (it is not an mbox).  An empty file has 0
- * messages.  The caller frees with mbox_list_free, on failure too. */
+ * does not start with a separator (it is not an mbox).  ERR_CHANGED: it has
+ * become shorter than size.  An empty file has 0 messages.  out is overwritten;
+ * the caller frees it with mbox_list_free, on failure too. */
 enum status mbox_scan(int fd, uint64_t size, bool mboxrd,
     struct mbox_list *out);
 void mbox_list_free(struct mbox_list *);
-/* The unique-id: see architecture; same for the same message wherever it lies
- * in the file, whatever other programs add to its header.  Reads the message
- * at m.  ERR_CHANGED: there is no separator at that offset. */
+/* Is there a separator at that offset: a From_ line behind a blank line or at the
+ * start of the file?  ERR_CHANGED: no, or not any more. */
+enum status mbox_check_separator(int fd, uint64_t offset);
+/* The unique-id: a hash of the message, the same wherever it lies in the file
+ * and whatever other programs add to its header or blank lines behind it.
+ * Reads m->offset and m->length only.  ERR_CHANGED: there is no separator at
+ * that offset, or the file has become shorter. */
 enum status mbox_unique_id(int fd, const struct mbox_msg *m,
     unsigned char uid[16]);
 #endif

@@ -172,7 +172,8 @@ check_dot(struct view in, size_t a, size_t b, struct buf *out)
 		return false;
 	if (n != 0)
 		return same(buf_view(out), &want);
-	return out->n <= want.n && memcmp(out->p, want.p, out->n) == 0 &&
+	return out->n <= want.n &&
+	       (out->n == 0 || memcmp(out->p, want.p, out->n) == 0) &&
 	       want.n - out->n <= 1;
 }
 
