@@ -106,7 +106,7 @@ done | report
 # Every file says in which role it runs.
 find common spool smtpd pop3d \( -name 'svc_*.[c]' -o -name 'ask_*.c' -o \
     -name 'cmd_*.c' \) | sort | while read -r f; do
-	awk '/\*\// { exit } { print }' "$f" | grep -q 'Runs in:' ||
+	awk '{ print } /\*\// { exit }' "$f" | grep -q 'Runs in:' ||
 		echo "$f:1: the first comment lacks 'Runs in:'"
 done | report
 
