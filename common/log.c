@@ -96,8 +96,9 @@ static size_t
 record(char *out, size_t size, enum log_level level, const char *tag,
     const char *fmt, va_list ap)
 {
-	int h = snprintf(out, size, "%d%s", (int)level, tag);
-	size_t head = (size_t)h + 1; /* the NUL stays as the separator */
+	int h = snprintf(out, size - LOG_LINE_MAX - 1, "%d%s", (int)level, tag);
+	/* A tag that is too long was cut.  The NUL stays as the separator. */
+	size_t head = h < 0 ? 1 : strlen(out) + 1;
 	char *text = out + head;
 	int n = vsnprintf(text, LOG_LINE_MAX + 1, fmt, ap);
 	size_t len = n < 0 ? 0 : (size_t)n;
@@ -116,7 +117,7 @@ record(char *out, size_t size, enum log_level level, const char *tag,
 void
 log_write(enum log_level level, const char *tag, const char *fmt, ...)
 {
-	char one[LOG_LINE_MAX + 64];
+	char one[LOG_LINE_MAX + 1 + LOG_TAG_MAX + 2];
 	va_list ap;
 
 	if (level < least)
@@ -130,7 +131,7 @@ log_write(enum log_level level, const char *tag, const char *fmt, ...)
 		const char *text = one + strlen(one) + 1;
 		size_t len = n - (size_t)(text - one);
 		/* Where should one complain that this failed? */
-		(void)!dprintf(2, "%s: %.*s", own_tag, (int)len, text);
+		(void)!dprintf(2, "%s: %.*s", one + 1, (int)len, text);
 	} else if (gathering && level < LOG_LVL_WARN) {
 		if (n > sizeof(gathered) - gathered_n)
 			log_flush();

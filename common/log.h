@@ -18,7 +18,10 @@
 
 enum log_level { LOG_LVL_DEBUG, LOG_LVL_INFO, LOG_LVL_WARN, LOG_LVL_ERROR };
 
-enum { LOG_LINE_MAX = 1000 }; /* octets of text; more is cut, with "..." */
+enum {
+	LOG_LINE_MAX = 1000, /* octets of text; more is cut, with "..." */
+	LOG_TAG_MAX = 120    /* octets of a tag; more is cut */
+};
 
 /* Takes fd: the channel to the log role; -1: lines go to standard error. */
 void log_open(int fd, const char *default_tag);

@@ -21,7 +21,7 @@
 #include "common/log.h"
 #include "common/service.h"
 
-enum { DATAGRAM = 16384, TAG_MAX = 120, BURST = 32 };
+enum { DATAGRAM = 16384, TAG_MAX = LOG_TAG_MAX, BURST = 32 };
 
 struct writer {
 	int sock;
