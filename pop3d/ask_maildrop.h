@@ -4,7 +4,8 @@
  * A user's maildrop, asked for on the channel that auth made: whoever holds it
  * is that user.
  *
- * MAILDROP_LOCK: no fields.  Answer: u32 status, str text; with OK an fd: the
+ * MAILDROP_LOCK: u32 pid of the asker, which is believed for the text in the
+ *   lock file only.  Answer: u32 status, str text; with OK an fd: the
  *   session lock, held by an open-file-description lock that lives as long as
  *   this descriptor and its copies.  The maildrop keeps none.  ERR_BUSY: text
  *   says who holds it since when ("pid 4711 on mail.example.org since

@@ -1,0 +1,104 @@
+/* Asking the maildrop role.  Runs in: worker (pop3d). */
+#include "pop3d/ask_maildrop.h"
+
+#include <stdbool.h>
+#include <unistd.h>
+
+#include "common/msg.h"
+
+enum {
+	ASK_MS = 60000,	    /* an interrupted update may have to be finished */
+	COMMIT_MS = 900000, /* more than the role gives its child */
+	DEL_OCTETS = 8 + 8 + 4 + UNIQUE_ID_OCTETS,
+	DELS_MAX = 1600 /* in one message */
+};
+
+/* 64 KiB, and a worker asks one question at a time. */
+static struct msg m;
+
+/* Sends the request that was begun in m. */
+static int
+ask_fd(int right, enum status *st, char *text, size_t size)
+{
+	int fd = -1;
+
+	*st = ERR_DOWN;
+	text[0] = '\0';
+	if (!msg_call(right, &m, ASK_MS))
+		return -1;
+	enum status got = status_unpack(msg_get_u32(&m));
+	if (!msg_get_str(&m, text, size) || !msg_done(&m) ||
+	    (got == OK) != (m.fd != -1)) {
+		msg_wipe(&m);
+		text[0] = '\0';
+		return -1;
+	}
+	fd = m.fd;
+	m.fd = -1;
+	*st = got;
+	return fd;
+}
+
+int
+ask_maildrop_lock(int right, enum status *st, char *text, size_t size)
+{
+	msg_start(&m, MAILDROP_LOCK);
+	msg_put_u32(&m, (uint32_t)getpid());
+	return ask_fd(right, st, text, size);
+}
+
+int
+ask_maildrop_open(int right, enum status *st, char *text, size_t size)
+{
+	msg_start(&m, MAILDROP_OPEN);
+	return ask_fd(right, st, text, size);
+}
+
+/* One MAILDROP_DELETE. */
+static enum status
+ask_delete(int right, uint64_t dev, uint64_t ino, uint64_t size,
+    const struct maildrop_del *del, unsigned n)
+{
+	msg_start(&m, MAILDROP_DELETE);
+	msg_put_u64(&m, dev);
+	msg_put_u64(&m, ino);
+	msg_put_u64(&m, size);
+	msg_put_u32(&m, n);
+	for (unsigned i = 0; i < n; i++) {
+		msg_put_u64(&m, del[i].offset);
+		msg_put_u64(&m, del[i].length);
+		msg_put_view(&m, (struct view){ (const char *)del[i].uid,
+				     UNIQUE_ID_OCTETS });
+	}
+	if (!msg_call(right, &m, ASK_MS))
+		return ERR_DOWN;
+	enum status st = status_unpack(msg_get_u32(&m));
+	return msg_done(&m) ? st : ERR_DOWN;
+}
+
+enum status
+ask_maildrop_commit(int right, uint64_t dev, uint64_t ino, uint64_t size,
+    const struct maildrop_del *del, unsigned n, char *text, size_t text_size)
+{
+	_Static_assert(DELS_MAX * DEL_OCTETS + 28 <= MSG_DATA_MAX, "fits");
+	enum status st = OK;
+
+	text[0] = '\0';
+	for (unsigned i = 0; i < n && st == OK; i += DELS_MAX)
+		st = ask_delete(right, dev, ino, size, del + i,
+		    n - i < DELS_MAX ? n - i : DELS_MAX);
+	if (st != OK)
+		return st;
+	msg_start(&m, MAILDROP_COMMIT);
+	msg_put_u32(&m, n);
+	if (!msg_call(right, &m, COMMIT_MS))
+		return ERR_DOWN;
+	st = status_unpack(msg_get_u32(&m));
+	unsigned removed = msg_get_u32(&m);
+	if (!msg_get_str(&m, text, text_size) || !msg_done(&m) ||
+	    (st == OK && removed != n)) {
+		text[0] = '\0';
+		return ERR_DOWN;
+	}
+	return st;
+}

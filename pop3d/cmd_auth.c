@@ -1,0 +1,224 @@
+/* USER, PASS, AUTH, APOP (RFC 1939 7, RFC 5034).  Runs in: worker (pop3d). */
+#include <inttypes.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/passdb.h"
+#include "common/sasl.h"
+#include "pop3d/command.h"
+#include "pop3d/poplog.h"
+#include "pop3d/reply.h"
+
+/* Overwrites a password in the connection's input buffer: a session may be idle
+ * for hours, and should not hold it meanwhile. */
+static void
+forget(struct view line)
+{
+	if (line.n > 0)
+		explicit_bzero((void *)(uintptr_t)line.p, line.n);
+}
+
+static enum next
+refuse_plaintext(struct session *s)
+{
+	s->plaintext_refused = true;
+	s->user_known = false;
+	return reply_err(s, NULL,
+	    s->w->tls != NULL
+		? "Passwords are not taken in clear text; send STLS first."
+		: "Passwords are not taken in clear text, and TLS is not set "
+		  "up.");
+}
+
+/* After a failed try: one more, or the end. */
+static enum next
+try_again(struct session *s)
+{
+	if (s->auth_tries < s->w->settings->auth_failures_max)
+		return NEXT_COMMAND;
+	s->why = "Too many login attempts";
+	return NEXT_CLOSE;
+}
+
+/* The password was right; now for the maildrop.  RFC 2449 8.1.2: [IN-USE] says
+ * that the authentication succeeded. */
+static enum next
+enter(struct session *s, int right)
+{
+	char text[MAILDROP_TEXT_MAX];
+
+	s->authenticated = true;
+	poplog_login(s);
+	enum status st = maildrop_open(&s->drop, right, text, sizeof(text));
+	switch (st) {
+	case OK:
+		session_enter_transaction(s);
+		return reply_ok(s, "%zu messages (%" PRIu64 " octets)",
+		    s->drop.left, s->drop.octets);
+	case ERR_BUSY:
+		reply_err(s, "IN-USE", "%s", text);
+		break;
+	case ERR_PERM:
+	case ERR_UNSAFE:
+	case ERR_INVALID:
+	case ERR_DAMAGED:
+		reply_err(s, "SYS/PERM", "%s", text);
+		break;
+	default:
+		reply_err(s, "SYS/TEMP", "%s", text);
+		break;
+	}
+	poplog_no_maildrop(s, st, text);
+	return try_again(s);
+}
+
+/* Asks auth.  The replies do not tell a wrong name from a wrong password. */
+static enum next
+login(struct session *s, struct view user, struct view pass, const char *method,
+    const char *log_method)
+{
+	char name[USER_NAME_MAX] = "";
+	int right = -1;
+
+	s->user_known = false;
+	s->auth_tries++;
+	s->method = log_method;
+	view_copy(user, s->login, sizeof(s->login));
+	switch (ask_auth_password(s->w->chan[ROLE_AUTH], user, pass, method,
+	    s->w->client, name, sizeof(name), &right)) {
+	case AUTH_YES:
+		view_copy(view_of(name), s->login, sizeof(s->login));
+		return enter(s, right);
+	case AUTH_LATER:
+		reply_err(s, "SYS/TEMP",
+		    "Logins are not possible now; try again later.");
+		return try_again(s);
+	case AUTH_NO:
+		break;
+	}
+	s->auth_failures++;
+	reply_err(s, "AUTH", "Authentication failed.");
+	return try_again(s);
+}
+
+/* ---- USER and PASS ---- */
+
+enum next
+cmd_user(struct session *s, struct view arg)
+{
+	if (!session_plaintext_ok(s))
+		return refuse_plaintext(s);
+	s->user_known = view_copy(arg, s->user, sizeof(s->user));
+	if (!s->user_known)
+		return reply_bad(s, "The name is too long.");
+	return reply_ok(s, "Send the password.");
+}
+
+enum next
+cmd_pass(struct session *s, struct view arg)
+{
+	char user[sizeof(s->user)];
+
+	if (!session_plaintext_ok(s))
+		return refuse_plaintext(s);
+	if (!s->user_known)
+		return reply_bad(s, "USER comes first.");
+	if (arg.n > AUTH_PASS_MAX) {
+		s->user_known = false;
+		return reply_bad(s, "The password is too long.");
+	}
+	memcpy(user, s->user, sizeof(user));
+	enum next next = login(s, view_of(user), arg, "USER", "PLAIN");
+	forget(arg);
+	return next;
+}
+
+/* ---- AUTH ---- */
+
+/* RFC 1734's successor has no such form, but old clients list mechanisms so. */
+static enum next
+list_mechanisms(struct session *s)
+{
+	struct buf names;
+
+	buf_init(&names, 256);
+	sasl_names(session_plaintext_ok(s), &names);
+	reply_ok(s, "Mechanisms:");
+	struct view rest = buf_view(&names);
+	while (rest.n > 0) {
+		struct view one = view_token(&rest);
+		reply_line(s, "%.*s", (int)one.n, one.p);
+	}
+	buf_free(&names);
+	return reply_end(s);
+}
+
+/* Challenges and answers until the mechanism has what it wants. */
+static enum sasl_result
+converse(struct session *s, struct sasl *sasl, struct view initial,
+    enum line_status *line_status)
+{
+	struct buf challenge;
+	struct view line;
+
+	buf_init(&challenge, SASL_LINE_MAX);
+	*line_status = LINE_OK;
+	enum sasl_result r = sasl_initial(sasl, initial, &challenge);
+	forget(initial);
+	while (r == SASL_CONTINUE) {
+		conn_writes(s->conn, "+ ");
+		conn_write(s->conn, challenge.p, challenge.n);
+		conn_writes(s->conn, "\r\n");
+		*line_status = session_line(s, SASL_LINE_MAX, &line);
+		if (*line_status != LINE_OK)
+			break;
+		r = sasl_step(sasl, line, &challenge);
+		forget(line);
+	}
+	buf_wipe(&challenge);
+	return r;
+}
+
+enum next
+cmd_auth(struct session *s, struct view arg)
+{
+	struct sasl sasl;
+	enum line_status line_status;
+	enum next next = NEXT_COMMAND;
+
+	if (arg.n == 0)
+		return list_mechanisms(s);
+	if (!sasl_start(&sasl, view_token(&arg)))
+		return reply_bad(s, "Unknown mechanism; CAPA names those there "
+				    "are.");
+	if (sasl_cleartext(&sasl) && !session_plaintext_ok(s))
+		return refuse_plaintext(s);
+	s->user_known = false;
+	switch (converse(s, &sasl, arg, &line_status)) {
+	case SASL_CHECK:
+		next = login(s, view_of(sasl.user), view_of(sasl.pass),
+		    sasl.mech->name, sasl.mech->name);
+		break;
+	case SASL_CANCEL:
+		next = reply_bad(s, "Authentication cancelled.");
+		break;
+	case SASL_BAD:
+		next = reply_bad(
+		    s, "That is not what %s expects.", sasl.mech->name);
+		break;
+	case SASL_CONTINUE:
+		next = session_no_line(s, line_status);
+		break;
+	}
+	sasl_wipe(&sasl);
+	return next;
+}
+
+enum next
+cmd_apop(struct session *s, struct view arg)
+{
+	(void)arg;
+	return reply_err(
+	    s, NULL, "APOP is not offered; use USER and PASS, or AUTH.");
+}

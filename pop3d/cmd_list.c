@@ -1,0 +1,68 @@
+/* STAT, LIST, UIDL (RFC 1939 5, 7).  Runs in: worker (pop3d). */
+#include <inttypes.h>
+
+#include "pop3d/command.h"
+#include "pop3d/reply.h"
+
+enum next
+cmd_stat(struct session *s, struct view arg)
+{
+	(void)arg;
+	return reply_ok(s, "%zu %" PRIu64, s->drop.left, s->drop.octets);
+}
+
+/* The one message that an argument names.  False: *next is what to do. */
+static bool
+one_message(struct session *s, struct view arg, size_t *i, enum next *next)
+{
+	if (!command_message(s, &arg, i, next))
+		return false;
+	if (arg.n == 0)
+		return true;
+	*next = reply_bad(s, "One message number, or none for all.");
+	return false;
+}
+
+enum next
+cmd_list(struct session *s, struct view arg)
+{
+	const struct maildrop *d = &s->drop;
+	enum next next;
+	size_t i;
+
+	if (arg.n > 0) {
+		if (!one_message(s, arg, &i, &next))
+			return next;
+		return reply_ok(s, "%zu %" PRIu64, i + 1, d->list.msg[i].wire);
+	}
+	reply_ok(s, "%zu messages (%" PRIu64 " octets)", d->left, d->octets);
+	for (i = 0; i < d->list.n; i++)
+		if (!maildrop_deleted(d, i))
+			reply_line(
+			    s, "%zu %" PRIu64, i + 1, d->list.msg[i].wire);
+	return reply_end(s);
+}
+
+enum next
+cmd_uidl(struct session *s, struct view arg)
+{
+	struct maildrop *d = &s->drop;
+	char text[UNIQUE_ID_TEXT];
+	enum next next;
+	size_t i;
+
+	if (arg.n > 0 && !one_message(s, arg, &i, &next))
+		return next;
+	enum status st = maildrop_unique_ids(d);
+	if (st != OK)
+		return command_drop_failed(s, st);
+	if (arg.n > 0)
+		return reply_ok(
+		    s, "%zu %s", i + 1, maildrop_unique_id(d, i, text));
+	reply_ok(s, "Unique-ids follow.");
+	for (i = 0; i < d->list.n; i++)
+		if (!maildrop_deleted(d, i))
+			reply_line(
+			    s, "%zu %s", i + 1, maildrop_unique_id(d, i, text));
+	return reply_end(s);
+}

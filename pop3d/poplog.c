@@ -1,0 +1,144 @@
+/* The log lines of POP3 sessions.  Runs in: worker (pop3d). */
+#include "pop3d/poplog.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/service.h"
+
+enum { NAME_MAX_LOGGED = 100 };
+
+static const char *
+tls(const struct session *s)
+{
+	return conn_is_tls(s->conn) ? ", TLS" : "";
+}
+
+/* "rip=..., lip=..., TLS, session=<...>" */
+struct where {
+	char text[256];
+};
+
+static const char *
+where(const struct session *s, struct where *out)
+{
+	snprintf(out->text, sizeof(out->text), "rip=%s, lip=%s%s, session=<%s>",
+	    s->w->client, s->w->local, tls(s), s->id);
+	return out->text;
+}
+
+static const char *
+name(const struct session *s, char *out)
+{
+	return log_clean(view_of(s->login), out, NAME_MAX_LOGGED);
+}
+
+/* "pop3(bob)<4242><session>", as Dovecot's mail_log_prefix. */
+struct tag {
+	char text[LOG_TAG_MAX + 1];
+};
+
+static const char *
+tag(const struct session *s, struct tag *out)
+{
+	char user[48];
+
+	log_clean(view_of(s->login), user, sizeof(user));
+	snprintf(out->text, sizeof(out->text), "pop3(%s)<%ld><%s>", user,
+	    (long)getpid(), s->id);
+	return out->text;
+}
+
+static long long
+seconds(const struct session *s)
+{
+	return (long long)(now_ms() - s->started) / 1000;
+}
+
+void
+poplog_login(const struct session *s)
+{
+	char user[NAME_MAX_LOGGED];
+
+	log_write(LOG_LVL_INFO, "pop3-login",
+	    "Login: user=<%s>, method=%s, rip=%s, lip=%s, mpid=%ld%s, "
+	    "session=<%s>",
+	    name(s, user), s->method, s->w->client, s->w->local, (long)getpid(),
+	    tls(s), s->id);
+	/* The session may be silent for hours; who is in should be seen. */
+	log_flush();
+}
+
+void
+poplog_no_maildrop(const struct session *s, enum status st, const char *text)
+{
+	char why[MAILDROP_TEXT_MAX];
+	struct tag t;
+
+	log_clean(view_of(text), why, sizeof(why));
+	if (st == ERR_BUSY)
+		log_write(LOG_LVL_INFO, tag(s, &t),
+		    "Disconnected: Mailbox in use: %s", why);
+	else
+		log_write(LOG_LVL_ERROR, tag(s, &t),
+		    "Error: mailbox not opened: %s: %s", status_text(st), why);
+}
+
+void
+poplog_lost(const struct session *s, enum status st)
+{
+	struct tag t;
+
+	log_write(LOG_LVL_ERROR, tag(s, &t),
+	    "Error: the mailbox cannot be read any more: %s", status_text(st));
+}
+
+void
+poplog_logout(
+    const struct session *s, bool update, enum status st, const char *text)
+{
+	const struct maildrop *d = &s->drop;
+	char why[MAILDROP_TEXT_MAX];
+	struct tag t;
+	size_t removed = update && st == OK ? d->list.n - d->left : 0;
+
+	tag(s, &t);
+	if (st != OK) {
+		log_clean(view_of(text), why, sizeof(why));
+		log_write(LOG_LVL_ERROR, t.text,
+		    "Error: deleted messages not removed: %s (%s)",
+		    status_text(st), why);
+	}
+	log_write(LOG_LVL_INFO, t.text,
+	    "Disconnected: %s top=%" PRIu64 "/%" PRIu64 ", retr=%" PRIu64
+	    "/%" PRIu64 ", del=%zu/%zu, size=%" PRIu64,
+	    s->why, s->top_n, s->top_octets, s->retr_n, s->retr_octets, removed,
+	    d->list.n, d->all_octets);
+}
+
+void
+poplog_no_login(const struct session *s)
+{
+	char user[NAME_MAX_LOGGED];
+	struct where w;
+
+	where(s, &w);
+	if (s->auth_failures > 0)
+		log_write(LOG_LVL_INFO, "pop3-login",
+		    "Disconnected (auth failed, %" PRId64 " attempts in %lld "
+		    "secs): user=<%s>, method=%s, %s",
+		    s->auth_failures, seconds(s), name(s, user), s->method,
+		    w.text);
+	else if (s->plaintext_refused)
+		log_write(LOG_LVL_INFO, "pop3-login",
+		    "Aborted login (tried to use disallowed plaintext auth): "
+		    "user=<>, %s",
+		    w.text);
+	else if (!s->authenticated)
+		log_write(LOG_LVL_INFO, "pop3-login",
+		    "Disconnected: %s (no auth attempts in %lld secs): "
+		    "user=<>, %s",
+		    s->why, seconds(s), w.text);
+}

@@ -1,0 +1,24 @@
+#ifndef POP3D_REPLY_H
+#define POP3D_REPLY_H
+/*
+ * Replies (RFC 1939 3, RFC 2449 8).  A line has at most 512 octets, CRLF
+ * included; a longer text is cut.  Nothing of a client's own text goes in.
+ */
+#include "pop3d/session.h"
+
+/* +OK text.  NEXT_COMMAND. */
+enum next reply_ok(struct session *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* -ERR [code] text: the command was in order, but could not be done.  code is
+ * NULL for none.  NEXT_COMMAND. */
+enum next reply_err(struct session *, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* -ERR text: the command itself was wrong.  After `errors_max` of them the
+ * session ends: NEXT_CLOSE. */
+enum next reply_bad(struct session *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The lines of a multi-line reply, behind reply_ok(), and its end. */
+void reply_line(struct session *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+enum next reply_end(struct session *);
+#endif
