@@ -1,0 +1,434 @@
+/*
+ * The maildrop role.  Runs in: maildrop, as root; in the file system always as
+ * the user whose mailbox it is.
+ *
+ * A peer is a right: a channel that auth made for one user.  Whoever asks on it
+ * is believed to be that user and nothing else.  The role keeps no lock and no
+ * mailbox open: what it opens goes to the asker.
+ */
+#define _GNU_SOURCE
+#include "pop3d/svc_maildrop.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/msg.h"
+#include "common/service.h"
+#include "pop3d/ask_maildrop.h"
+#include "pop3d/recover.h"
+#include "pop3d/update_child.h"
+
+enum {
+	DELS_MAX = 10000000,	     /* of one session */
+	DELS_MAX_ALL = 2 * DELS_MAX, /* of all; 32 octets each */
+	HOST_NAME = 256
+};
+
+/* What a peer has: its state. */
+struct right {
+	struct user user;
+	struct mailbox_path path;
+	bool locked, opened; /* it was handed the lock, the mailbox */
+	/* Gathered for the update. */
+	uint64_t dev, ino, size;
+	uint64_t end; /* of the last message */
+	struct update_del *del;
+	unsigned n, cap;
+};
+
+/* Somebody who waits for a child. */
+struct waiting {
+	uint64_t peer;
+	bool commit; /* else: open */
+	unsigned n;
+	unsigned cap; /* its share of dels_all */
+};
+
+static struct settings *settings;
+static char host[HOST_NAME];
+static size_t dels_all;
+static int log_fd = -1;
+
+static enum answer answer_lock(struct peer *, struct msg *, struct msg *);
+static enum answer answer_open(struct peer *, struct msg *, struct msg *);
+static enum answer answer_delete(struct peer *, struct msg *, struct msg *);
+static enum answer answer_commit(struct peer *, struct msg *, struct msg *);
+static void right_gone(struct peer *);
+
+enum {
+	DEL_OCTETS = 8 + 8 + 4 + UNIQUE_ID_OCTETS,
+	DELETE_HEAD = 8 + 8 + 8 + 4,
+	MAY_UPDATE = BIT(MAILDROP_DELETE) | BIT(MAILDROP_COMMIT)
+};
+
+/* clang-format off */
+static const struct request requests[] = {
+	{ MAILDROP_LOCK,   4, 4, false, BIT(MAILDROP_OPEN), answer_lock,   "lock" },
+	{ MAILDROP_OPEN,   0, 0, false, MAY_UPDATE,         answer_open,   "open" },
+	{ MAILDROP_DELETE, DELETE_HEAD + DEL_OCTETS, MSG_DATA_MAX,
+				 false, MAY_UPDATE,         answer_delete, "delete" },
+	{ MAILDROP_COMMIT, 4, 4, false, 0,                  answer_commit, "commit" },
+};
+/* clang-format on */
+
+static const struct service service = { .name = "session",
+	.requests = requests,
+	.n = NELEM(requests),
+	.first = BIT(MAILDROP_LOCK),
+	.gone = right_gone };
+
+static void
+right_free(struct right *r)
+{
+	dels_all -= r->cap;
+	free(r->del);
+	free(r);
+}
+
+static void
+right_gone(struct peer *p)
+{
+	right_free(p->state);
+	p->state = NULL;
+}
+
+/* Status, a sentence for the user, and a descriptor (taken). */
+static enum answer
+answer_fd(struct msg *rp, enum status st, const char *text, int fd)
+{
+	msg_put_u32(rp, status_pack(st));
+	msg_put_str(rp, text);
+	rp->fd = fd;
+	return ANSWER;
+}
+
+/* Why it failed goes into the log; the user gets no path to see. */
+static const char *
+not_opened(enum status st, const char *why)
+{
+	log_error("error: %s", why);
+	if (st == ERR_PERM || st == ERR_UNSAFE)
+		return "The mailbox is not fit to be opened; ask the "
+		       "postmaster.";
+	return "The mailbox cannot be opened now; try again later.";
+}
+
+static enum answer
+answer_lock(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	struct right *r = p->state;
+	char why[300] = "", holder[120] = "", text[MAILDROP_TEXT_MAX];
+	uint32_t pid = msg_get_u32(rq);
+	int state = -1, fd = -1;
+
+	if (!msg_done(rq) || pid > INT32_MAX)
+		return ANSWER_DROP;
+	enum status st =
+	    state_open(&r->path, &r->user, &state, why, sizeof(why));
+	if (st == OK) {
+		st = session_lock(state, &r->user, (pid_t)pid, host, &fd,
+		    holder, sizeof(holder));
+		if (st != OK)
+			snprintf(why, sizeof(why), "session lock of %s: %s",
+			    r->user.name, status_text(st));
+	}
+	close_fd(&state);
+	if (st == OK) {
+		r->locked = true;
+		return answer_fd(rp, OK, "", fd);
+	}
+	if (st == ERR_BUSY) {
+		snprintf(text, sizeof(text), "Mailbox locked by %s.", holder);
+		return answer_fd(rp, st, text, -1);
+	}
+	/* No directory of mailboxes is no mail. */
+	return answer_fd(
+	    rp, st == ERR_GONE ? ERR_IO : st, not_opened(st, why), -1);
+}
+
+/* ---- open ---- */
+
+static enum answer
+open_mailbox(struct right *r, struct msg *rp)
+{
+	char why[300];
+	int fd;
+	enum status st = mailbox_open(
+	    &r->path, &r->user, O_RDONLY, false, &fd, NULL, why, sizeof(why));
+
+	if (st == ERR_GONE)
+		return answer_fd(rp, st, "", -1);
+	if (st != OK)
+		return answer_fd(rp, st, not_opened(st, why), -1);
+	r->opened = true;
+	return answer_fd(rp, OK, "", fd);
+}
+
+/* A child has finished what a crash interrupted, or has failed to. */
+static void
+answer_opened(struct peer *p, enum status st, struct msg *rp)
+{
+	struct right *r = p->state;
+
+	switch (st) {
+	case OK:
+	case ERR_GONE:
+	case ERR_DAMAGED: /* set aside; the mailbox is as it is */
+		open_mailbox(r, rp);
+		break;
+	case ERR_BUSY:
+		answer_fd(rp, st,
+		    "Another program is changing the mailbox; "
+		    "try again.",
+		    -1);
+		break;
+	default:
+		answer_fd(rp, st,
+		    "An interrupted update of the mailbox cannot "
+		    "be finished now; try again later.",
+		    -1);
+		break;
+	}
+}
+
+static void
+answer_committed(enum status st, unsigned n, struct msg *rp)
+{
+	msg_put_u32(rp, status_pack(st));
+	msg_put_u32(rp, st == OK ? n : 0);
+	msg_put_str(rp, st == OK ? "" : status_text(st));
+}
+
+static void
+child_done(void *arg, enum status st)
+{
+	static struct msg rp; /* 64 KiB */
+	struct waiting *w = arg;
+	struct peer *p = service_find(w->peer);
+
+	/* Who has gone needs no answer: QUIT was said, and is carried out. */
+	if (p != NULL) {
+		msg_start(&rp, p->asked);
+		if (w->commit)
+			answer_committed(st, w->n, &rp);
+		else
+			answer_opened(p, st, &rp);
+		peer_answer(p, &rp);
+	}
+	dels_all -= w->cap;
+	free(w);
+}
+
+static enum answer
+wait_for_child(
+    struct peer *p, const struct update_order *o, bool commit, unsigned cap)
+{
+	struct waiting *w = malloc(sizeof(*w));
+
+	if (w != NULL) {
+		*w = (struct waiting){ p->id, commit, o->n, cap };
+		if (update_child_start(o, child_done, w))
+			return ANSWER_LATER;
+	} else {
+		free(o->del);
+	}
+	log_error("error: out of memory");
+	dels_all -= cap;
+	free(w);
+	return ANSWER_DROP;
+}
+
+/* Was an update of this mailbox cut short? */
+static bool
+update_pending(const struct right *r)
+{
+	char why[300];
+	int dir;
+
+	if (mailbox_dir_open(
+		&r->path, &r->user, &dir, NULL, why, sizeof(why)) != OK)
+		return false; /* opening it will say why */
+	bool pending = state_update_pending(dir, &r->user);
+	close(dir);
+	return pending;
+}
+
+static enum answer
+answer_open(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	struct right *r = p->state;
+
+	if (!msg_done(rq) || !r->locked)
+		return ANSWER_DROP;
+	if (!update_pending(r))
+		return open_mailbox(r, rp);
+	return wait_for_child(p,
+	    &(struct update_order){ .user = r->user, .path = r->path }, false,
+	    0);
+}
+
+/* ---- update ---- */
+
+static enum status
+room_for(struct right *r, unsigned more)
+{
+	if (more > DELS_MAX - r->n)
+		return ERR_LIMIT;
+	if (r->n + more <= r->cap)
+		return OK;
+	unsigned cap = r->n + more + r->n / 2;
+	if (cap - r->cap > DELS_MAX_ALL - dels_all)
+		return ERR_LIMIT;
+	void *del = realloc(r->del, cap * sizeof(*r->del));
+	if (del == NULL)
+		return ERR_NOMEM;
+	dels_all += cap - r->cap;
+	r->del = del;
+	r->cap = cap;
+	return OK;
+}
+
+/* One row: behind those before it and inside the mailbox. */
+static bool
+take_row(struct right *r, struct msg *rq)
+{
+	uint64_t offset = msg_get_u64(rq), length = msg_get_u64(rq);
+	struct view uid = msg_get_view(rq, UNIQUE_ID_OCTETS);
+
+	if (rq->bad || uid.n != UNIQUE_ID_OCTETS || length == 0 ||
+	    offset < r->end || offset > r->size || length > r->size - offset)
+		return false;
+	struct update_del *d = &r->del[r->n++];
+	d->offset = offset;
+	d->length = length;
+	memcpy(d->uid, uid.p, sizeof(d->uid));
+	r->end = offset + length;
+	return true;
+}
+
+static enum answer
+answer_delete(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	struct right *r = p->state;
+	uint64_t dev = msg_get_u64(rq), ino = msg_get_u64(rq);
+	uint64_t size = msg_get_u64(rq);
+	uint32_t n = msg_get_u32(rq);
+
+	if (!r->opened || n == 0 || n > MSG_DATA_MAX / DEL_OCTETS)
+		return ANSWER_DROP;
+	if (r->n == 0) {
+		r->dev = dev;
+		r->ino = ino;
+		r->size = size;
+	} else if (dev != r->dev || ino != r->ino || size != r->size) {
+		return ANSWER_DROP;
+	}
+	enum status st = room_for(r, n);
+	if (st == OK) {
+		for (uint32_t i = 0; i < n; i++)
+			if (!take_row(r, rq))
+				return ANSWER_DROP;
+		if (!msg_done(rq))
+			return ANSWER_DROP;
+	}
+	msg_put_u32(rp, status_pack(st));
+	return ANSWER;
+}
+
+static enum answer
+answer_commit(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	struct right *r = p->state;
+	uint32_t total = msg_get_u32(rq);
+
+	if (!msg_done(rq) || total != r->n)
+		return ANSWER_DROP;
+	if (total == 0) {
+		answer_committed(OK, 0, rp);
+		return ANSWER;
+	}
+	struct update_order o = { .user = r->user,
+		.path = r->path,
+		.dev = r->dev,
+		.ino = r->ino,
+		.size = r->size,
+		.del = r->del,
+		.n = r->n };
+	unsigned cap = r->cap;
+	r->del = NULL;
+	r->n = r->cap = 0;
+	return wait_for_child(p, &o, true, cap);
+}
+
+/* ---- rights come, and the start ---- */
+
+static void
+add_right(int sock, const struct intro *in)
+{
+	struct right *r = calloc(1, sizeof(*r));
+
+	if (r == NULL || in->kind != INTRO_USER)
+		goto bad;
+	if (!view_copy(view_of(in->user), r->user.name, sizeof(r->user.name)) ||
+	    !view_copy(view_of(in->home), r->user.home, sizeof(r->user.home)))
+		goto bad;
+	r->user.uid = in->uid;
+	r->user.gid = in->gid;
+	/* Root has no mailbox here; without root we are one user only. */
+	if (geteuid() == 0 ? in->uid == 0 : in->uid != geteuid())
+		goto bad;
+	if (mailbox_path(settings, &r->user, &r->path) != OK) {
+		log_error("error: mailbox %s does not fit user %s",
+		    settings->mailbox, r->user.name);
+		goto bad;
+	}
+	if (service_add(sock, &service, r) == NULL)
+		free(r);
+	return;
+bad:
+	free(r);
+	close(sock);
+}
+
+static void
+add_intro(enum role_id from, int fd)
+{
+	if (from == ROLE_AUTH)
+		service_introductions(fd, add_right);
+	else
+		close(fd);
+}
+
+static void
+new_settings(struct settings *s)
+{
+	update_child_init(s, log_fd);
+	settings_free(settings);
+	settings = s;
+}
+
+void
+svc_maildrop_main(struct role *r)
+{
+	settings = r->settings;
+	if (gethostname(host, sizeof(host) - 1) == -1 || host[0] == '\0')
+		memcpy(host, "localhost", sizeof("localhost"));
+	signal(SIGCHLD, SIG_IGN); /* children are never waited for */
+	signal(SIGPIPE, SIG_IGN);
+	priv_drop(r, ROLE_MAILDROP, NULL);
+	sandbox_enter(r, ROLE_MAILDROP);
+	service_init();
+	log_fd = r->peer[ROLE_LOG];
+	update_child_init(settings, log_fd);
+	role_watch_master(r, add_intro, new_settings);
+	service_introductions(r->peer[ROLE_AUTH], add_right);
+	recover_start(settings);
+	role_ready(r);
+	service_run();
+	exit(0);
+}

@@ -1,0 +1,41 @@
+#ifndef POP3D_UPDATE_CHILD_H
+#define POP3D_UPDATE_CHILD_H
+/*
+ * Changing a mailbox, in a child process that has become its owner for good.
+ *
+ * A job takes the dotlock if that is configured (the child could not, where the
+ * spool belongs to root and a group), forks the child, waits for what it
+ * reports within bounded time, and calls done().  When the child dies without a
+ * word, a second one finishes what it had begun, still under the dotlock, and
+ * done() says ERR_IO unless that shows otherwise.  Nothing here waits: all of
+ * it hangs in the service loop.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/passdb.h"
+#include "common/settings.h"
+#include "common/status.h"
+#include "spool/state.h"
+#include "spool/update.h"
+
+/* What is to be removed; n == 0: only finish what a crash interrupted. */
+struct update_order {
+	struct user user;
+	struct mailbox_path path;
+	uint64_t dev, ino, size;
+	struct update_del *del; /* malloc'd; taken */
+	unsigned n;
+};
+
+typedef void update_done(void *arg, enum status st);
+
+/* How the children run, set once: keep_fd (the log's channel, -1: none) is the
+ * only descriptor they inherit.  settings: borrowed. */
+void update_child_init(const struct settings *, int keep_fd);
+/* Begins, or queues behind others.  Takes what o owns.  done is called once,
+ * never before this returns.  False: no memory; done will not be called. */
+bool update_child_start(const struct update_order *o, update_done *done,
+    void *arg);
+#endif
