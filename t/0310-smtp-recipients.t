@@ -1,0 +1,142 @@
+#!/usr/bin/perl
+# Who is let in: recipients, senders, relaying, and what people type.
+use strict;
+use warnings;
+use lib 't/lib';
+use Test::More;
+use Pennypost;
+
+my $pp = Pennypost->start(daemons => ['smtpd'],
+    smtpd => { errors_max => 1000, local_domains => 'example.org b.example' });
+sub transaction {
+	my $s = $pp->smtp(@_);
+	$s->cmd($_) for 'EHLO c.test', 'MAIL FROM:<a@client.test>';
+	return $s;
+}
+my $s = transaction();
+my $yes = qr/^250 2\.1\.5 /;
+my $unknown = qr/^550 5\.1\.1 /;
+my $relay = qr/^550 5\.7\.1 /;
+my $syntax = qr/^(?:501 5\.1\.3|553 5\.1\.3|501 5\.5\.4) /;
+for (
+	[ '<bob@example.org>', $yes ],
+	[ '<BOB@EXAMPLE.ORG>', $yes, 'in capitals' ],
+	[ '<bob@b.example>', $yes, 'another local domain' ],
+	[ '<bob>', $yes, 'no domain: ours' ],
+	[ '<bob+tag@example.org>', $yes, 'a tag' ],
+	[ '<"bob"@example.org>', $yes, 'a quoted local part' ],
+	[ '<postmaster>', $yes, 'postmaster without a domain (4.5.1)' ],
+	[ '<Postmaster@example.org>', $yes, 'postmaster' ],
+	[ '<PostMaster@b.example>', $yes, 'postmaster of the other domain' ],
+	[ '<@relay.example,@x.example:bob@example.org>', $yes,
+		'a source route is ignored' ],
+	[ ' <bob@example.org>', $yes, 'a blank before' ],
+	[ 'bob@example.org', $yes, 'without angle brackets' ],
+	[ ' bob@example.org', $yes, 'and a blank' ],
+	[ 'bob', $yes, 'a bare name' ],
+	[ '<nobody@example.org>', $unknown ],
+	[ '<nobody>', $unknown ],
+	[ '<+tag@example.org>', $unknown, 'only a tag' ],
+	[ '<"../alice"@example.org>', $unknown, 'a path' ],
+	[ '<"a/b"@example.org>', $unknown, 'a slash' ],
+	[ '<root@example.org>', $unknown, 'root is nobody here' ],
+	[ '<bob@elsewhere.test>', $relay, 'a foreign domain' ],
+	[ '<bob%elsewhere.test@elsewhere.test>', $relay ],
+	[ '<bob@example.org.evil.test>', $relay ],
+	[ '<bob@xexample.org>', $relay ],
+	[ '<>', qr/^(?:501|550|553) 5\./, 'the null path as a recipient' ],
+	[ '<bob@>', $syntax ],
+	[ '<@example.org>', $syntax ],
+	[ '<bob@example.org', $syntax, 'no closing bracket' ],
+	[ '<bob@@example.org>', $syntax ],
+	[ '<bob@example..org>', $syntax ],
+	[ '<bob smith@example.org>', $syntax ],
+	[ "<bob\t\@example.org>", $syntax, 'a tab' ],
+	[ "<bob\0\@example.org>", $syntax, 'a NUL' ],
+	[ "<b\xc3\xb6b\@example.org>", qr/^(?:501|553|550) 5\.(?:1\.3|6\.7|5\.4) /,
+		'UTF-8, which is not offered' ],
+	[ '<bob@example.org> NOTIFY=NEVER', qr/^555 5\.5\.4 /,
+		'a parameter that is not offered' ],
+	[ '<' . 'l' x 65 . '@example.org>',
+		qr/^(?:$unknown|501 5\.1\.3|553 5\.1\.3) /, 'a long local part' ],
+	[ '<bob@' . 'd' x 300 . '>', $syntax, 'a long domain' ],
+    ) {
+	my ($path, $re, $name) = @$_;
+	$s->expect("RCPT TO:$path", $re, $name && "$name");
+}
+$s->expect('rcpt to: <bob@example.org>', $yes, 'rcpt to: in lower case');
+$s->expect('RCPT TO <bob@example.org>', qr/^(?:250|501) /,
+    'without a colon: one way or the other');
+$s->expect('RCPT FROM:<bob@example.org>', qr/^501 5\.5\.4 /);
+
+# Senders.
+for (
+	[ '<a@b.test>', qr/^250 2\.1\.0 / ],
+	[ '<>', qr/^250 2\.1\.0 / ],
+	[ '<frol>', qr/^250 2\.1\.0 /, 'without a domain, as in the notes' ],
+	[ ' a@b.org', qr/^250 2\.1\.0 /, 'a blank and no brackets' ],
+	[ ' <a@b.org>', qr/^250 2\.1\.0 /, 'a blank' ],
+	[ 'a@b.org', qr/^250 2\.1\.0 /, 'no brackets' ],
+	[ '<a@b.test> SIZE=1000', qr/^250 2\.1\.0 / ],
+	[ '<a@b.test> BODY=8BITMIME', qr/^250 2\.1\.0 / ],
+	[ '<a@b.test> body=7bit size=5', qr/^250 2\.1\.0 /, 'lower case' ],
+	[ '<a@[192.0.2.1]>', qr/^250 2\.1\.0 /, 'an address literal' ],
+	[ '<a@b.test> SIZE=99999999', qr/^552 5\.3\.4 /, 'too large' ],
+	[ '<a@b.test> SIZE=99999999999999999999999', qr/^55[25] 5\./ ],
+	[ '<a@b.test> SIZE=x', qr/^501 5\.5\.4 / ],
+	[ '<a@b.test> SIZE', qr/^501 5\.5\.4 / ],
+	[ '<a@b.test> BODY=BINARYMIME', qr/^(?:501|555) 5\.5\.4 / ],
+	[ '<a@b.test> SMTPUTF8', qr/^555 5\.5\.4 / ],
+	[ '<a@b.test> RET=HDRS', qr/^555 5\.5\.4 / ],
+	[ '<a@b.test> NONSENSE=1', qr/^555 5\.5\.4 / ],
+	[ '<a@b.test> SIZE=5 SIZE=6', qr/^501 5\.5\.4 /, 'twice' ],
+	[ '<a@b.test', qr/^501 5\.1\.7 /, 'no closing bracket' ],
+	[ '<a b@c.test>', qr/^501 5\.1\.7 / ],
+    ) {
+	my ($path, $re, $name) = @$_;
+	$s->cmd('RSET');
+	$s->expect("MAIL FROM:$path", $re, $name);
+}
+$s->cmd('RSET');
+$s->expect('mail from: a@b.org', qr/^250 2\.1\.0 /, 'mail from: a@b.org');
+for my $h ('195.161.101.33', 'localhost', 'a_b', '[195.161.101.33]') {
+	my $t = $pp->smtp;
+	$t->expect("HELO $h", qr/^250 /, "HELO $h is accepted from people");
+}
+
+# Where it goes: postmaster's user, tags, domainless.
+for (
+	[ 'postmaster@example.org', 'alice' ],
+	[ 'carol+lists@example.org', 'carol' ],
+	[ 'BOB@b.example', 'bob' ],
+    ) {
+	my ($to, $user) = @$_;
+	like($pp->send($to, message("for $to")), qr/^250 /, "to $to");
+	like($pp->mbox($user), qr/^X-Original-To: \Q$to\E$/m,
+	    "is in ${user}'s mailbox");
+}
+like($pp->mbox('carol'), qr/^Delivered-To: carol\@example\.org$|
+    ^Delivered-To:\ carol\+lists\@example\.org$/mx, 'Delivered-To');
+
+# An authenticated user may send elsewhere, which this version cannot do yet:
+# it says so with a 4xx, and keeps nothing.
+use MIME::Base64;
+my $t = $pp->smtp(to => 'submission');
+$t->cmd('EHLO c.test');
+$t->expect('AUTH PLAIN ' . encode_base64("\0alice\0alice-pass", ''),
+    qr/^235 2\.7\.0 /, 'alice logs in');
+$t->expect('MAIL FROM:<alice@example.org>', qr/^250 /);
+$t->expect('RCPT TO:<x@elsewhere.test>', qr/^4\d\d 4\.\d\.\d /,
+    'a foreign recipient of a user: an honest 4xx');
+$t->expect('RCPT TO:<bob@example.org>', qr/^250 /);
+$t->cmd('DATA');
+like($t->data(message('from alice')), qr/^250 /, 'a local one is delivered');
+like($pp->mbox('bob'), qr/with ESMTPA/, 'and says ESMTPA (RFC 3848)');
+
+# Nobody may submit without being somebody, but to us.
+$t = $pp->smtp(to => 'submission');
+$t->cmd('EHLO c.test');
+$t->expect('MAIL FROM:<alice@example.org>', qr/^(?:530 5\.7\.0|250) /,
+    'submission without AUTH');
+unlike($t->cmd('RCPT TO:<x@elsewhere.test>'), qr/^2/, 'relays for nobody');
+done_testing;

@@ -1,0 +1,109 @@
+#!/usr/bin/perl
+# The queue: several recipients, a mailbox that is busy, and a restart.
+use strict;
+use warnings;
+use lib 't/lib';
+use Test::More;
+use Fcntl qw(:DEFAULT F_SETLK F_WRLCK F_UNLCK SEEK_SET);
+use Time::HiRes qw(sleep time);
+use Pennypost;
+
+my $pp = Pennypost->start(smtpd => { mailbox_lock_wait => '500ms',
+	retry_min => '500ms', retry_max => '1s' });
+
+sub queue_files {
+	my $dir = "$pp->{dir}/queue";
+	my @f = `find '$dir' -type f ! -name lock ! -name '.*'`;
+	chomp @f;
+	return @f;
+}
+
+# Several recipients: one 250, in every mailbox, once.
+my $r = $pp->send([ map "$_\@example.org", qw(alice bob carol) ],
+    message('for all'));
+like($r, qr/^250 2\.0\.0 /, 'three recipients');
+for my $u (qw(alice bob carol)) {
+	ok(wait_for(10, sub { $pp->mbox($u) =~ /Subject: for all/ }),
+	    "$u has it");
+	my @n = $pp->mbox($u) =~ /^Subject: for all$/mg;
+	is(scalar @n, 1, 'once');
+	like($pp->mbox($u), qr/^X-Original-To: $u\@example\.org$/m,
+	    'with the own X-Original-To');
+	unlike($pp->mbox($u), qr/^(?:X-Original-To|Delivered-To): (?!$u)/m,
+	    'and without the others');
+}
+ok(wait_for(10, sub { !queue_files() }), 'the queue is empty again')
+    or diag(join "\n", queue_files());
+$r = $pp->send([ 'bob@example.org', 'bob@example.org' ], message('twice'));
+like($r, qr/^250 /, 'the same recipient twice');
+ok(wait_for(10, sub { $pp->mbox('bob') =~ /Subject: twice/ }), 'is delivered');
+
+# A large one for several.
+my $big = message('large') . ('x' x 70 . "\r\n") x 30000;
+like($pp->send([ map "$_\@example.org", qw(alice bob) ], $big), qr/^250 /,
+    '2 MB for two');
+for my $u (qw(alice bob)) {
+	ok(wait_for(20, sub { length $pp->mbox($u) > 2_000_000 }), "$u has it");
+	my ($got) = ($pp->fetch($u))[-1];
+	ok(substr($got, -length $big) eq $big, 'unchanged');
+}
+
+# A mailbox that another program holds: the message is durable in the queue
+# before 250, and arrives when the lock is gone.
+sub lock_mailbox {
+	my ($user, $type) = @_;
+	our $held;
+	if (!$held) {
+		open $held, '+<', $pp->mailbox($user) or die $!;
+	}
+	# struct flock of 64-bit Linux
+	my $l = pack 's s x4 q q i x4', $type, SEEK_SET, 0, 0, 0;
+	return fcntl $held, F_SETLK, $l;
+}
+ok(lock_mailbox('bob', F_WRLCK), 'another program locks the mailbox');
+my $t = time;
+$r = $pp->send('bob@example.org', message('while busy'));
+like($r, qr/^250 /, 'a message for it is accepted');
+cmp_ok(time - $t, '<', 6 * slow(), 'without waiting long');
+unlike($pp->mbox('bob'), qr/while busy/, 'it is not in the mailbox');
+cmp_ok(scalar queue_files(), '>', 0, 'but in the queue');
+$pp->log_like('smtpd', qr/status=deferred/, 'and deferred in the log');
+
+# kill -9 of everything, and again: it is still there.
+$pp->kill_all('smtpd');
+cmp_ok(scalar queue_files(), '>', 0, 'in the queue after kill -9');
+is($pp->launch('smtpd'), '', 'smtpd starts again');
+ok(lock_mailbox('bob', F_UNLCK), 'the lock is gone');
+ok(wait_for(15, sub { $pp->mbox('bob') =~ /while busy/ }), 'it arrives');
+ok(wait_for(10, sub { !queue_files() }), 'and leaves the queue');
+my @n = $pp->mbox('bob') =~ /^Subject: while busy$/mg;
+is(scalar @n, 1, 'once');
+
+# Two daemons on one queue: the second says whose it is and stops.
+my $other = "$pp->{dir}/other.conf";
+(my $conf = slurp($pp->conf_file('smtpd'))) =~ s/:(\d{4,5})\b/':' . ($1 + 7)/ge;
+$conf =~ s/^pid_file.*\n//m;
+spew($other, $conf);
+my ($st, $out) = run({ seconds => 10 }, $pp->program('smtpd'), '-e', '-f',
+    $other);
+like($out, qr{\Q$pp->{dir}\E/queue}, 'a second smtpd on this queue is refused')
+    or diag("$st: $out");
+
+# What lies in the queue directory and is none of ours does no harm.
+$pp->stop('smtpd');
+my $q = "$pp->{dir}/queue";
+my $junk = sub {
+	my ($name, $text) = @_;
+	spew("$q/$name", $text, 0600);
+	chown $pp->role_uid('smtpd', 'queue'), -1, "$q/$name" if is_root();
+};
+$junk->('0123456789ABCDEF', "rubbish\n");
+$junk->('FEDCBA9876543210', '');
+$junk->('ABCDEF0123456789', "\0" x 100000);
+symlink '/etc/passwd', "$q/1111111111111111";
+is($pp->launch('smtpd'), '', 'starts with rubbish in the queue');
+like($pp->send([ 'alice@example.org', 'bob@example.org' ],
+    message('after rubbish')), qr/^250 /, 'and works');
+ok(wait_for(10, sub { $pp->mbox('alice') =~ /after rubbish/ }), 'delivers');
+unlike($pp->mbox($_), qr/root:/, 'nothing of it is mail') for qw(alice bob);
+done_testing;

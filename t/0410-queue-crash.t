@@ -1,0 +1,75 @@
+#!/usr/bin/perl
+# kill -9 of everything at random moments, restart: every message that got its
+# 250 is in every mailbox, whole.  CRASHES=N rounds.
+use strict;
+use warnings;
+use lib 't/lib';
+use Test::More;
+use Time::HiRes qw(sleep time);
+use Pennypost;
+
+my $rounds = $ENV{CRASHES} || ($ENV{TORTURE} ? 60 : 6);
+my $seed = $ENV{SEED} || $$ ^ time;
+srand $seed;
+note("SEED=$seed");
+my $pp = Pennypost->start(smtpd => { retry_min => '300ms', retry_max => '1s',
+	workers_idle => 6 });
+my $acks = "$pp->{dir}/acks";
+
+# Clients in processes of their own.  What was answered with 250 is noted.
+sub client {
+	my ($n, $round) = @_;
+	my $pid = fork // die "fork: $!";
+	return $pid if $pid;
+	open my $ack, '>>', $acks or die $!;
+	srand $seed + $n + 100 * $round;
+	eval {
+		for my $i (1 .. 1000) {
+			my $id = "r$round-c$n-$i";
+			my @to = $i % 3 ? [ qw(alice bob carol) ]->[rand 3] :
+			    qw(alice bob carol);
+			my $text = message($id) . ('x' x 60 . "\r\n") x
+			    ([ 0, 1, 20, 1500 ]->[rand 4]) . "end of $id\r\n";
+			my $r = $pp->send([ map "$_\@example.org", @to ],
+			    $text);
+			syswrite $ack, "$id @to\n" if $r =~ /^250/;
+			last if $r eq '';
+		}
+	};
+	POSIX::_exit(0);
+}
+for my $round (1 .. $rounds) {
+	my @clients = map { client($_, $round) } 1 .. 4;
+	sleep 0.3 + rand 1.5;
+	$pp->kill_all('smtpd');
+	waitpid $_, 0 for @clients;
+	my $why = $pp->launch('smtpd');
+	is($why, '', "round $round: killed and started again");
+	last if $why;
+}
+
+my %want;
+for (split /\n/, slurp($acks)) {
+	my ($id, @to) = split;
+	$want{$_}{$id} = 1 for @to;
+}
+my ($acked) = scalar map { keys %$_ } values %want;
+cmp_ok($acked, '>', 10 * $rounds, "$acked deliveries were promised");
+for my $u (qw(alice bob carol)) {
+	my @missing;
+	ok(wait_for(30, sub {
+		my %have = map { $_ => 1 }
+		    $pp->mbox($u) =~ /^end of (r\S+)$/mg;
+		@missing = grep { !$have{$_} } keys %{ $want{$u} };
+		return !@missing;
+	}), "$u has every message that got its 250")
+	    or diag("missing: @missing[0 .. ($#missing > 9 ? 9 : $#missing)]");
+	my $bad = 0;
+	my @m = $pp->fetch($u);
+	for (@m) {
+		my ($id) = /^Subject: (\S+)\r$/m;
+		$bad++ unless defined $id && /\r\nend of \Q$id\E\r\n\z/;
+	}
+	is($bad, 0, "and all " . @m . " in the mailbox are whole");
+}
+done_testing;

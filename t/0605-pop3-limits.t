@@ -1,0 +1,46 @@
+#!/usr/bin/perl
+# Timeouts and errors of POP3 clients.
+use strict;
+use warnings;
+use lib 't/lib';
+use Test::More;
+use Time::HiRes qw(time);
+use Pennypost;
+
+my $pp = Pennypost->start(pop3d => { errors_max => 5, command_timeout => '2s',
+	idle_timeout => '3s', auth_failures_max => 3 });
+$pp->send('bob@example.org', message('one'));
+
+my $p = $pp->pop3;
+my ($n, $r) = (0, '');
+while ($n++ < 20) {
+	$r = $p->cmd('NONSENSE');
+	last if $r eq '' || $p->{why};
+}
+cmp_ok($n, '<=', 7, "nonsense ends the session after $n");
+ok($p->closed, 'closed');
+
+$p = $pp->pop3;
+my $t = time;
+ok($p->closed(20), 'idle before login: closed');
+cmp_ok(time - $t, '<', 9 * slow(), 'after command_timeout');
+
+$p = $pp->pop3_as('bob');
+like($p->{login}, qr/^\+OK/, 'login');
+$p->cmd('DELE 1');
+$t = time;
+ok($p->closed(20), 'idle after login: closed');
+cmp_ok(time - $t, '<', 10 * slow(), 'after idle_timeout');
+like($pp->mbox('bob'), qr/Subject: one/, 'and nothing was deleted');
+
+# Guessing passwords.
+$p = $pp->pop3;
+my @r;
+for (1 .. 4) {
+	$p->cmd('USER bob');
+	push @r, $p->cmd("PASS wrong$_");
+}
+is(scalar(grep { /^-ERR \[AUTH\]/ } @r), 3, 'three wrong passwords');
+ok($p->closed, 'then closed');
+$pp->log_like('pop3d', qr/auth failed, 3 attempts/, 'logged');
+done_testing;
