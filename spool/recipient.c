@@ -1,0 +1,111 @@
+/*
+ * From a recipient address to a user of this host.
+ *
+ * Runs in: lookup (for the dialogue), deliver and queue (for good).
+ */
+#include "spool/recipient.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/log.h"
+
+enum { COMPLAIN = 60 }; /* s between two lines about postmaster */
+
+/* user@domain as it goes into Delivered-To.  A name that needs more room or
+ * other characters than an address has leaves the address as it was typed. */
+static void
+delivered_to_set(
+    const struct address *a, const char *user, const char *domain, char *out)
+{
+	struct address own;
+	char text[ADDR_MAX + 1], name[USER_NAME_MAX];
+	size_t n = strlen(user);
+
+	for (size_t i = 0; i <= n; i++)
+		name[i] = (char)ascii_lower(user[i]);
+	int len = snprintf(text, sizeof(text), "%s@%s", name, domain);
+	if (len > 0 && (size_t)len < sizeof(text) &&
+	    address_parse(view_of(text), &own) == ADDR_OK)
+		view_copy(view_of(own.text), out, ADDR_MAX + 1);
+	else
+		view_copy(view_of(a->text), out, ADDR_MAX + 1);
+}
+
+/* RFC 5321 4.5.1: postmaster is always there.  If the one who gets its mail is
+ * not, that is our mistake and the sender's message must wait for its end. */
+static int
+find_postmaster(const struct settings *s, struct passdb *db, struct user *out)
+{
+	static time_t last;
+	int rc = passdb_find(db, view_of(s->postmaster), false, out);
+
+	if (rc == 0 && time(NULL) - last >= COMPLAIN) {
+		last = time(NULL);
+		log_error("error: mail for postmaster cannot be delivered: "
+			  "there is no user '%s'; set 'postmaster' in the "
+			  "configuration to somebody who exists",
+		    s->postmaster);
+	}
+	return rc == 0 ? -1 : rc;
+}
+
+static bool
+is_postmaster(struct view local)
+{
+	return view_caseeqs(local, "postmaster");
+}
+
+/* bob+tag is bob's unless there is a user bob+tag. */
+static int
+find_user(const struct settings *s, struct passdb *db, struct view local,
+    struct user *out)
+{
+	struct view base = local;
+	int rc;
+
+	if (is_postmaster(local))
+		return find_postmaster(s, db, out);
+	rc = passdb_find(db, local, false, out);
+	if (rc != 0)
+		return rc;
+	for (size_t i = 0; i < local.n; i++)
+		if (strchr(s->recipient_delimiter, local.p[i]) != NULL) {
+			base.n = i;
+			break;
+		}
+	if (base.n == local.n || base.n == 0)
+		return 0;
+	return is_postmaster(base) ? find_postmaster(s, db, out)
+				   : passdb_find(db, base, false, out);
+}
+
+enum rcpt_resolved
+recipient_resolve(const struct settings *s, struct passdb *db,
+    const char *address, struct user *out, char *delivered_to)
+{
+	struct address a;
+	const char *domain = a.domain;
+
+	memset(out, 0, sizeof(*out));
+	delivered_to[0] = '\0';
+	if (address_parse(view_of(address), &a) != ADDR_OK)
+		return RESOLVED_UNKNOWN;
+	if (a.domain[0] == '\0')
+		domain =
+		    s->local_domain_n > 0 ? s->local_domains[0] : s->hostname;
+	else if (!settings_local_domain(s, a.domain, strlen(a.domain)))
+		return RESOLVED_FOREIGN;
+	switch (find_user(s, db, view_of(a.local), out)) {
+	case 1:
+		delivered_to_set(&a, out->name, domain, delivered_to);
+		return RESOLVED_LOCAL;
+	case 0:
+		return RESOLVED_UNKNOWN;
+	default:
+		memset(out, 0, sizeof(*out));
+		return RESOLVED_LATER;
+	}
+}
