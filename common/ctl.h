@@ -6,7 +6,8 @@
  * master -> role, before CTL_GO:
  *   CTL_SETTINGS  fd: the settings as text; u32 flags (CTL_F_*)
  *   CTL_PEER      fd: a channel; u32 role behind it; u32 0, or 1 for the pool's
- *                 question channel to the key role
+ *                 question channel to the key role, 2 for its introductions to
+ *                 the log role
  *   CTL_LISTEN    fd: a listening socket, in the order of the settings
  *   CTL_FILE      fd: a certificate or key file
  *   CTL_GO

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/ctl.h"
+#include "common/fds.h"
 #include "common/log.h"
 #include "common/msg.h"
 #include "common/service.h"
@@ -85,7 +86,8 @@ take_order(struct role *r)
 		b = msg_get_u32(&m);
 		if (a >= ROLE__N)
 			_exit(1);
-		*(b == 1 ? &r->key_ask : &r->peer[a]) = m.fd;
+		*(b == 1 ? &r->key_ask : b == 2 ? &r->log_intro :
+						  &r->peer[a]) = m.fd;
 		m.fd = -1;
 		break;
 	case CTL_LISTEN:
@@ -106,7 +108,8 @@ take_order(struct role *r)
 noreturn void
 role_start(int argc, char **argv, role_main *const mains[ROLE__N])
 {
-	static struct role r = { .ctl = ROLE_CTL_FD, .key_ask = -1 };
+	static struct role r = { .ctl = ROLE_CTL_FD, .key_ask = -1,
+		.log_intro = -1 };
 	const char *name = argv[1] + strlen("--role=");
 
 	for (unsigned i = 0; i < ROLE__N; i++) {
@@ -167,6 +170,7 @@ role_failed(struct role *r, const char *fmt, ...)
 static struct role *watched;
 static void (*on_intro)(enum role_id, int);
 static void (*on_settings)(struct settings *);
+static void (*on_stop)(uint32_t);
 
 static void
 ctl_ready(void *arg, uint32_t events)
@@ -182,7 +186,11 @@ ctl_ready(void *arg, uint32_t events)
 		exit(0); /* the master has gone: so do we */
 	}
 	if (m.type == CTL_STOP) {
-		service_stop();
+		uint32_t grace = msg_get_u32(&m);
+		if (on_stop != NULL)
+			on_stop(grace);
+		else
+			service_stop();
 	} else if (m.type == CTL_PEER && on_intro != NULL) {
 		uint32_t from = msg_get_u32(&m);
 		int fd = m.fd;
@@ -203,6 +211,12 @@ role_watch_master(struct role *r, void (*add_intro)(enum role_id, int),
 	on_settings = new_settings;
 	if (watch_add(r->ctl, EPOLLIN, ctl_ready, r) == NULL)
 		fatal("control channel: %s", strerror(errno));
+}
+
+void
+role_on_stop(void (*stop)(uint32_t))
+{
+	on_stop = stop;
 }
 
 /* ---- introductions ---- */
@@ -285,8 +299,11 @@ intro_ready(void *arg, uint32_t events)
 void
 service_introductions(int sock, void (*add)(int, const struct intro *))
 {
-	struct introductions *x = calloc(1, sizeof(*x));
+	struct introductions *x;
 
+	if (sock == -1)
+		return;
+	x = calloc(1, sizeof(*x));
 	if (x == NULL)
 		fatal("out of memory");
 	*x = (struct introductions){ .sock = sock, .add = add };
@@ -297,19 +314,9 @@ service_introductions(int sock, void (*add)(int, const struct intro *))
 
 /* ---- forking within a role ---- */
 
-static bool
-kept(int fd, const int *keep, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (keep[i] == fd)
-			return true;
-	return false;
-}
-
 pid_t
 role_fork(const struct role *r, enum role_id as, const int *keep, unsigned n)
 {
-	int top = 3;
 	pid_t pid;
 
 	log_flush();
@@ -317,15 +324,7 @@ role_fork(const struct role *r, enum role_id as, const int *keep, unsigned n)
 	if (pid != 0)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (unsigned i = 0; i < n; i++)
-		if (keep[i] >= top)
-			top = keep[i] + 1;
-	for (int fd = 3; fd < top; fd++)
-		if (!kept(fd, keep, n))
-			close(fd);
-	if (close_range((unsigned)top, ~0u, 0) == -1)
-		for (int fd = top; fd < 65536; fd++)
-			close(fd);
+	fds_keep_only(keep, n);
 	proc_title("%s", names[as]);
 	priv_drop(r, as, r->settings->empty_directory);
 	sandbox_enter(r, as);

@@ -50,14 +50,16 @@ struct role {
 	struct settings *settings;
 	int ctl;
 	/* Channel to each role that this one may talk to, or -1:
-	 *   pool: LOG; and to KEY AUTH LOOKUP DELIVER QUEUE (smtpd), KEY AUTH
-	 *     (pop3d) the "pool channel" on which it introduces each worker
-	 *     (service_pool below); plus its own question channel to KEY
-	 *   auth: LOG; QUEUE or MAILDROP: where it introduces users
-	 *   queue: LOG; DELIVER: where it introduces its own channels
-	 *   all others: LOG */
+	 *   all: LOG, for its own lines
+	 *   pool: KEY AUTH LOOKUP DELIVER QUEUE (smtpd), KEY AUTH (pop3d):
+	 *     where it introduces each worker
+	 *   auth: QUEUE or MAILDROP: where it introduces users
+	 *   queue: DELIVER: where it introduces its own channels
+	 *   and the other ends of these: whoever is introduced by X comes over
+	 *   peer[X], or, from a later generation of X, over add_intro */
 	int peer[ROLE__N];
 	int key_ask; /* pool only: a question channel to KEY, for the warm-up */
+	int log_intro; /* pool only: where it introduces workers to LOG */
 	int listen_fd[ROLE_LISTEN_MAX]; /* parallel to settings->listeners */
 	unsigned listen_n;
 	/* Opened by the master, unread.  key: cert, key, cert, key...;
@@ -92,7 +94,7 @@ struct intro {
 int introduce(int intro_sock, const struct intro *);
 /* Adds intro_sock (taken) to the service loop; each introduction that comes
  * calls add(), which takes sock.  When intro_sock ends, nothing happens: those
- * introduced live on. */
+ * introduced live on.  -1 is ignored. */
 void service_introductions(int intro_sock,
     void (*add)(int sock, const struct intro *));
 
@@ -116,6 +118,9 @@ noreturn void role_failed(struct role *, const char *fmt, ...)
 void role_watch_master(struct role *,
     void (*add_intro)(enum role_id from, int fd),
     void (*new_settings)(struct settings *));
+/* Instead of service_stop() at a stop order: grace in ms, UINT32_MAX = as long as
+ * the sessions last. */
+void role_on_stop(void (*stop)(uint32_t grace));
 
 /* ---- dropping, common/priv.c and common/sandbox.c ---- */
 /* chroot (NULL: none), groups, gid, uid; then proves that there is no way

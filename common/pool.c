@@ -1,0 +1,425 @@
+/*
+ * Forks workers and keeps enough of them idle.  Runs in: pool.
+ */
+#define _GNU_SOURCE
+#include "common/pool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/clients.h"
+#include "common/ctl.h"
+#include "common/fds.h"
+#include "common/log.h"
+#include "common/msg.h"
+#include "common/service.h"
+
+enum { SPAWN_BURST = 16, SURPLUS_MS = 5000, RETRY_MS = 200, END_MS = 3000 };
+
+struct slot {
+	pid_t pid; /* 0: free */
+	int ctl;
+	bool busy;
+	unsigned listener;
+	unsigned char client[16];
+	uint32_t number;
+	struct watch *watch;
+};
+
+static struct role *role;
+static session_serve *serve_client;
+static struct tls_server *tls;
+static struct slot *slots;
+static unsigned slot_n, total, idle;
+static unsigned busy_on[ROLE_LISTEN_MAX];
+static uint32_t last_number;
+static bool stopping;
+static struct timer *spawn_timer;
+static int64_t last_client;
+static struct msg m;
+
+static const enum role_id asked[] = { ROLE_KEY, ROLE_AUTH, ROLE_LOOKUP,
+	ROLE_DELIVER, ROLE_QUEUE };
+
+static void top_up(void);
+
+static void
+tell_master(uint32_t what, uint32_t n)
+{
+	msg_start(&m, what);
+	msg_put_u32(&m, n);
+	/* Its end is noticed by role_watch_master. */
+	(void)!msg_send(role->ctl, &m);
+}
+
+static void
+tell_worker(struct slot *s, uint32_t what)
+{
+	msg_start(&m, what);
+	if (msg_send(s->ctl, &m) == -1)
+		kill(s->pid, SIGKILL); /* does not read what is rare */
+}
+
+/* ---- the end of a worker ---- */
+
+static void
+not_busy(struct slot *s)
+{
+	if (!s->busy)
+		return;
+	s->busy = false;
+	busy_on[s->listener]--;
+	clients_leave(s->client);
+}
+
+static void
+maybe_done(void)
+{
+	if (stopping && total == 0)
+		service_stop();
+}
+
+/* Its channel has ended, or it said nonsense on it. */
+static void
+worker_gone(struct slot *s)
+{
+	int status = 0;
+
+	/* It is on its way out, or has no business any more.  The status of
+	 * one that exits already does not change. */
+	kill(s->pid, SIGKILL);
+	while (waitpid(s->pid, &status, 0) == -1 && errno == EINTR)
+		;
+	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
+		log_warn("warning: worker process %ld died by signal %d (%s)",
+		    (long)s->pid, WTERMSIG(status),
+		    strsignal(WTERMSIG(status)));
+		tell_master(CTL_BREACH, (uint32_t)WTERMSIG(status));
+	} else if (WIFSIGNALED(status)) {
+		log_warn("warning: worker process %ld was killed",
+		    (long)s->pid);
+	} else if (WEXITSTATUS(status) != 0) {
+		log_warn("warning: worker process %ld exited with status %d",
+		    (long)s->pid, WEXITSTATUS(status));
+	}
+	if (!s->busy)
+		idle--;
+	not_busy(s);
+	total--;
+	watch_del(s->watch);
+	close_fd(&s->ctl);
+	s->pid = 0;
+	if (role->inetd)
+		tell_master(CTL_IDLE, 0);
+	top_up();
+	maybe_done();
+}
+
+/* ---- what a worker says ---- */
+
+static bool
+over_limit(const struct slot *s, unsigned same)
+{
+	const struct settings *set = role->settings;
+	/* A few workers are kept for each of the other listeners. */
+	int64_t reserve = 4 * (int64_t)(role->listen_n - 1);
+	int64_t most = set->workers_max > 2 * reserve ?
+	    set->workers_max - reserve : set->workers_max;
+
+	return same > set->workers_per_client || busy_on[s->listener] > most;
+}
+
+static bool
+now_busy(struct slot *s)
+{
+	uint32_t listener = msg_get_u32(&m);
+	struct view raw = msg_get_view(&m, 16);
+
+	if (!msg_done(&m) || raw.n != 16 || listener >= ROLE_LISTEN_MAX ||
+	    s->busy)
+		return false;
+	memcpy(s->client, raw.p, 16);
+	s->listener = listener;
+	s->busy = true;
+	busy_on[listener]++;
+	idle--;
+	last_client = now_ms();
+	unsigned same = clients_enter(s->client);
+	if (!role->inetd && over_limit(s, same)) {
+		log_warn("warning: too many workers for one client or "
+			 "listener: told worker %ld to refuse (%u from that "
+			 "address)", (long)s->pid, same);
+		tell_worker(s, POOL_DROP);
+	}
+	return true;
+}
+
+static void
+worker_ready(void *arg, uint32_t events)
+{
+	struct slot *s = &slots[(uintptr_t)arg];
+	bool good = false;
+
+	(void)events;
+	int rc = msg_recv(s->ctl, &m);
+	if (rc == -1 && errno == EAGAIN)
+		return;
+	close_fd(&m.fd);
+	if (rc == 1 && m.type == POOL_BUSY)
+		good = now_busy(s);
+	else if (rc == 1 && m.type == POOL_IDLE && s->busy && m.len == 0) {
+		not_busy(s);
+		idle++;
+		good = true;
+		if (stopping)
+			tell_worker(s, POOL_STOP);
+	}
+	if (!good) {
+		worker_gone(s);
+		return;
+	}
+	top_up();
+}
+
+/* ---- the beginning of a worker ---- */
+
+static bool
+open_channels(struct worker *w)
+{
+	struct intro log_intro = { .kind = INTRO_LOG };
+	struct intro in = { .kind = INTRO_WORKER };
+
+	for (unsigned i = 0; i < ROLE__N; i++)
+		w->chan[i] = -1;
+	w->chan[ROLE_LOG] = introduce(role->log_intro, &log_intro);
+	if (w->chan[ROLE_LOG] == -1)
+		return false;
+	for (unsigned i = 0; i < NELEM(asked); i++) {
+		enum role_id to = asked[i];
+		if (role->peer[to] == -1)
+			continue;
+		w->chan[to] = introduce(role->peer[to], &in);
+		if (w->chan[to] == -1)
+			return false;
+	}
+	return true;
+}
+
+static void
+close_channels(struct worker *w)
+{
+	for (unsigned i = 0; i < ROLE__N; i++)
+		close_fd(&w->chan[i]);
+}
+
+static noreturn void
+become_worker(struct worker *w, int ctl)
+{
+	int keep[ROLE__N + ROLE_LISTEN_MAX + 2];
+	unsigned n = 0;
+	int fixed = role->inetd ? role->listen_fd[0] : -1;
+
+	for (unsigned i = 0; i < ROLE__N; i++)
+		if (w->chan[i] != -1)
+			keep[n++] = w->chan[i];
+	for (unsigned i = 0; i < role->listen_n; i++)
+		keep[n++] = role->listen_fd[i];
+	keep[n++] = ctl;
+	fds_keep_only(keep, n);
+	w->ctl = ctl;
+	w->tls = tls;
+	w->slot = last_number;
+	w->inetd = role->inetd;
+	worker_main(role, w, fixed, serve_client);
+}
+
+static struct slot *
+free_slot(void)
+{
+	for (unsigned i = 0; i < slot_n; i++)
+		if (slots[i].pid == 0)
+			return &slots[i];
+	return NULL;
+}
+
+static bool
+spawn(void)
+{
+	static struct worker w; /* filled anew in each child */
+	struct slot *s = free_slot();
+	int ctl[2];
+
+	if (s == NULL || !open_channels(&w)) {
+		close_channels(&w);
+		return false;
+	}
+	if (channel_pair(ctl) == -1) {
+		close_channels(&w);
+		return false;
+	}
+	last_number++;
+	pid_t pid = fork();
+	if (pid == 0)
+		become_worker(&w, ctl[1]);
+	close(ctl[1]);
+	close_channels(&w);
+	if (pid == -1) {
+		close(ctl[0]);
+		return false;
+	}
+	*s = (struct slot){ .pid = pid, .ctl = ctl[0], .number = last_number };
+	s->watch = watch_add(s->ctl, EPOLLIN, worker_ready,
+	    (void *)(uintptr_t)(s - slots));
+	if (s->watch == NULL)
+		fatal("watching a worker: %s", strerror(errno));
+	total++;
+	idle++;
+	return true;
+}
+
+static void
+spawn_later(void *arg)
+{
+	(void)arg;
+	spawn_timer = NULL;
+	top_up();
+}
+
+/* Forks until enough are idle; a few at a time, so that between them the pool
+ * hears what workers say. */
+static void
+top_up(void)
+{
+	const struct settings *s = role->settings;
+	int64_t wait = 0;
+
+	if (stopping || role->inetd || spawn_timer != NULL)
+		return;
+	for (unsigned n = 0; idle < s->workers_idle && total < s->workers_max;
+	     n++) {
+		if (n == SPAWN_BURST || !spawn()) {
+			if (n < SPAWN_BURST) {
+				log_warn("warning: no new worker: %s",
+				    strerror(errno));
+				wait = RETRY_MS;
+			}
+			spawn_timer = timer_add(wait, spawn_later, NULL);
+			return;
+		}
+	}
+}
+
+/* ---- clocks ---- */
+
+/* After a storm there are more idle ones than needed: half of the surplus goes
+ * every few seconds. */
+static void
+trim(void *arg)
+{
+	unsigned keep = (unsigned)role->settings->workers_idle;
+	unsigned surplus = idle > keep + keep / 2 ? (idle - keep + 1) / 2 : 0;
+
+	(void)arg;
+	if (stopping)
+		return;
+	for (unsigned i = 0; i < slot_n && surplus > 0; i++)
+		if (slots[i].pid != 0 && !slots[i].busy) {
+			tell_worker(&slots[i], POOL_STOP);
+			surplus--;
+		}
+	if (role->idle_exit && idle == total &&
+	    now_ms() - last_client > role->settings->idle_exit)
+		tell_master(CTL_IDLE, 0);
+	timer_add(SURPLUS_MS, trim, NULL);
+}
+
+static void
+kill_all(void *arg)
+{
+	(void)arg;
+	for (unsigned i = 0; i < slot_n; i++)
+		if (slots[i].pid != 0)
+			kill(slots[i].pid, SIGKILL);
+}
+
+static void
+end_all(void *arg)
+{
+	(void)arg;
+	for (unsigned i = 0; i < slot_n; i++)
+		if (slots[i].pid != 0)
+			tell_worker(&slots[i], POOL_END);
+	timer_add(END_MS, kill_all, NULL);
+}
+
+static void
+stop(uint32_t grace)
+{
+	if (!stopping) {
+		stopping = true;
+		for (unsigned i = 0; i < slot_n; i++)
+			if (slots[i].pid != 0)
+				tell_worker(&slots[i], POOL_STOP);
+	}
+	if (grace != UINT32_MAX)
+		timer_add(grace, end_all, NULL);
+	maybe_done();
+}
+
+/* ---- main ---- */
+
+static void
+prepare_tls(void)
+{
+	char err[512];
+
+	if (role->file_n == 0)
+		return;
+	tls = tls_server_new(role->file, role->file_n, role->key_ask, err,
+	    sizeof(err));
+	if (tls == NULL)
+		role_failed(role, "%s", err);
+	for (unsigned i = 0; i < role->file_n; i++)
+		close_fd(&role->file[i]);
+}
+
+noreturn void
+pool_main(struct role *r, session_serve *serve)
+{
+	struct rlimit l;
+
+	role = r;
+	serve_client = serve;
+	slot_n = (unsigned)r->settings->workers_max;
+	slots = calloc(slot_n, sizeof(*slots));
+	if (slots == NULL || !clients_init(slot_n))
+		role_failed(r, "no memory for %u workers", slot_n);
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
+		l.rlim_cur = l.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &l);
+	}
+	service_init();
+	prepare_tls();
+	priv_drop(r, ROLE_POOL, r->settings->empty_directory);
+	sandbox_enter(r, ROLE_POOL);
+	role_on_stop(stop);
+	role_watch_master(r, NULL, NULL);
+	last_client = now_ms();
+	if (r->inetd) {
+		if (!spawn())
+			role_failed(r, "no worker: %s", strerror(errno));
+	} else {
+		top_up();
+		timer_add(SURPLUS_MS, trim, NULL);
+	}
+	role_ready(r);
+	service_run();
+	exit(0);
+}

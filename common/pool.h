@@ -1,0 +1,32 @@
+#ifndef COMMON_POOL_H
+#define COMMON_POOL_H
+/*
+ * The pool forks the workers, makes their channels, and keeps enough of them
+ * idle.  It reads no octet of a client and holds no secret.
+ *
+ * Worker and pool speak on a channel of their own:
+ *   worker -> pool: POOL_BUSY u32 listener, view client address (16 octets;
+ *                     IPv4 mapped), on accept
+ *                   POOL_IDLE: ready for another client
+ *   pool -> worker: POOL_DROP: too many from this address, end the session
+ *                   POOL_STOP: finish the session, then exit
+ *                   POOL_END: end the session at its next command
+ */
+#include "common/role.h"
+#include "common/worker.h"
+
+enum {
+	POOL_BUSY = 1,
+	POOL_IDLE = 2,
+	POOL_DROP = 3,
+	POOL_STOP = 4,
+	POOL_END = 5
+};
+
+/* The pool's main; serve is the daemon's session. */
+noreturn void pool_main(struct role *r, session_serve *serve);
+/* In a fresh worker: enters its sandbox, accepts and serves until it may not
+ * any more, and exits.  fixed_fd: the one client in inetd mode, or -1. */
+noreturn void worker_main(const struct role *r, struct worker *w,
+    int fixed_fd, session_serve *serve);
+#endif

@@ -1,0 +1,4 @@
+#ifndef COMMON_VERSION_H
+#define COMMON_VERSION_H
+#define PENNYPOST_VERSION "0.1"
+#endif
