@@ -90,7 +90,7 @@ my %uid = map { /^(\d+) ([!-~]{1,70})$/ } split /\r\n/, $p->multi;
 is(scalar keys %uid, 5, 'unique-ids for all, of 1 to 70 printable octets');
 my %seen = map { $_ => 1 } values %uid;
 is(scalar keys %seen, 5, 'and they are unique');
-$p->expect('UIDL 2', qr/^\+OK 2 \Q$uid{2}\E$/);
+is($p->cmd('UIDL 2'), "+OK 2 $uid{2}", 'UIDL 2');
 
 # DELE and RSET.
 $p->expect('DELE 2', qr/^\+OK/);

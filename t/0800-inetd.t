@@ -1,0 +1,197 @@
+#!/usr/bin/perl
+# smtpd -i and pop3d -i under somebody else's listener: nowait, wait, LISTEN_FDS.
+use strict;
+use warnings;
+use lib 't/lib';
+use Test::More;
+use IO::Socket::INET;
+use POSIX qw(WNOHANG);
+use Time::HiRes qw(sleep time);
+use Pennypost;
+
+my $pp = Pennypost->new(both => { log_to => 'syslog' },
+    smtpd => { idle_exit => '2s' }, pop3d => { idle_exit => '2s' });
+my %port = (smtpd => 3025, pop3d => 3110);
+my %kind = (smtpd => 'smtp', pop3d => 'pop3');
+my @started;
+END {
+	for my $pid (@started) {
+		kill 'KILL', map { $_->[0] } Pennypost::Proc::family($pid, 'x');
+		waitpid $pid, 0;
+	}
+}
+
+# The listener's ends of a session: what inetd does, in a few lines.
+sub listener {
+	my ($port) = @_;
+	return IO::Socket::INET->new(LocalAddr => $pp->addr, LocalPort => $port,
+	    Listen => 100, ReuseAddr => 1) || die "listen: $@";
+}
+sub daemon_on {
+	my ($d, $fd, @more) = @_;
+	my $pid = fork // die "fork: $!";
+	if ($pid == 0) {
+		POSIX::setsid();
+		POSIX::dup2(fileno $fd, $_) for 0 .. 2;
+		alarm 0;
+		exec $pp->program($d), '-i', '-f', $pp->conf_file($d), @more;
+		POSIX::_exit(127);
+	}
+	push @started, $pid;
+	return $pid;
+}
+sub talk_on {
+	my ($d, $port, $tag) = @_;
+	my $c = Pennypost::Talk->tcp($pp->addr, $port, kind => $kind{$d});
+	if ($d eq 'smtpd') {
+		like($c->reply, qr/^220 mail\.example\.org ESMTP/,
+		    "$tag: greeting");
+		$c->expect('EHLO c.test', qr/^250-/);
+		$c->cmd($_) for 'MAIL FROM:<a@b.test>',
+		    'RCPT TO:<bob@example.org>', 'DATA';
+		like($c->data(message("by $tag")), qr/^250 /,
+		    "$tag: a message");
+		like($pp->mbox('bob'), qr/Subject: by \Q$tag\E/,
+		    "$tag: delivered");
+	} else {
+		like($c->reply, qr/^\+OK/, "$tag: greeting");
+		$c->cmd('USER bob');
+		my $r = $c->cmd('PASS bob-pass');
+		# A service on a port where no listen line allows it takes no
+		# password in the clear.
+		if ($r =~ /^-ERR/ && $c->starttls) {
+			$c->cmd('USER bob');
+			$r = $c->cmd('PASS bob-pass');
+		}
+		like($r, qr/^\+OK/, "$tag: login");
+		like($c->cmd('STAT'), qr/^\+OK [1-9]/, "$tag: there is mail");
+		like($c->cmd('RETR 1'), qr/^\+OK/, "$tag: RETR");
+		ok(defined $c->multi, "$tag: a message");
+	}
+	$c->expect('QUIT', qr/^(?:221|\+OK)/);
+	ok($c->closed, "$tag: closed");
+}
+sub ends {
+	my ($pid, $tag, $seconds) = @_;
+	my @all = Pennypost::Proc::family($pid, 'x');
+	ok(wait_for($seconds, sub { waitpid($pid, WNOHANG) == $pid }),
+	    "$tag: the process ends");
+	ok(wait_for(3, sub { !grep { Pennypost::Proc::same($_) } @all }),
+	    "$tag: and so do all of its roles")
+	    or diag(map { "$_->[2]\n" } grep { Pennypost::Proc::same($_) } @all);
+}
+
+for my $d (qw(smtpd pop3d)) {
+	# nowait: fd 0 is the client.
+	my $l = listener($port{$d});
+	for my $n (1, 2) {
+		my $c = fork // die;
+		if ($c == 0) {
+			my $s = $l->accept;
+			POSIX::setsid();
+			POSIX::dup2(fileno $s, $_) for 0 .. 2;
+			close $l;
+			alarm 0;
+			exec $pp->program($d), '-i', '-f', $pp->conf_file($d);
+			POSIX::_exit(127);
+		}
+		push @started, $c;
+		talk_on($d, $port{$d}, "$d nowait $n");
+		ends($c, "$d nowait $n", 10);
+	}
+	# wait: fd 0 listens; the server takes over, and leaves when idle.
+	my $pid = daemon_on($d, $l);
+	talk_on($d, $port{$d}, "$d wait 1");
+	my $two = Pennypost::Talk->tcp($pp->addr, $port{$d},
+	    kind => $kind{$d});
+	talk_on($d, $port{$d}, "$d wait 2");
+	like($two->reply, qr/^(?:220|\+OK)/, "$d wait: two at a time");
+	$two->cmd('QUIT');
+	ends($pid, "$d wait", 15);
+	# And the next client finds a new one.
+	$pid = daemon_on($d, $l);
+	talk_on($d, $port{$d}, "$d wait again");
+	kill 'TERM', $pid;
+	ends($pid, "$d wait, SIGTERM", 15);
+	close $l;
+}
+# fd 2 may be the client: nothing is logged there.
+{
+	my $l = listener(3026);
+	my $c = fork // die;
+	if ($c == 0) {
+		my $s = $l->accept;
+		POSIX::setsid();
+		POSIX::dup2(fileno $s, $_) for 0 .. 2;
+		alarm 0;
+		exec $pp->program('smtpd'), '-i', '-f', '/nonexistent/conf';
+		POSIX::_exit(127);
+	}
+	push @started, $c;
+	my $k = Pennypost::Talk->tcp($pp->addr, 3026);
+	my $r = $k->reply;
+	like($r, qr/^(?:421 |$)/, 'a server that cannot start says 421 or nothing');
+	unlike($r . ($k->closed ? $k->{rest} : ''), qr/nonexistent/,
+	    'and tells the client nothing of the config');
+}
+# systemd-socket-activate: LISTEN_FDS, LISTEN_PID.
+SKIP: {
+	skip 'systemd-socket-activate is not installed', 1
+	    unless have('systemd-socket-activate');
+	for my $d (qw(smtpd pop3d)) {
+		my $at = $pp->addr . ':' . ($port{$d} + 100);
+		my $pid = fork // die;
+		if ($pid == 0) {
+			POSIX::setsid();
+			open STDIN, '<', '/dev/null';
+			open STDOUT, '>', "$pp->{dir}/activate.log";
+			open STDERR, '>&', \*STDOUT;
+			alarm 0;
+			exec 'systemd-socket-activate', '-l', $at,
+			    $pp->program($d), '-e', '-f', $pp->conf_file($d);
+			POSIX::_exit(127);
+		}
+		push @started, $pid;
+		wait_for(5, sub { slurp("$pp->{dir}/activate.log") =~
+			/Listening/ });
+		talk_on($d, $port{$d} + 100, "$d LISTEN_FDS");
+		talk_on($d, $port{$d} + 100, "$d LISTEN_FDS again");
+		kill 'TERM', $pid;
+		ends($pid, "$d LISTEN_FDS", 15);
+	}
+}
+# The real inetd.  It wants root: its services change to their user.
+SKIP: {
+	skip 'openbsd-inetd is not installed', 1 unless have('inetd');
+	skip 'inetd needs root', 1 unless is_root();
+	my $conf = '';
+	for my $d (qw(smtpd pop3d)) {
+		my ($nowait, $wait) = ($port{$d} + 200, $port{$d} + 201);
+		my $cmd = $pp->program($d) . " $d -i -f " . $pp->conf_file($d);
+		$conf .= "$pp->{addr}:$nowait stream tcp nowait root $cmd\n" .
+		    "$pp->{addr}:$wait stream tcp wait root $cmd\n";
+	}
+	spew("$pp->{dir}/inetd.conf", $conf);
+	my $pid = fork // die;
+	if ($pid == 0) {
+		POSIX::setsid();
+		alarm 0;
+		open STDIN, '<', '/dev/null';
+		open STDOUT, '>', "$pp->{dir}/inetd.log";
+		open STDERR, '>&', \*STDOUT;
+		exec have('inetd'), '-i', "$pp->{dir}/inetd.conf";
+		POSIX::_exit(127);
+	}
+	push @started, $pid;
+	wait_for(5, sub { IO::Socket::INET->new(PeerAddr => $pp->addr,
+		PeerPort => $port{pop3d} + 200) }) or diag('inetd is not there');
+	for my $d (qw(smtpd pop3d)) {
+		talk_on($d, $port{$d} + 200, "$d inetd nowait") for 1, 2;
+		talk_on($d, $port{$d} + 201, "$d inetd wait") for 1, 2;
+	}
+	my @all = Pennypost::Proc::family($pid, 'x');
+	kill 'TERM', $pid;
+	waitpid $pid, 0;
+	kill 'TERM', map { $_->[0] } grep { Pennypost::Proc::same($_) } @all;
+}
+done_testing;
