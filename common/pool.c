@@ -21,7 +21,8 @@
 #include "common/msg.h"
 #include "common/service.h"
 
-enum { SPAWN_BURST = 16, SURPLUS_MS = 5000, RETRY_MS = 200, END_MS = 3000 };
+enum { SPAWN_BURST = 16, SURPLUS_MS = 5000, RETRY_MS = 200, END_MS = 3000,
+	STORM_MAX = 5000 };
 
 struct slot {
 	pid_t pid; /* 0: free */
@@ -42,6 +43,7 @@ static unsigned busy_on[ROLE_LISTEN_MAX];
 static uint32_t last_number;
 static bool stopping;
 static struct timer *spawn_timer;
+static int64_t storm_delay; /* ms until the next worker after idle ones died */
 static int64_t last_client;
 static struct msg m;
 
@@ -49,6 +51,7 @@ static const enum role_id asked[] = { ROLE_KEY, ROLE_AUTH, ROLE_LOOKUP,
 	ROLE_DELIVER, ROLE_QUEUE };
 
 static void top_up(void);
+static void spawn_later(void *arg);
 
 static void
 tell_master(uint32_t what, uint32_t n)
@@ -86,6 +89,20 @@ maybe_done(void)
 		service_stop();
 }
 
+/* A worker that dies without a client would be replaced at once, and its
+ * successor would die as well: slowly, then. */
+static void
+died_idle(int st)
+{
+	if (WIFEXITED(st) && WEXITSTATUS(st) == 0)
+		return;
+	storm_delay = storm_delay == 0 ? RETRY_MS : 2 * storm_delay;
+	if (storm_delay > STORM_MAX)
+		storm_delay = STORM_MAX;
+	if (spawn_timer == NULL)
+		spawn_timer = timer_add(storm_delay, spawn_later, NULL);
+}
+
 /* Its channel has ended, or it said nonsense on it. */
 static void
 worker_gone(struct slot *s)
@@ -109,8 +126,10 @@ worker_gone(struct slot *s)
 		log_warn("warning: worker process %ld exited with status %d",
 		    (long)s->pid, WEXITSTATUS(status));
 	}
-	if (!s->busy)
+	if (!s->busy) {
 		idle--;
+		died_idle(status);
+	}
 	not_busy(s);
 	total--;
 	watch_del(s->watch);
@@ -151,6 +170,7 @@ now_busy(struct slot *s)
 	busy_on[listener]++;
 	idle--;
 	last_client = now_ms();
+	storm_delay = 0;
 	unsigned same = clients_enter(s->client);
 	if (!role->inetd && over_limit(s, same)) {
 		log_warn("warning: too many workers for one client or "

@@ -79,7 +79,7 @@ static const struct rule pool[] = {
 	ALLOW(kill),             /* a worker that broke the protocol */
 	ALLOW(prlimit64), ALLOW(prctl), ALLOW(seccomp), /* the worker's own
 				  * sandbox is entered after the fork */
-	ALLOW(epoll_create1), ALLOW(signalfd4), ALLOW(getppid),
+	ALLOW(close_range),      /* a worker keeps only what is its own */
 	END
 };
 
