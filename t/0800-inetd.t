@@ -34,7 +34,7 @@ sub daemon_on {
 		POSIX::setsid();
 		POSIX::dup2(fileno $fd, $_) for 0 .. 2;
 		alarm 0;
-		exec $pp->program($d), '-i', '-f', $pp->conf_file($d), @more;
+		{ no warnings; exec $pp->program($d), '-i', '-f', $pp->conf_file($d), @more; }
 		POSIX::_exit(127);
 	}
 	push @started, $pid;
@@ -92,7 +92,7 @@ for my $d (qw(smtpd pop3d)) {
 			POSIX::dup2(fileno $s, $_) for 0 .. 2;
 			close $l;
 			alarm 0;
-			exec $pp->program($d), '-i', '-f', $pp->conf_file($d);
+			{ no warnings; exec $pp->program($d), '-i', '-f', $pp->conf_file($d); }
 			POSIX::_exit(127);
 		}
 		push @started, $c;
@@ -124,7 +124,7 @@ for my $d (qw(smtpd pop3d)) {
 		POSIX::setsid();
 		POSIX::dup2(fileno $s, $_) for 0 .. 2;
 		alarm 0;
-		exec $pp->program('smtpd'), '-i', '-f', '/nonexistent/conf';
+		{ no warnings; exec $pp->program('smtpd'), '-i', '-f', '/nonexistent/conf'; }
 		POSIX::_exit(127);
 	}
 	push @started, $c;
@@ -147,8 +147,8 @@ SKIP: {
 			open STDOUT, '>', "$pp->{dir}/activate.log";
 			open STDERR, '>&', \*STDOUT;
 			alarm 0;
-			exec 'systemd-socket-activate', '-l', $at,
-			    $pp->program($d), '-e', '-f', $pp->conf_file($d);
+			{ no warnings; exec 'systemd-socket-activate', '-l', $at,
+			    $pp->program($d), '-e', '-f', $pp->conf_file($d); }
 			POSIX::_exit(127);
 		}
 		push @started, $pid;
@@ -179,7 +179,7 @@ SKIP: {
 		open STDIN, '<', '/dev/null';
 		open STDOUT, '>', "$pp->{dir}/inetd.log";
 		open STDERR, '>&', \*STDOUT;
-		exec have('inetd'), '-i', "$pp->{dir}/inetd.conf";
+		{ no warnings; exec have('inetd'), '-i', "$pp->{dir}/inetd.conf"; }
 		POSIX::_exit(127);
 	}
 	push @started, $pid;

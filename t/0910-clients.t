@@ -1,0 +1,246 @@
+#!/usr/bin/perl
+# Programs that nobody here wrote send and fetch: swaks, curl, msmtp, mpop,
+# Net::SMTP, Net::POP3, Python's smtplib and poplib.
+use strict;
+use warnings;
+use lib 't/lib';
+use Test::More;
+use Pennypost;
+
+my $pp = Pennypost->start(rsa => 1);
+my $at = $pp->addr;
+my %port = map { $_ => $pp->port($_) } qw(mx submission smtps pop3 pop3s);
+my ($cert) = $pp->certificate('ecdsa');
+my $home = "$pp->{dir}/client";
+mkdir $home;
+my %env = (HOME => $home, LC_ALL => 'C');
+my $n = 0;
+
+# One message with a body of its own; sent by the code, it must be in bob's
+# mailbox afterwards.
+sub sends {
+	my ($name, $code) = @_;
+	my $subject = "client " . ++$n;
+	my $text = "From: alice\@example.org\nTo: bob\@example.org\n" .
+	    "Subject: $subject\n\n.leading dot\nFrom the first\n8-bit: \xe9\n" .
+	    "end of $subject\n";
+	spew("$home/message", $text);
+	my ($st, $out) = $code->("$home/message", $text);
+	is($st, 0, "$name sends") or diag($out);
+	ok(wait_for(5, sub { $pp->mbox('bob') =~ /^end of \Q$subject\E$/m }),
+	    'and it is in the mailbox');
+	like($pp->mbox('bob'), qr/^\.leading dot\n>From the first\n8-bit: \xe9\n
+	    end\ of\ \Q$subject\E$/mx, 'as it was')
+	    if $name !~ /7 bit/;
+	return $out;
+}
+# Fetches; what came must have all messages so far.
+sub fetches {
+	my ($name, $code) = @_;
+	my ($st, $out) = $code->();
+	is($st, 0, "$name fetches") or diag($out);
+	$out =~ s/\r//g;
+	my @got = $out =~ /^end of client (\d+)$/mg;
+	is("@got", join(' ', 1 .. $n), 'all messages') or diag($out);
+	like($out, qr/^From the first$/m, 'unquoted') unless $name =~ /mpop/;
+}
+
+SKIP: {
+	skip 'swaks is not installed', 6 unless have('swaks');
+	for my $tls ([], [ '-tls' ], [ '-tlsc' ]) {
+		my $p = "@$tls" eq '-tlsc' ? $port{smtps} : $port{submission};
+		sends("swaks @$tls", sub {
+			run({ env => \%env }, 'swaks', '--server', "$at:$p",
+			    @$tls, '-f', 'alice@example.org', '-t',
+			    'bob@example.org', '-au', 'alice', '-ap',
+			    'alice-pass', '-a', @$tls ? 'PLAIN' : 'LOGIN',
+			    '--data', "\@$_[0]");
+		});
+	}
+	my ($st, $out) = run({ env => \%env }, 'swaks', '--server',
+	    "$at:$port{mx}", '-f', 'a@b.test', '-t', 'nobody@example.org',
+	    '-tls', '--pipeline');
+	like($out, qr/550 5\.1\.1/, 'swaks: unknown user');
+}
+SKIP: {
+	skip 'curl is not installed', 4 unless have('curl');
+	my @send = ('curl', '-sS', '--crlf', '--mail-from', 'alice@example.org',
+	    '--mail-rcpt', 'bob@example.org', '-T');
+	sends('curl smtp://', sub {
+		run({ env => \%env }, @send, $_[0], "smtp://$at:$port{mx}") });
+	sends('curl smtp:// with STARTTLS and AUTH', sub {
+		run({ env => \%env }, @send, $_[0], '--ssl-reqd', '--cacert',
+		    $cert, '-u', 'alice:alice-pass',
+		    "smtp://$at:$port{submission}") });
+	sends('curl smtps://', sub {
+		run({ env => \%env }, @send, $_[0], '--cacert', $cert,
+		    "smtps://$at:$port{smtps}") });
+}
+SKIP: {
+	skip 'msmtp is not installed', 4 unless have('msmtp');
+	for my $tls ([ $port{submission}, 'on', 'on' ],
+	    [ $port{smtps}, 'on', 'off' ], [ $port{submission}, 'off', 'off' ]) {
+		my ($p, $on, $starttls) = @$tls;
+		sends("msmtp, tls $on, starttls $starttls", sub {
+			run({ env => \%env, input => $_[1] }, 'msmtp',
+			    '--file=/dev/null', "--host=$at", "--port=$p",
+			    '--auth=plain', '--user=alice',
+			    '--passwordeval=echo alice-pass',
+			    '--from=alice@example.org', "--tls=$on",
+			    "--tls-starttls=$starttls",
+			    $on eq 'on' ? "--tls-trust-file=$cert" : (),
+			    '--', 'bob@example.org');
+		});
+	}
+}
+SKIP: {
+	skip 'Net::SMTP is not there', 2 unless have('Net::SMTP');
+	for my $ssl ('plain', 'starttls', 'smtps') {
+		next if $ssl ne 'plain' && !have('IO::Socket::SSL');
+		sends("Net::SMTP $ssl", sub {
+			my $s = Net::SMTP->new($at, Port => $ssl eq 'smtps' ?
+			    $port{smtps} : $port{submission}, Timeout => 20,
+			    Hello => 'c.test', SSL => $ssl eq 'smtps',
+			    SSL_verify_mode => 0) or return (1, "connect: $@");
+			$s->starttls(SSL_verify_mode => 0)
+			    or return (1, $s->message) if $ssl eq 'starttls';
+			# AUTH in Net::SMTP wants Authen::SASL.
+			$s->mail('alice@example.org', Bits => 8)
+			    && $s->to('bob@example.org') && $s->data($_[1])
+			    && $s->quit or return (1, $s->message);
+			return (0, '');
+		});
+	}
+}
+my $python = have('/usr/bin/python3') ? '/usr/bin/python3' : have('python3');
+SKIP: {
+	skip 'python3 is not installed', 4 unless $python;
+	for my $how (qw(plain starttls ssl)) {
+		sends("smtplib $how", sub {
+			run({ env => \%env }, $python, '-c', <<'END',
+import smtplib, ssl, sys
+how, host, port, file = sys.argv[1:]
+ctx = ssl._create_unverified_context()
+if how == 'ssl':
+    s = smtplib.SMTP_SSL(host, int(port), timeout=20, context=ctx)
+else:
+    s = smtplib.SMTP(host, int(port), timeout=20)
+if how == 'starttls':
+    s.starttls(context=ctx)
+s.login('alice', 'alice-pass')
+text = open(file, 'rb').read()
+refused = s.sendmail('alice@example.org', ['bob@example.org'], text)
+assert refused == {}, refused
+assert s.verify('bob')[0] in (250, 252)
+s.quit()
+END
+			    $how, $at, $how eq 'ssl' ? $port{smtps} :
+			    $port{submission}, $_[0]);
+		});
+	}
+}
+cmp_ok($n, '>', 0, 'something was sent');
+
+# ---- fetching ----
+SKIP: {
+	skip 'curl is not installed', 3 unless have('curl');
+	for my $how ([ "pop3://$at:$port{pop3}" ],
+	    [ "pop3://$at:$port{pop3}", '--ssl-reqd', '--cacert', $cert ],
+	    [ "pop3s://$at:$port{pop3s}", '--cacert', $cert ]) {
+		my ($url, @tls) = @$how;
+		fetches("curl $url @tls[0 .. ($#tls < 0 ? -1 : 0)]", sub {
+			my ($st, $all) = (0, '');
+			for my $i (1 .. $n) {
+				my ($one, $out) = run({ env => \%env }, 'curl',
+				    '-sS', @tls, '-u', 'bob:bob-pass',
+				    "$url/$i");
+				$st = $one if $one ne '0';
+				$all .= $out;
+			}
+			return ($st, $all);
+		});
+	}
+}
+SKIP: {
+	skip 'Net::POP3 is not there', 2 unless have('Net::POP3');
+	for my $ssl ('plain', 'stls', 'pop3s') {
+		next if $ssl ne 'plain' && !have('IO::Socket::SSL');
+		fetches("Net::POP3 $ssl", sub {
+			my $p = Net::POP3->new($at, Port => $ssl eq 'pop3s' ?
+			    $port{pop3s} : $port{pop3}, Timeout => 20,
+			    SSL => $ssl eq 'pop3s', SSL_verify_mode => 0)
+			    or return (1, "connect: $@");
+			$p->starttls(SSL_verify_mode => 0)
+			    or return (1, $p->message) if $ssl eq 'stls';
+			my $count = $p->login('bob', 'bob-pass')
+			    // return (1, $p->message);
+			my $all = join '', map { join '', @{ $p->get($_) } }
+			    sort { $a <=> $b } keys %{ $p->list };
+			my $ids = $p->uidl;
+			return (1, 'uidl') if keys %$ids != $count;
+			$p->top(1, 2) && $p->ping('bob');
+			$p->quit;
+			return (0, $all);
+		});
+	}
+}
+SKIP: {
+	skip 'python3 is not installed', 3 unless $python;
+	for my $how (qw(plain stls ssl)) {
+		fetches("poplib $how", sub {
+			run({ env => \%env }, $python, '-c', <<'END',
+import poplib, ssl, sys
+how, host, port = sys.argv[1:]
+ctx = ssl._create_unverified_context()
+if how == 'ssl':
+    p = poplib.POP3_SSL(host, int(port), timeout=20, context=ctx)
+else:
+    p = poplib.POP3(host, int(port), timeout=20)
+if how == 'stls':
+    p.stls(context=ctx)
+caps = p.capa()
+assert 'UIDL' in caps, caps
+p.user('bob')
+p.pass_('bob-pass')
+count, size = p.stat()
+assert len(p.list()[1]) == count
+assert len(p.uidl()[1]) == count
+total = 0
+for i in range(1, count + 1):
+    lines = p.retr(i)[1]
+    total += sum(len(l) + 2 for l in lines)
+    sys.stdout.buffer.write(b'\n'.join(lines) + b'\n')
+    assert p.top(i, 0)[1]
+assert total == size, (total, size)
+p.noop()
+p.rset()
+p.quit()
+END
+			    $how, $at, $how eq 'ssl' ? $port{pop3s} :
+			    $port{pop3});
+		});
+	}
+}
+SKIP: {
+	skip 'mpop is not installed', 4 unless have('mpop');
+	for my $tls ([ $port{pop3}, 'off', 'off' ], [ $port{pop3}, 'on', 'on' ],
+	    [ $port{pop3s}, 'on', 'off' ]) {
+		my ($p, $on, $stls) = @$tls;
+		my $last = "$p$on$stls" eq "$port{pop3s}onoff";
+		fetches("mpop, tls $on, starttls $stls", sub {
+			unlink "$home/mbox", "$home/uidls";
+			my ($st, $out) = run({ env => \%env }, 'mpop',
+			    '--file=/dev/null', "--host=$at", "--port=$p",
+			    '--auth=user', '--user=bob',
+			    '--passwordeval=echo bob-pass', "--tls=$on",
+			    "--tls-starttls=$stls", '--received-header=off',
+			    $on eq 'on' ? "--tls-trust-file=$cert" : (),
+			    '--keep=' . ($last ? 'off' : 'on'),
+			    "--uidls-file=$home/uidls",
+			    "--delivery=mbox,$home/mbox");
+			return ($st, $st eq '0' ? slurp("$home/mbox") : $out);
+		});
+	}
+	is($pp->mbox('bob'), '', 'mpop deleted all at the end');
+}
+done_testing;
