@@ -14,11 +14,14 @@ enum {
 	PIECE_WIRE = 3 * PIECE + 4096
 };
 
-/* Octets of message i up to the blank line that separates it from the next. */
+/* Octets of a message without the blank line that separates it from the next. */
 static uint64_t
 stored_octets(const struct mbox_msg *m)
 {
-	return m->length - (m->flags & MBOX_NO_BLANK ? 0 : 1);
+	uint64_t offset, length;
+
+	mbox_content(m, &offset, &length);
+	return offset - m->offset + length;
 }
 
 /* A failure in the middle of a message cannot be told in the protocol: what
