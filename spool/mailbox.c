@@ -147,12 +147,10 @@ roots_own(const struct stat *st)
 
 /* One step of the way: opens name in *fd, which it replaces. */
 static enum status
-step(int *fd, const char *name, struct stat *st)
+step(int *fd, const char *name, bool follow, struct stat *st)
 {
 	int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
-	/* Not below a place where somebody else may have put a link. */
-	int next =
-	    openat(*fd, name, roots_own(st) ? flags : flags | O_NOFOLLOW);
+	int next = openat(*fd, name, follow ? flags : flags | O_NOFOLLOW);
 
 	if (next == -1)
 		return errno == ENOTDIR ? ERR_UNSAFE : status_from_errno(errno);
@@ -165,23 +163,25 @@ static enum status
 walk(const char *path, int *fd, struct stat *st)
 {
 	struct view rest = view_of(path);
-	bool more = true;
+	bool more = true, follow = true;
+	enum status rc = OK;
 	char name[256];
 
 	*fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (*fd == -1 || fstat(*fd, st) == -1)
 		return status_from_errno(errno);
-	while (more) {
+	while (rc == OK && more) {
 		struct view part = view_split(&rest, '/', &more);
 		if (part.n == 0)
 			continue;
 		if (!view_copy(part, name, sizeof(name)))
 			return ERR_INVALID;
-		enum status rc = step(fd, name, st);
-		if (rc != OK)
-			return rc;
+		/* Never again below a place where somebody but root may have
+		 * put a link. */
+		follow = follow && roots_own(st);
+		rc = step(fd, name, follow, st);
 	}
-	return OK;
+	return rc;
 }
 
 /* As mailbox_dir_open, with the identity the caller has taken. */
