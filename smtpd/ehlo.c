@@ -1,0 +1,120 @@
+/*
+ * HELO and EHLO (RFC 5321 4.1.1.1): who is calling, and what is offered.
+ * Runs in: worker.
+ */
+#include <stdio.h>
+
+#include "common/buf.h"
+#include "common/sasl.h"
+#include "smtpd/command.h"
+
+/* Adds the argument of an extension. */
+typedef void add_argument(const struct session *, struct buf *);
+
+static void
+add_size(const struct session *s, struct buf *b)
+{
+	buf_addf(b, " %lld", (long long)s->set->message_size_max);
+}
+
+static void
+add_mechanisms(const struct session *s, struct buf *b)
+{
+	(void)s;
+	buf_addc(b, ' ');
+	sasl_names(true, b);
+}
+
+/* As programs that are older than RFC 2554 want to read it. */
+static void
+add_old_mechanisms(const struct session *s, struct buf *b)
+{
+	(void)s;
+	buf_addc(b, '=');
+	sasl_names(true, b);
+}
+
+/* A keyword that is also a verb is shown where the verb is offered. */
+/* clang-format off */
+static const struct {
+	const char *keyword;
+	add_argument *add;
+} extensions[] = {
+	{ "PIPELINING",          NULL },               /* RFC 2920 */
+	{ "SIZE",                add_size },           /* RFC 1870 */
+	{ "STARTTLS",            NULL },               /* RFC 3207 */
+	{ "AUTH",                add_mechanisms },     /* RFC 4954 */
+	{ "AUTH",                add_old_mechanisms },
+	{ "ENHANCEDSTATUSCODES", NULL },               /* RFC 2034 */
+	{ "8BITMIME",            NULL },               /* RFC 6152 */
+	{ "HELP",                NULL },               /* RFC 5321 4.1.1.8 */
+};
+/* clang-format on */
+
+/* Keeps what the client calls itself.  Anything is taken from people, but what
+ * is not in a host name or address literal is made harmless here, once. */
+static bool
+take_helo(struct session *s, struct view arg)
+{
+	static const char fine[] = "-._:[]";
+	size_t n = arg.n < sizeof(s->helo) ? arg.n : sizeof(s->helo) - 1;
+
+	if (arg.n == 0)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		bool good = ascii_alnum(arg.p[i]);
+		for (const char *f = fine; *f != '\0'; f++)
+			good |= arg.p[i] == *f;
+		s->helo[i] = good ? arg.p[i] : '?';
+	}
+	s->helo[n] = '\0';
+	return true;
+}
+
+/* 4.1.4: a second EHLO is a RSET. */
+static bool
+hello(struct session *s, struct view arg, bool esmtp)
+{
+	if (!take_helo(s, arg))
+		return false;
+	s->esmtp = esmtp;
+	s->state = ST_READY;
+	transaction_reset(s);
+	return true;
+}
+
+enum next
+cmd_helo(struct session *s, struct view arg)
+{
+	if (!hello(s, arg, false))
+		return command_syntax(s);
+	return reply(s, 250, NULL, "%s", s->set->hostname);
+}
+
+enum next
+cmd_ehlo(struct session *s, struct view arg)
+{
+	struct buf b;
+
+	if (!hello(s, arg, true))
+		return command_syntax(s);
+	buf_init(&b, 512);
+	reply_more(s, 250, NULL, "%s", s->set->hostname);
+	for (size_t i = 0; i < NELEM(extensions); i++) {
+		const char *keyword = extensions[i].keyword;
+		const struct command *c = command_find(view_of(keyword));
+
+		if (c != NULL && !command_offered(s, c))
+			continue;
+		buf_clear(&b);
+		buf_adds(&b, keyword);
+		if (extensions[i].add != NULL)
+			extensions[i].add(s, &b);
+		if (i + 1 < NELEM(extensions))
+			reply_more(s, 250, NULL, "%s", buf_cstr(&b));
+		else
+			reply(s, 250, NULL, "%s", buf_cstr(&b));
+	}
+	buf_free(&b);
+	return NEXT_COMMAND;
+}

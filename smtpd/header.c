@@ -1,0 +1,77 @@
+/* What a passing message's header says.  Runs in: worker. */
+#include "smtpd/header.h"
+
+#include <string.h>
+
+void
+header_init(struct header_scan *h)
+{
+	memset(h, 0, sizeof(*h));
+}
+
+static void
+name_ends(struct header_scan *h)
+{
+	struct view name = view_trim((struct view){ h->name, h->name_n });
+
+	/* The first one is the message's; a second one changes nothing. */
+	h->is_message_id = view_caseeqs(name, "Message-ID") && !h->message_id;
+	h->message_id |= h->is_message_id;
+	h->date |= view_caseeqs(name, "Date");
+	h->received += view_caseeqs(name, "Received");
+	h->state = HEADER_VALUE;
+}
+
+/* RFC 5322 2.2: a name is printable and ends at the colon; obsolete syntax
+ * (4.5) has blanks before it. */
+static void
+name_octet(struct header_scan *h, char c)
+{
+	if (c == ':' && h->name_n > 0) {
+		name_ends(h);
+	} else if (c <= ' ' && c != ' ' && c != '\t') {
+		h->state = HEADER_DONE; /* a line without colon, or 8-bit */
+	} else if (h->name_n < sizeof(h->name)) {
+		h->name[h->name_n++] = c;
+	}
+}
+
+/* Takes the rest of a line, or what there is of it, off *v. */
+static void
+value(struct header_scan *h, struct view *v)
+{
+	const char *lf = memchr(v->p, '\n', v->n);
+	size_t n = lf == NULL ? v->n : (size_t)(lf - v->p);
+
+	for (size_t i = 0; h->is_message_id && i < n; i++)
+		if (v->p[i] > ' ' && h->id_n < sizeof(h->id) - 1)
+			h->id[h->id_n++] = v->p[i];
+	if (lf != NULL) {
+		h->state = HEADER_LINE;
+		n++;
+	}
+	*v = (struct view){ v->p + n, v->n - n };
+}
+
+void
+header_scan(struct header_scan *h, struct view v)
+{
+	while (v.n > 0 && h->state != HEADER_DONE) {
+		char c = v.p[0];
+
+		if (h->state == HEADER_VALUE) {
+			value(h, &v);
+			continue;
+		}
+		if (h->state == HEADER_LINE) {
+			h->name_n = 0;
+			h->state = HEADER_NAME;
+			if (c == ' ' || c == '\t') { /* folded: 2.2.3 */
+				h->state = HEADER_VALUE;
+				continue;
+			}
+		}
+		name_octet(h, c);
+		v = (struct view){ v.p + 1, v.n - 1 };
+	}
+}

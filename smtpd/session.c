@@ -1,0 +1,229 @@
+/*
+ * One SMTP session from greeting to end.  Runs in: worker.
+ */
+#include "smtpd/session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/msg.h"
+#include "common/sasl.h"
+#include "common/service.h"
+#include "smtpd/command.h"
+
+enum { LOG_PATIENCE_MS = 1000 }; /* gathered log lines wait no longer */
+
+/* ---- input ---- */
+
+enum line_status
+session_read(
+    struct session *s, conn_reader *reader, size_t max, struct view *out)
+{
+	struct conn *c = s->c;
+	int whole = c->timeout_ms;
+	int first = whole < LOG_PATIENCE_MS ? whole : LOG_PATIENCE_MS;
+
+	c->timeout_ms = first;
+	enum line_status st = reader(c, max, out);
+	if (st == LINE_TIMEOUT && first < whole) {
+		log_flush();
+		c->timeout_ms = whole - first;
+		st = reader(c, max, out);
+	}
+	c->timeout_ms = whole;
+	return st;
+}
+
+bool
+session_buffered(const struct session *s)
+{
+	return s->c->head < s->c->tail;
+}
+
+enum next
+session_broken(struct session *s, enum line_status st)
+{
+	switch (st) {
+	case LINE_TIMEOUT:
+		s->misbehaved = true;
+		log_info("timeout after %s from %s", s->verb, s->client);
+		return reply(
+		    s, 421, "4.4.2", "%s Timeout exceeded", s->set->hostname);
+	case LINE_STOP:
+		if (s->w->over_limit)
+			return reply(s, 421, "4.7.0",
+			    "%s Too many connections from your address",
+			    s->set->hostname);
+		return reply(s, 421, "4.3.2", "%s Service shutting down",
+		    s->set->hostname);
+	default:
+		log_info(
+		    "lost connection after %s from %s", s->verb, s->client);
+		return NEXT_LOST;
+	}
+}
+
+/* ---- what the session is ---- */
+
+void
+session_progress(struct session *s)
+{
+	s->c->deadline = now_ms() + s->set->session_timeout;
+}
+
+const char *
+session_protocol(const struct session *s)
+{
+	if (!s->esmtp)
+		return "SMTP";
+	if (s->user[0] != '\0')
+		return s->tls ? "ESMTPSA" : "ESMTPA";
+	return s->tls ? "ESMTPS" : "ESMTP";
+}
+
+bool
+session_password_ok(const struct session *s)
+{
+	return s->tls || s->w->listener->plaintext_auth;
+}
+
+enum next
+session_start_tls(struct session *s)
+{
+	struct tls_info info;
+	const char *why = "";
+	enum line_status st = conn_starttls(s->c, s->w->tls, &why);
+
+	s->misbehaved = true; /* this process has seen a session's keys */
+	if (st != LINE_OK) {
+		log_info("SSL_accept error from %s: %s", s->client, why);
+		log_info("lost connection after STARTTLS from %s", s->client);
+		return NEXT_LOST;
+	}
+	s->tls = true;
+	if (conn_tls_info(s->c, &info))
+		log_info("Anonymous TLS connection established from %s: %s "
+			 "with cipher %s (%d/%d bits)",
+		    s->client, info.version, info.cipher, info.bits, info.bits);
+	return NEXT_COMMAND;
+}
+
+/* ---- from greeting to end ---- */
+
+static void
+session_init(struct session *s, struct worker *w)
+{
+	bool local =
+	    strncmp(w->client, "127.", 4) == 0 || strcmp(w->client, "::1") == 0;
+
+	memset(s, 0, sizeof(*s));
+	s->w = w;
+	s->c = &w->conn;
+	s->set = w->settings;
+	s->state = ST_NEW;
+	s->verb = "CONNECT";
+	s->right = -1;
+	snprintf(
+	    s->name, sizeof(s->name), "%s", local ? "localhost" : "unknown");
+	snprintf(s->client, sizeof(s->client), "%s[%s]", s->name, w->client);
+	s->c->timeout_ms = (int)s->set->command_timeout;
+	s->c->stop_fd = w->ctl;
+	s->c->stop = worker_stop;
+	s->c->stop_arg = w;
+	session_progress(s);
+}
+
+/* A TLS client at a plain port: it waits for octets that never come, and what
+ * it sent need not hold a line end. */
+static enum next
+first_octet(struct session *s)
+{
+	struct view v;
+	enum line_status st = session_read(s, conn_some, CONN_IN, &v);
+
+	if (st != LINE_OK)
+		return session_broken(s, st);
+	if (v.p[0] == 0x16) { /* RFC 8446 5.1: handshake record */
+		s->misbehaved = true;
+		log_info("warning: TLS handshake on a plain connection from %s",
+		    s->client);
+		return reply(s, 421, "4.7.0",
+		    "%s Speak SMTP here, and STARTTLS for TLS",
+		    s->set->hostname);
+	}
+	conn_unread(s->c, v.n);
+	return NEXT_COMMAND;
+}
+
+static enum next
+session_open(struct session *s)
+{
+	struct worker *w = s->w;
+
+	if (w->over_limit)
+		log_info("warning: Connection concurrency limit exceeded: "
+			 "%lld from %s for service smtpd",
+		    (long long)s->set->workers_per_client + 1, s->client);
+	bool stop = w->over_limit || w->stopping;
+	if (w->listener->type == LISTEN_SMTPS &&
+	    (stop || session_start_tls(s) != NEXT_COMMAND))
+		return NEXT_LOST;
+	if (stop)
+		return session_broken(s, LINE_STOP);
+	reply(s, 220, NULL, "%s ESMTP pennypost", s->set->hostname);
+	return first_octet(s);
+}
+
+/* Reads a command and answers it. */
+static enum next
+session_command(struct session *s)
+{
+	struct view line;
+	/* AUTH may be that long (RFC 4954 4); command_run knows about the
+	 * others. */
+	enum line_status st = session_read(s, conn_line, SASL_LINE_MAX, &line);
+
+	s->bare_lf = st == LINE_BARE_LF;
+	s->pipelined |= session_buffered(s);
+	switch (st) {
+	case LINE_OK:
+		return command_run(s, line);
+	case LINE_BARE_LF:
+		/* People's programs send that, one command at a time.  In a
+		 * group of commands it is how one message becomes two. */
+		if (s->pipelined)
+			return command_bad(s, "Pipelined commands must end in "
+					      "<CR><LF>");
+		return command_run(s, line);
+	case LINE_BARE_CR:
+		return command_bad(s, "A <CR> alone is no line end");
+	case LINE_TOO_LONG:
+		return command_bad(s, "Line too long");
+	default:
+		return session_broken(s, st);
+	}
+}
+
+bool
+smtp_session(struct worker *w)
+{
+	static struct session session;
+	struct session *s = &session;
+	enum next next;
+
+	log_gather(true);
+	session_init(s, w);
+	log_info("connect from %s", s->client);
+	worker_title(w, "CONNECT");
+	next = session_open(s);
+	while (next == NEXT_COMMAND)
+		next = session_command(s);
+	conn_close(s->c);
+	transaction_reset(s);
+	cmd_data_free();
+	close_fd(&s->right);
+	command_log_counts(s);
+	log_gather(false);
+	return !s->misbehaved && s->user[0] == '\0';
+}

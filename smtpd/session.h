@@ -1,0 +1,88 @@
+#ifndef SMTPD_SESSION_H
+#define SMTPD_SESSION_H
+/*
+ * One SMTP session: what a worker knows about the client it serves.
+ *
+ *              HELO EHLO         MAIL            RCPT
+ *   ST_NEW ---------------> ST_READY ---> ST_MAIL ---> ST_RCPT --+
+ *     ^                        ^  ^                       |      | RCPT
+ *     |  STARTTLS              |  |  RSET EHLO HELO       +<-----+
+ *     +------------------------+  +-----------------------+
+ *                                    DATA, whatever came of it
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/address.h"
+#include "common/passdb.h"
+#include "common/worker.h"
+#include "smtpd/reply.h"
+#include "smtpd/transaction.h"
+
+enum state {
+	ST_NEW = 1,   /* no HELO yet */
+	ST_READY = 2, /* no mail transaction */
+	ST_MAIL = 4,  /* a reverse-path, no forward-path yet */
+	ST_RCPT = 8,  /* at least one forward-path */
+	ST_ANY = 15
+};
+
+enum {
+	SMTP_LINE_MAX = 2048, /* octets of a command line, CRLF included: RFC
+			       * 5321 4.5.3.1.4 wants 512, extensions add to
+			       * it */
+	SMTP_COUNTS = 32      /* rows of the command table, and one more */
+};
+
+struct session {
+	struct worker *w;
+	struct conn *c;
+	const struct settings *set;
+	enum state state;
+	bool esmtp; /* EHLO, not HELO */
+	bool tls;
+	bool bare_lf;	   /* the command at hand ended in LF alone */
+	bool pipelined;	   /* commands have come in groups */
+	bool misbehaved;   /* this process shall serve nobody else */
+	bool data_refused; /* what comes now may be content */
+	const char *verb;  /* of the last command, for the log */
+	int code;	   /* of the last reply */
+	unsigned errors, auth_failures;
+	char name[16];	 /* of the client: "localhost", "unknown" */
+	char client[88]; /* "unknown[192.0.2.1]", for logs and trace */
+	char helo[ADDR_DOMAIN_MAX + 1]; /* harmless in header and log */
+	char user[USER_NAME_MAX];	/* who authenticated, else "" */
+	const char *mechanism;		/* and how */
+	int right; /* channel to queue as that user, else -1; owned */
+	struct transaction t;
+	struct {
+		unsigned good, all;
+	} count[SMTP_COUNTS]; /* by row of the command table; the last for
+			       * commands not in it */
+};
+
+/* Serves a client: what the worker calls. */
+session_serve smtp_session;
+
+/* Reads like conn_line or conn_some, but lets gathered log lines out when the
+ * client takes its time. */
+typedef enum line_status conn_reader(struct conn *, size_t max, struct view *);
+enum line_status session_read(
+    struct session *, conn_reader *, size_t max, struct view *out);
+/* More input is there already: commands come in a group.  Does not look at the
+ * socket. */
+bool session_buffered(const struct session *);
+/* Logs why a line or content could not be read, says 421 if there is somebody
+ * to hear it, and ends the session. */
+enum next session_broken(struct session *, enum line_status);
+/* Handshake.  NEXT_LOST: it failed, and is logged. */
+enum next session_start_tls(struct session *);
+/* Something worth the while was done: the clock of session_timeout starts
+ * anew. */
+void session_progress(struct session *);
+/* "ESMTPSA" and so on, RFC 3848. */
+const char *session_protocol(const struct session *);
+/* May a password be sent over this connection? */
+bool session_password_ok(const struct session *);
+
+#endif

@@ -1,0 +1,99 @@
+/* Queue ids and the trace header.  Runs in: worker. */
+#include "smtpd/trace.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/*
+ * 13 hexadecimal digits of microseconds (enough until 2112), then the worker's
+ * slot.  A worker gives no two ids in the same microsecond, nor an older one
+ * when the clock is set back.
+ */
+void
+trace_id(uint32_t slot, char *out)
+{
+	static uint64_t last;
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	uint64_t us =
+	    (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	if (us <= last)
+		us = last + 1;
+	last = us;
+	snprintf(out, QUEUE_ID_MAX, "%013llX%04X",
+	    (unsigned long long)us & 0xfffffffffffffULL, (unsigned)slot);
+}
+
+void
+trace_date(int64_t now, char *out, size_t size)
+{
+	static const char days[] = "SunMonTueWedThuFriSat";
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	time_t t = (time_t)now;
+	struct tm tm;
+
+	if (localtime_r(&t, &tm) == NULL)
+		memset(&tm, 0, sizeof(tm));
+	long east = tm.tm_gmtoff / 60; /* minutes */
+	long off = east < 0 ? -east : east;
+	snprintf(out, size, "%.3s, %d %.3s %d %02d:%02d:%02d %c%02ld%02ld",
+	    days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
+	    tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec,
+	    east < 0 ? '-' : '+', off / 60, off % 60);
+	const char *zone = tm.tm_zone == NULL ? "" : tm.tm_zone;
+	size_t n = strlen(out);
+	/* The name is a courtesy; it comes from the host's own files. */
+	if (zone[0] != '\0' &&
+	    strspn(zone,
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		"abcdefghijklmnopqrstuvwxyz0123456789+-") == strlen(zone))
+		snprintf(out + n, size - n, " (%s)", zone);
+}
+
+/* "(using TLSv1.3 with cipher ...)", or nothing. */
+static void
+tls_comment(const struct session *s, char *out, size_t size)
+{
+	struct tls_info tls;
+
+	out[0] = '\0';
+	if (s->tls && conn_tls_info(s->c, &tls))
+		snprintf(out, size,
+		    "\t(using %s with cipher %s (%d/%d bits))\r\n", tls.version,
+		    tls.cipher, tls.bits, tls.bits);
+}
+
+size_t
+trace_received(const struct session *s, int64_t now, char *out, size_t size)
+{
+	const char *only = transaction_only_rcpt(s);
+	bool ipv6 = strchr(s->w->client, ':') != NULL;
+	char date[DATE_MAX], comment[160];
+
+	trace_date(now, date, sizeof(date));
+	tls_comment(s, comment, sizeof(comment));
+	int n = snprintf(out, size,
+	    "Received: from %s (%s [%s%s])\r\n"
+	    "%s"
+	    "\tby %s (pennypost) with %s id %s%s%s%s;%s%s\r\n",
+	    s->helo, s->name, ipv6 ? "IPv6:" : "", s->w->client, comment,
+	    s->set->hostname, session_protocol(s), s->t.id,
+	    only == NULL ? "" : "\r\n\tfor <", only == NULL ? "" : only,
+	    only == NULL ? "" : ">", only == NULL ? "\r\n\t" : " ", date);
+	return n < 0 || (size_t)n >= size ? 0 : (size_t)n;
+}
+
+void
+trace_missing(const struct session *s, int64_t now, struct content *c)
+{
+	char date[DATE_MAX];
+
+	trace_date(now, date, sizeof(date));
+	snprintf(c->date, sizeof(c->date), "Date: %s\r\n", date);
+	int n = snprintf(c->message_id, sizeof(c->message_id),
+	    "Message-ID: <%s@%s>\r\n", s->t.id, s->set->hostname);
+	if (n < 0 || (size_t)n >= sizeof(c->message_id))
+		c->message_id[0] = '\0'; /* rather none than half a line */
+}

@@ -1,0 +1,221 @@
+/*
+ * A mail transaction and its end.  Runs in: worker.
+ *
+ * One local recipient: the message is delivered before the 250.  Several, or a
+ * mailbox that cannot be written now: it is durable in the queue before the
+ * 250.  A mailbox that must not be written: the sender keeps it (450).
+ */
+#include "smtpd/transaction.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/service.h"
+#include "smtpd/content.h"
+#include "smtpd/session.h"
+#include "smtpd/trace.h"
+#include "spool/ask_queue.h"
+
+/* Pages of it that no transaction needed cost nothing. */
+static struct rcpt {
+	char address[ADDR_MAX + 1]; /* as the client named it */
+	char delivered_to[ADDR_MAX + 1];
+} rcpts[QUEUE_RCPT_MAX];
+
+void
+transaction_reset(struct session *s)
+{
+	s->t.sender.text[0] = s->t.sender.domain[0] = '\0';
+	s->t.id[0] = '\0';
+	s->t.rcpt_n = s->t.accepted = 0;
+	s->t.refused = false;
+	if (s->state != ST_NEW)
+		s->state = ST_READY;
+}
+
+void
+transaction_add(
+    struct session *s, const struct address *a, const struct rcpt_answer *found)
+{
+	struct rcpt *r = rcpts + s->t.rcpt_n;
+
+	s->t.accepted++;
+	for (unsigned i = 0; i < s->t.rcpt_n; i++)
+		if (strcmp(rcpts[i].delivered_to, found->delivered_to) == 0)
+			return;
+	memcpy(r->address, a->text, sizeof(r->address));
+	memcpy(r->delivered_to, found->delivered_to, sizeof(r->delivered_to));
+	s->t.rcpt_n++;
+}
+
+const char *
+transaction_only_rcpt(const struct session *s)
+{
+	return s->t.rcpt_n == 1 ? rcpts[0].address : NULL;
+}
+
+/* ---- the log ---- */
+
+/* Seconds, as short as readers of the log expect them. */
+static const char *
+seconds(int64_t ms, char *out, size_t size)
+{
+	if (ms < 10)
+		snprintf(out, size, "0");
+	else
+		snprintf(
+		    out, size, "%.*f", ms < 1000 ? 2 : 1, (double)ms / 1000);
+	return out;
+}
+
+static void
+log_message_id(const char *id, struct view mid)
+{
+	char clean[sizeof(((struct header_scan *)0)->id)];
+
+	if (mid.n >= 2 && mid.p[0] == '<' && mid.p[mid.n - 1] == '>')
+		mid = (struct view){ mid.p + 1, mid.n - 2 };
+	log_write(LOG_LVL_INFO, "cleanup", "%s: message-id=<%s>", id,
+	    log_clean(mid, clean, sizeof(clean)));
+}
+
+/* begun -> taken: the dialogue; taken -> now: the delivery. */
+static void
+log_delivered(struct session *s, uint64_t size, int64_t taken)
+{
+	const struct rcpt *r = rcpts;
+	const char *id = s->t.id;
+	int64_t now = now_ms();
+	char a[ADDR_MAX + 1], b[ADDR_MAX + 1], all[24], before[24], after[24];
+	bool renamed = strcmp(r->address, r->delivered_to) != 0;
+
+	log_write(LOG_LVL_INFO, "qmgr",
+	    "%s: from=<%s>, size=%llu, nrcpt=1 (queue active)", id,
+	    log_clean(view_of(s->t.sender.text), a, sizeof(a)),
+	    (unsigned long long)size);
+	log_write(LOG_LVL_INFO, "local",
+	    "%s: to=<%s>%s%s%s, relay=local, delay=%s, delays=%s/0/0/%s, "
+	    "dsn=2.0.0, status=sent (delivered to mailbox)",
+	    id, log_clean(view_of(r->delivered_to), a, sizeof(a)),
+	    renamed ? ", orig_to=<" : "",
+	    renamed ? log_clean(view_of(r->address), b, sizeof(b)) : "",
+	    renamed ? ">" : "", seconds(now - s->t.begun, all, sizeof(all)),
+	    seconds(taken - s->t.begun, before, sizeof(before)),
+	    seconds(now - taken, after, sizeof(after)));
+	log_write(LOG_LVL_INFO, "qmgr", "%s: removed", id);
+}
+
+/* ---- the end of the message ---- */
+
+static enum next
+accepted(struct session *s)
+{
+	session_progress(s);
+	s->errors = 0;
+	return reply(s, 250, "2.0.0", "Ok: queued as %s", s->t.id);
+}
+
+/* The queue's channel as whoever the client is. */
+static int
+queue_channel(const struct session *s)
+{
+	return s->right != -1 ? s->right : s->w->chan[ROLE_QUEUE];
+}
+
+static enum next
+refuse_by_status(struct session *s, enum status st)
+{
+	if (st == ERR_DOWN)
+		s->misbehaved = true; /* its channel is of no use any more */
+	if (st == ERR_NOSPACE || st == ERR_QUOTA)
+		return reject(s, transaction_only_rcpt(s), 452, "4.3.1",
+		    "Insufficient system storage");
+	return reject(s, transaction_only_rcpt(s), 451, "4.3.0",
+	    "The message cannot be taken now: %s", status_text(st));
+}
+
+static enum next
+to_queue(struct session *s, const struct content *content)
+{
+	static struct deposit_rcpt list[QUEUE_RCPT_MAX];
+	struct deposit d = { .id = s->t.id,
+		.sender = s->t.sender.text,
+		.client = s->client,
+		.helo = s->helo,
+		.protocol = session_protocol(s),
+		.rcpt = list,
+		.rcpt_n = s->t.rcpt_n,
+		.spooled = content->file != -1,
+		.content = buf_view(&content->mem),
+		.length = content->length };
+
+	for (unsigned i = 0; i < s->t.rcpt_n; i++)
+		list[i] =
+		    (struct deposit_rcpt){ rcpts[i].address, rcpts[i].address };
+	enum status st = ask_queue_deposit(queue_channel(s), &d);
+	return st == OK ? accepted(s) : refuse_by_status(s, st);
+}
+
+/* The mailbox is not to be written, whoever asks. */
+static enum next
+mailbox_refused(struct session *s, const struct delivery *d)
+{
+	char to[ADDR_MAX + 1];
+
+	log_clean(view_of(rcpts[0].delivered_to), to, sizeof(to));
+	if (d->status == ERR_GONE)
+		return reject(s, to, 550, "5.1.1",
+		    "<%s>: Recipient address rejected: User unknown in local "
+		    "recipient table",
+		    to);
+	return reject(s, to, 450, "4.2.0",
+	    "<%s>: The mailbox must not be written now", to);
+}
+
+static enum next
+to_mailbox(struct session *s, const struct content *content)
+{
+	struct delivery d = { .id = s->t.id,
+		.recipient = rcpts[0].address,
+		.original = rcpts[0].address,
+		.sender = s->t.sender.text,
+		.content = buf_view(&content->mem),
+		.file = content->file,
+		.length = content->file == -1 ? 0 : content->length };
+	int64_t taken = now_ms();
+
+	ask_deliver(s->w->chan[ROLE_DELIVER], &d);
+	switch (d.status) {
+	case OK:
+		log_delivered(s, content->length, taken);
+		return accepted(s);
+	case ERR_GONE:
+	case ERR_UNSAFE:
+	case ERR_PERM:
+	case ERR_DAMAGED:
+		return mailbox_refused(s, &d);
+	case ERR_DOWN:
+		/* It may have been delivered: better twice than never. */
+		s->misbehaved = true;
+		return to_queue(s, content);
+	default: /* busy or full, or there is trouble that may pass */
+		return to_queue(s, content);
+	}
+}
+
+enum next
+transaction_commit(struct session *s, struct content *content)
+{
+	if (content->too_big)
+		return reject(s, transaction_only_rcpt(s), 552, "5.3.4",
+		    "The message is larger than %lld octets",
+		    (long long)s->set->message_size_max);
+	if (content->status != OK)
+		return refuse_by_status(s, content->status);
+	if (content->header.received > TRACE_HOPS_MAX)
+		return reject(s, transaction_only_rcpt(s), 554, "5.4.6",
+		    "Too many hops: the message is in a loop");
+	log_message_id(s->t.id, view_of(content->header.id));
+	return s->t.rcpt_n == 1 ? to_mailbox(s, content) : to_queue(s, content);
+}

@@ -1,0 +1,404 @@
+/*
+ * SMTP dialogues, each with the section that asks for it (RFC 5321 where no
+ * other is named).  want: the start of each reply's last line, after the
+ * greeting; there may be neither fewer nor more.
+ */
+#define _GNU_SOURCE
+#include "t/unit/smtp_fake.h"
+
+#include "t/unit/tap.h"
+
+#define E "EHLO c.test\r\n"
+#define M "MAIL FROM:<a@b.org>\r\n"
+#define R "RCPT TO:<bob@example.org>\r\n"
+#define D "DATA\r\n"
+#define T "Subject: x\r\n\r\ntext\r\n.\r\n"
+#define Q "QUIT\r\n"
+#define BOB "AUTH PLAIN AGJvYgBib2ItcGFzcw==\r\n"
+#define X10 "xxxxxxxxxx"
+#define X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
+#define X1000 X100 X100 X100 X100 X100 X100 X100 X100 X100 X100
+
+enum { CLEAR = 1, SUBMISSION = 2, SMTPS = 4, CERT = 8, GROUP = 16 };
+
+/* clang-format off */
+static const struct {
+	const char *cite, *in, *want;
+	unsigned flags, delivered, queued;
+} rows[] = {
+	/* ---- sequence ---- */
+	{ "3.1, 3.3, 4.1.1.10: a message",
+	  E M R D T Q,
+	  "250 HELP|250 2.1.0|250 2.1.5|354 |250 2.0.0|221 2.0.0", 0, 1, 0 },
+	{ "4.1.1.1: HELO",
+	  "HELO c.test\r\n" M R D T Q,
+	  "250 mail.example.org|250 2.1.0|250 2.1.5|354 |250 2.0.0|221 2.0.0", 0, 1, 0 },
+	{ "4.1.4: MAIL before HELO", M Q, "503 5.5.1|221", 0, 0, 0 },
+	{ "4.1.4: RCPT before MAIL", E R Q, "250|503 5.5.1|221", 0, 0, 0 },
+	{ "4.1.4: DATA before MAIL", E D Q, "250|503 5.5.1|221", 0, 0, 0 },
+	{ "4.1.4: DATA before RCPT", E M D Q, "250|250|503 5.5.1|221", 0, 0, 0 },
+	{ "3.3: no valid recipient",
+	  E M "RCPT TO:<nobody@example.org>\r\n" D Q,
+	  "250|250|550 5.1.1|554 5.5.1|221", 0, 0, 0 },
+	{ "4.1.4: MAIL inside a transaction", E M M Q, "250|250|503 5.5.1|221", 0, 0, 0 },
+	{ "4.1.4: EHLO is RSET", E M R E D Q, "250|250|250|250|503|221", 0, 0, 0 },
+	{ "4.1.1.5: RSET", E M R "RSET\r\n" D Q, "250|250|250|250 2.0.0|503|221", 0, 0, 0 },
+	{ "4.1.4: NOOP HELP VRFY RSET before HELO",
+	  "NOOP\r\nHELP\r\nVRFY x\r\nRSET\r\n" Q,
+	  "250 2|214 2|252 2|250 2|221", 0, 0, 0 },
+	{ "4.1.1.9: NOOP takes anything", "NOOP all this\r\n" Q, "250|221", 0, 0, 0 },
+	{ "4.1.1.9: NOOP changes nothing",
+	  E M R "NOOP\r\n" D T Q,
+	  "250|250|250|250|354|250|221", 0, 1, 0 },
+	{ "3.8: QUIT closes", "QUIT\r\nNOOP\r\n", "221", 0, 0, 0 },
+	{ "3.3: two messages in a session",
+	  E M R D T M R D T Q,
+	  "250|250|250|354|250|250|250|354|250|221", 0, 2, 0 },
+	{ "3.3: after DATA a new MAIL is needed",
+	  E M R D T R Q,
+	  "250|250|250|354|250|503|221", 0, 1, 0 },
+	{ "4.1.1.4: client gone in DATA",
+	  E M R D "Subject: x\r\n\r\nhalf",
+	  "250|250|250|354", 0, 0, 0 },
+	{ "4.1.1.4: client gone before the dot's CRLF",
+	  E M R D "x\r\n.",
+	  "250|250|250|354", 0, 0, 0 },
+	{ "4.1.1.4: client gone inside the dot's CRLF",
+	  E M R D "x\r\n.\r",
+	  "250|250|250|354", 0, 0, 0 },
+	/* ---- syntax ---- */
+	{ "2.4: verbs in any case",
+	  "ehlo c\r\nmAiL fRoM:<a@b>\r\nRcpt to:<bob@example.org>\r\ndata\r\n" T "quit\r\n",
+	  "250|250|250|354|250|221", 0, 1, 0 },
+	{ "people: blanks",
+	  "ehlo  c \r\nmail from: a@b.org \r\nrcpt to: bob@example.org  \r\ndata \r\n" T
+	  " quit\r\n",
+	  "250|250|250|354|250|221", 0, 1, 0 },
+	{ "people: no domain",
+	  "helo 195.161.101.33\r\nMAIL FROM:<frol>\r\nRCPT TO:<bob>\r\n" D T Q,
+	  "250|250|250|354|250|221", 0, 1, 0 },
+	{ "4.1.1.1: EHLO without argument",
+	  "EHLO\r\nHELO\r\n" Q,
+	  "501 5.5.4|501 5.5.4|221", 0, 0, 0 },
+	{ "4.1.3: EHLO with a literal",
+	  "EHLO [192.0.2.1]\r\nEHLO [IPv6:2001:db8::1]\r\n" Q,
+	  "250|250|221", 0, 0, 0 },
+	{ "4.1.1: arguments where none may be",
+	  E M R "DATA now\r\nRSET x\r\nQUIT x\r\n" Q,
+	  "250|250|250|501 5.5.4|501|501|221", 0, 0, 0 },
+	{ "4.1.1.2: syntax of MAIL",
+	  E "MAIL\r\nMAIL a@b\r\nMAIL TO:<a@b>\r\nMAIL FROM\r\n" Q,
+	  "250|501 5.5.4|501|501|501|221", 0, 0, 0 },
+	{ "4.1.1.2: bad reverse-path",
+	  E "MAIL FROM:<a b@c>\r\nMAIL FROM:<a@b\r\nMAIL FROM:\r\n" Q,
+	  "250|501 5.1.7|501 5.1.7|501 5.1.7|221", 0, 0, 0 },
+	{ "4.1.1.3: bad forward-path",
+	  E M "RCPT TO:<>\r\nRCPT TO:<a@@b>\r\nRCPT\r\nRCPT FROM:<a>\r\n" Q,
+	  "250|250|501 5.1.3|501 5.1.3|501 5.5.4|501|221", 0, 0, 0 },
+	{ "4.1.1.2: null reverse-path",
+	  E "MAIL FROM:<>\r\n" R D T Q,
+	  "250|250|250|354|250|221", 0, 1, 0 },
+	{ "4.5.1: postmaster",
+	  E M "RCPT TO:<postmaster>\r\nRCPT TO:<POSTMASTER@Example.ORG>\r\n" D T Q,
+	  "250|250|250|250|354|250|221", 0, 1, 0 },
+	{ "C: source route",
+	  E "MAIL FROM:<@x.y,@z:a@b>\r\nRCPT TO:<@q:bob@example.org>\r\n" Q,
+	  "250|250|250|221", 0, 0, 0 },
+	{ "RFC 6531 3.5: not offered",
+	  E "MAIL FROM:<j\xc3\xb6@b>\r\nMAIL FROM:<a@b> SMTPUTF8\r\n" Q,
+	  "250|553 5.6.7|555 5.5.4|221", 0, 0, 0 },
+	{ "4.2.4: unknown verb",
+	  E "FROB\r\n\r\nXYZZY x y\r\n" Q,
+	  "250|500 5.5.2|500 5.5.2|500|221", 0, 0, 0 },
+	{ "4.2.4: what was meant",
+	  E "RCTP TO:<x>\r\nEHL0 x\r\nHELOO x\r\nDAT\r\nEXPM\r\nSXML\r\n" Q,
+	  "250|500 5.5.2 Command not recognized: did you mean RCPT?|"
+	  "500 5.5.2 Command not recognized: did you mean EHLO?|"
+	  "500 5.5.2 Command not recognized: did you mean HELO?|"
+	  "500 5.5.2 Command not recognized: did you mean DATA?|"
+	  "500 5.5.2 Command not recognized: did you mean EXPN?|"
+	  "500 5.5.2 Command not recognized: HELP|221", 0, 0, 0 },
+	{ "people: backspace",
+	  E "MAIK\b\bIL FROM:<a@b>\r\nNOOP \x7f\r\n" Q,
+	  "250|500 5.5.2 A control|500 5.5.2 A control|221", 0, 0, 0 },
+	/* ---- verbs that are refused ---- */
+	{ "4.2.4: known, not served",
+	  E "EXPN l\r\nETRN d\r\nATRN d\r\nTURN\r\nBURL u LAST\r\nSEND FROM:<a@b>\r\n"
+	  "SOML FROM:<a@b>\r\nSAML FROM:<a@b>\r\nVERB\r\n" Q,
+	  "250|502 5.5.1|502 5.5.1|502 5.5.1|502 5.5.1|502 5.5.1|502 5.5.1|502 5.5.1|502 5.5.1|"
+	  "502 5.5.1|221", 0, 0, 0 },
+	{ "RFC 3030: BDAT", E M R "BDAT 4 LAST\r\n" Q, "250|250|250|502 5.5.1|221", 0, 0, 0 },
+	{ "RFC 3030: its octets are no commands",
+	  E M R "BDAT 6 LAST\r\nxyz\r\n" Q,
+	  "250|250|250|502 5.5.1|421 4.7.0", 0, 0, 0 },
+	{ "sendmail: ONEX", E "ONEX\r\nONEX 1\r\n" Q, "250|250 2.0.0|501|221", 0, 0, 0 },
+	{ "RFC 4405: SUBMITTER is no verb",
+	  E "SUBMITTER x\r\nMAIL FROM:<a@b> SUBMITTER=x\r\n" Q,
+	  "250|500 5.5.2 SUBMITTER is a parameter of MAIL (RFC 4405)|555 5.5.4|221", 0, 0, 0 },
+	{ "3.5.3, 7.3: VRFY",
+	  "VRFY bob\r\nVRFY nobody\r\nVRFY\r\n" Q,
+	  "252 2.0.0|252 2.0.0|501 5.5.4|221", 0, 0, 0 },
+	{ "4.1.1.8: HELP",
+	  "HELP mail\r\nHELP expn\r\nHELP frob\r\n" Q,
+	  "214 2.0.0|214 2.0.0|504 5.5.4|221", 0, 0, 0 },
+	{ "other protocols", "GET / HTTP/1.1\r\nHost: x\r\n", "421 4.7.0", 0, 0, 0 },
+	{ "other protocols, any method",
+	  "BREW /pot HTTP/1.1\r\nHost: x\r\n",
+	  "421 4.7.0", 0, 0, 0 },
+	{ "other protocols, later", E "POST / x\r\n" Q, "250|421 4.7.0", 0, 0, 0 },
+	{ "TLS at a plain port", "\x16\x03\x01\x02\x00\x01", "421 4.7.0", 0, 0, 0 },
+	/* ---- recipients ---- */
+	{ "3.6: relaying",
+	  E M "RCPT TO:<x@elsewhere.net>\r\nRCPT TO:<x%y.net@example.org>\r\n" Q,
+	  "250|250|550 5.7.1 <x@elsewhere.net>: Relay access denied|"
+	  "550 5.1.1 <x%y.net@example.org>: Recipient address rejected: User unknown in local recipient table|"
+	  "221", 0, 0, 0 },
+	{ "4.2.4: cannot be known now",
+	  E M "RCPT TO:<later>\r\n" Q,
+	  "250|250|451 4.3.0|221", 0, 0, 0 },
+	{ "the lookup role has gone",
+	  E M "RCPT TO:<lost>\r\n" Q,
+	  "250|250|451 4.3.0|221", 0, 0, 0 },
+	{ "3.3: two recipients",
+	  E M R "RCPT TO:<alice@example.org>\r\n" D T Q,
+	  "250|250|250|250|354|250|221", 0, 0, 1 },
+	{ "a recipient twice",
+	  E M R "RCPT TO:<BOB@Example.org>\r\n" R D T Q,
+	  "250|250|250|250|250|354|250|221", 0, 1, 0 },
+	{ "one refused, one accepted",
+	  E M R "RCPT TO:<nobody>\r\n" D T Q,
+	  "250|250|250|550|354|250|221", 0, 1, 0 },
+	/* ---- mailboxes ---- */
+	{ "a busy mailbox: the queue",
+	  E M "RCPT TO:<busy>\r\n" D T Q,
+	  "250|250|250|354|250 2.0.0|221", 0, 0, 1 },
+	{ "a full mailbox: the queue",
+	  E M "RCPT TO:<full>\r\n" D T Q,
+	  "250|250|250|354|250 2.0.0|221", 0, 0, 1 },
+	{ "deliver has gone: the queue",
+	  E M "RCPT TO:<down>\r\n" D T Q,
+	  "250|250|250|354|250 2.0.0|221", 0, 0, 1 },
+	{ "an unsafe mailbox: the sender keeps it",
+	  E M "RCPT TO:<unsafe>\r\n" D T Q,
+	  "250|250|250|354|450 4.2.0|221", 0, 0, 0 },
+	{ "the user went away meanwhile",
+	  E M "RCPT TO:<gone>\r\n" D T Q,
+	  "250|250|250|354|550 5.1.1|221", 0, 0, 0 },
+	/* ---- parameters ---- */
+	{ "RFC 1870 6.1: SIZE",
+	  E "MAIL FROM:<a@b> SIZE=100000\r\nRSET\r\nMAIL FROM:<a@b> size=100001\r\n"
+	  "MAIL FROM:<a@b> SIZE=99999999999999999999\r\n" Q,
+	  "250|250|250|552 5.3.4|552 5.3.4|221", 0, 0, 0 },
+	{ "RFC 1870 4: syntax of SIZE",
+	  E "MAIL FROM:<a@b> SIZE=\r\nMAIL FROM:<a@b> SIZE\r\nMAIL FROM:<a@b> SIZE=-1\r\n"
+	  "MAIL FROM:<a@b> SIZE=000000000000000000001\r\nMAIL FROM:<a@b> SIZE=1 SIZE=2\r\n" Q,
+	  "250|501 5.5.4|501|501|501|501|221", 0, 0, 0 },
+	{ "RFC 6152 2: BODY",
+	  E "MAIL FROM:<a@b> BODY=8BITMIME\r\nRSET\r\nMAIL FROM:<a@b> body=7bit\r\nRSET\r\n"
+	  "MAIL FROM:<a@b> BODY=BINARYMIME\r\n" Q,
+	  "250|250|250|250|250|501 5.5.4|221", 0, 0, 0 },
+	{ "RFC 4954 5: AUTH=",
+	  E "MAIL FROM:<a@b> AUTH=<>\r\nRSET\r\n"
+	  "MAIL FROM:<e=mc2@b> AUTH=e+3Dmc2@example.com\r\nRSET\r\n"
+	  "MAIL FROM:<a@b> AUTH=a+3d\r\nMAIL FROM:<a@b> AUTH=a+0D+0A@b\r\n"
+	  "MAIL FROM:<a@b> AUTH=a+00\r\n" Q,
+	  "250|250|250|250|250|501 5.5.4|501|501|221", 0, 0, 0 },
+	{ "4.1.1.11: unknown parameters",
+	  E "MAIL FROM:<a@b> FROB=1\r\nMAIL FROM:<a@b> RET=HDRS\r\n" M
+	  "RCPT TO:<bob> NOTIFY=NEVER\r\n" Q,
+	  "250|555 5.5.4|555|250|555 5.5.4|221", 0, 0, 0 },
+	{ "4.1.2: syntax of parameters",
+	  E "MAIL FROM:<a@b> -x\r\nMAIL FROM:<a@b> =1\r\nMAIL FROM:<a@b> SIZE=1=2\r\n" Q,
+	  "250|501|501|501|221", 0, 0, 0 },
+	/* ---- limits ---- */
+	{ "4.5.3.1.4: line of 2048 octets",
+	  E "NOOP " X1000 X1000 X10 X10 X10 X10 "x\r\n" Q,
+	  "250|250|221", 0, 0, 0 },
+	{ "4.5.3.1.4: line of 2049 octets",
+	  E "NOOP " X1000 X1000 X10 X10 X10 X10 "xx\r\n" Q,
+	  "250|500 5.5.2|221", 0, 0, 0 },
+	{ "4.5.3.1: endless line, its tail is no command",
+	  E X1000 X1000 X1000 X1000 X1000 X1000 X1000 X1000 X1000 X1000 X1000 X1000 X1000 X1000
+	  X1000 X1000 X1000 X1000 X1000 X1000 "QUIT\r\n" Q,
+	  "250|500 5.5.2|221", 0, 0, 0 },
+	{ "4.5.3.1.1: local part of 65",
+	  E "MAIL FROM:<" X10 X10 X10 X10 X10 X10 "xxxxx@b>\r\n" Q,
+	  "250|501 5.1.7|221", 0, 0, 0 },
+	{ "4.5.3.1.3: path of 300",
+	  E M "RCPT TO:<b@" X10 X10 X10 X10 X10 X10 "." X10 X10 X10 X10 X10 X10 "." X10 X10 X10
+	  X10 X10 X10 "." X10 X10 X10 X10 X10 X10 "." X10 X10 X10 X10 X10 X10 ">\r\n" Q,
+	  "250|250|501 5.1.3|221", 0, 0, 0 },
+	{ "4.1.1.1: EHLO of 1000",
+	  "EHLO " X1000 "\r\n" M R D T Q,
+	  "250|250|250|354|250|221", 0, 1, 0 },
+	/* ---- line ends ---- */
+	{ "people: LF, one command at a time",
+	  "helo c\nmail from:<a@b>\nrcpt to:<bob>\nquit\n",
+	  "250|250|250|221", 0, 0, 0 },
+	{ "2.3.8: LF in a group",
+	  "EHLO c\nNOOP\nNOOP\r\n" Q,
+	  "500 5.5.2|500 5.5.2|250|221", GROUP, 0, 0 },
+	{ "2.3.8: CR alone is no line end", E "NOOP\rQUIT\r\n" Q, "250|500 5.5.2|221", 0, 0, 0 },
+	{ "2.3.8: CR CR LF", E "NOOP\r\r\n" Q, "250|500 5.5.2|221", 0, 0, 0 },
+	/* ---- groups, RFC 2920 ---- */
+	{ "RFC 2920 3.1: MAIL RCPT RCPT DATA",
+	  E M R "RCPT TO:<nobody>\r\n" D,
+	  "250|250|250|550|354", GROUP, 0, 0 },
+	{ "RFC 2920 3.1: DATA is the last", E M R D T Q, "250|250|250|421 4.7.0", GROUP, 0, 0 },
+	{ "content after DATA was refused",
+	  E D "Subject: x\r\n\r\n" Q,
+	  "250|503|421 4.7.0", 0, 0, 0 },
+	{ "the same, in one piece", E D "Subject: x\r\n\r\n" Q, "250|421 4.7.0", GROUP, 0, 0 },
+	/* ---- STARTTLS, RFC 3207 ---- */
+	{ "RFC 3207 4: STARTTLS",
+	  E "STARTTLS\r\n" E M R D T Q,
+	  "250|220 2.0.0|250|250|250|354|250|221", CERT, 1, 0 },
+	{ "RFC 3207 4.2: all is forgotten", E "STARTTLS\r\n" M Q, "250|220|503|221", CERT, 0, 0 },
+	{ "RFC 3207 4: no parameter", E "STARTTLS now\r\n" Q, "250|501 5.5.4|221", CERT, 0, 0 },
+	{ "RFC 3207 4: not twice",
+	  E "STARTTLS\r\n" E "STARTTLS\r\n" Q,
+	  "250|220|250|503 5.5.1|221", CERT, 0, 0 },
+	{ "RFC 3207 4: not inside a transaction",
+	  E M "STARTTLS\r\n" Q,
+	  "250|250|503|221", CERT, 0, 0 },
+	{ "no certificate", E "STARTTLS\r\n" Q, "250|502 5.5.1|221", 0, 0, 0 },
+	{ "RFC 3207 4.2: nothing may be sent behind it",
+	  E "STARTTLS\r\nNOOP\r\n" Q,
+	  "250|421 4.7.0", CERT | GROUP, 0, 0 },
+	{ "RFC 8314 3: TLS from the start",
+	  E M Q,
+	  "250|530 5.7.0 Authentication|221", CERT | SMTPS, 0, 0 },
+	/* ---- AUTH, RFC 4954 ---- */
+	{ "RFC 4954 4: initial response",
+	  E BOB M R D T Q,
+	  "250|235 2.7.0|250|250|354|250|221", CLEAR, 1, 0 },
+	{ "RFC 4954 4: AUTH PLAIN",
+	  E "AUTH PLAIN\r\nAGJvYgBib2ItcGFzcw==\r\n" Q,
+	  "250|334 |235 2.7.0|221", CLEAR, 0, 0 },
+	{ "AUTH LOGIN",
+	  E "auth login\r\nYm9i\r\nYm9iLXBhc3M=\r\n" Q,
+	  "250|334 VXNlcm5hbWU6|334 UGFzc3dvcmQ6|235|221", CLEAR, 0, 0 },
+	{ "AUTH LOGIN, with the name",
+	  E "AUTH LOGIN Ym9i\r\nYm9iLXBhc3M=\r\n" Q,
+	  "250|334 UGFzc3dvcmQ6|235|221", CLEAR, 0, 0 },
+	{ "RFC 4954 4: not twice", E BOB BOB Q, "250|235|503 5.5.1|221", CLEAR, 0, 0 },
+	{ "RFC 4954 4: not inside a transaction", E M BOB Q, "250|250|503 5.5.1|221", CLEAR, 0, 0 },
+	{ "RFC 4954 4: not before EHLO", BOB Q, "503|221", CLEAR, 0, 0 },
+	{ "RFC 4954 4: unknown mechanism",
+	  E "AUTH FROB\r\nAUTH\r\n" Q,
+	  "250|504 5.5.4|501 5.5.4|221", CLEAR, 0, 0 },
+	{ "RFC 4954 4: cancelled",
+	  E "AUTH PLAIN\r\n*\r\n" Q,
+	  "250|334 |501 5.7.0|221", CLEAR, 0, 0 },
+	{ "RFC 4954 4: no base64",
+	  E "AUTH PLAIN !!!\r\nAUTH PLAIN\r\nxy\r\nAUTH PLAIN =\r\n" Q,
+	  "250|501 5.5.2|334|501 5.5.2|501 5.5.2|221", CLEAR, 0, 0 },
+	{ "RFC 4954 4: line of 12,289 octets",
+	  E "AUTH PLAIN\r\n" X1000 X1000 X1000 X1000 X1000 X1000 X1000 X1000 X1000 X1000 X1000
+	  X1000 X100 X100 X10 X10 X10 X10 X10 X10 X10 X10 "xxxxxxx\r\n" Q,
+	  "250|334|500 5.5.6|221", CLEAR, 0, 0 },
+	{ "RFC 4954 6: wrong password",
+	  E "AUTH PLAIN AGJvYgB4\r\n" Q,
+	  "250|535 5.7.8|221", CLEAR, 0, 0 },
+	{ "RFC 4954 6: temporary failure",
+	  E "AUTH PLAIN AGxhdGVyAHg=\r\n" Q,
+	  "250|454 4.7.0|221", CLEAR, 0, 0 },
+	{ "the third failure closes",
+	  E "AUTH PLAIN AGJvYgB4\r\nAUTH PLAIN AGJvYgB4\r\nAUTH PLAIN AGJvYgB4\r\n" Q,
+	  "250|535|535|421 4.7.0", CLEAR, 0, 0 },
+	{ "RFC 4954 6: not without TLS", E BOB Q, "250|538 5.7.11|221", CERT, 0, 0 },
+	{ "client gone in AUTH", E "AUTH LOGIN\r\nYm9i\r\n", "250|334|334", CLEAR, 0, 0 },
+	{ "authenticated: foreign recipients wait",
+	  E BOB M "RCPT TO:<x@elsewhere.net>\r\n" Q,
+	  "250|235|250|450 4.4.4|221", CLEAR, 0, 0 },
+	{ "RFC 6409 4.3: submission",
+	  E M Q,
+	  "250|530 5.7.0 Must issue|221", CERT | SUBMISSION, 0, 0 },
+	{ "RFC 6409 4.3: submission after TLS",
+	  E "STARTTLS\r\n" E M BOB M R D T Q,
+	  "250|220|250|530 5.7.0 Auth|235|250|250|354|250|221", CERT | SUBMISSION, 1, 0 },
+	{ "submission in clear, where allowed",
+	  E M BOB M Q,
+	  "250|530 5.7.0 Auth|235|250|221", CLEAR | SUBMISSION, 0, 0 },
+};
+/* clang-format on */
+
+/* Replies to the commands after the greeting: the last line of each. */
+static unsigned
+replies(const char *out, const char *last[], unsigned max)
+{
+	unsigned n = 0;
+
+	for (const char *p = out; *p != '\0'; p = strchr(p, '\n') + 1) {
+		if (strlen(p) > 4 && p[3] == ' ' && n < max)
+			last[n++] = p;
+		if (strchr(p, '\n') == NULL)
+			break;
+	}
+	return n;
+}
+
+static bool
+as_wanted(const char *out, const char *want, bool greeted)
+{
+	const char *last[200];
+	unsigned n = replies(out, last, NELEM(last));
+	struct view rest = view_of(want);
+	unsigned i = 0;
+	bool more = true;
+
+	if (n == 0 || strncmp(last[i++], "220 mail.example.org ESMTP", 26) != 0)
+		return !greeted;
+	for (; more; i++) {
+		struct view w = view_split(&rest, '|', &more);
+		if (i >= n || strncmp(last[i], w.p, w.n) != 0)
+			return false;
+	}
+	return i == n;
+}
+
+static void
+set_listener(unsigned flags)
+{
+	static char anything;
+
+	fake_listener.type = flags & SUBMISSION ? LISTEN_SUBMISSION
+			     : flags & SMTPS	? LISTEN_SMTPS
+						: LISTEN_MX;
+	fake_listener.plaintext_auth = flags & CLEAR;
+	fake_worker.tls = flags & CERT ? (void *)&anything : NULL;
+}
+
+static void
+dialogues(void)
+{
+	for (size_t i = 0; i < NELEM(rows); i++) {
+		set_listener(rows[i].flags);
+		for (int mode = BY_LINE; mode <= BY_OCTET; mode++) {
+			fake.mode = rows[i].flags & GROUP ? AT_ONCE : mode;
+			fake_session(view_of(rows[i].in));
+			bool good = as_wanted(buf_cstr(&fake.out), rows[i].want,
+					true) &&
+				    fake.delivered == rows[i].delivered &&
+				    fake.queued == rows[i].queued;
+			if (!ok(good, "%s%s", rows[i].cite,
+				mode == BY_OCTET ? ", octet by octet" : ""))
+				printf("# want %s\n# %u delivered, %u queued, "
+				       "got:\n# %s\n",
+				    rows[i].want, fake.delivered, fake.queued,
+				    buf_cstr(&fake.out));
+			if (rows[i].flags & GROUP)
+				break;
+		}
+	}
+	set_listener(0);
+	fake.mode = BY_LINE;
+}
+
+int
+main(void)
+{
+	fake_start();
+	dialogues();
+	return done_testing();
+}
