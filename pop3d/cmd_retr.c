@@ -14,7 +14,8 @@ enum {
 	PIECE_WIRE = 3 * PIECE + 4096
 };
 
-/* Octets of a message without the blank line that separates it from the next. */
+/* Octets of a message without the blank line that separates it from the next.
+ */
 static uint64_t
 stored_octets(const struct mbox_msg *m)
 {
