@@ -1,0 +1,99 @@
+#ifndef SPOOL_ENVELOPE_H
+#define SPOOL_ENVELOPE_H
+/*
+ * The record of one queued message: envelope lines, an empty line, the content.
+ *
+ *	pennypost-queue 1
+ *	id: 4F2A9C0017E3
+ *	arrived: 1795170030.250000
+ *	sender: alice@example.org
+ *	client: mail.example.net[192.0.2.1]
+ *	helo: mail.example.net
+ *	protocol: ESMTPS
+ *	user: alice
+ *	T bob@example.org<TAB>bob
+ *	D carol@example.org<TAB>carol@example.org
+ *	recipients: 2
+ *	content: 1234
+ *
+ *	Received: from ...
+ *
+ * Envelope lines end in LF.  Every line is there exactly once and in this
+ *order; a value may be empty (sender: <>; user: nobody authenticated) but its
+ *line may not be missing.  All values are printable ASCII, 0x20 to 0x7E.
+ *
+ *   pennypost-queue  the version of this format
+ *   id               the name of the file
+ *   arrived          when the message was begun: seconds since 1970, UTC, with
+ *                    six decimals
+ *   sender           reverse-path without brackets
+ *   client, helo, protocol, user
+ *                    where it came from, for people and logs
+ *   T, D, B          one line for each recipient: the state, a blank, the
+ *                    address to deliver to, a TAB, the address as it was
+ *                    named first.  T: to do; D: delivered; B: given up, and
+ *                    the sender told.  The state is one octet, so that it is
+ *                    changed in place by one write of one octet.
+ *   recipients       how many recipient lines there are
+ *   content          octets of content behind the empty line; the file ends
+ *                    exactly there, so one that was cut off is known
+ *
+ * Content is as on the wire after dot-unstuffing; its lines end in CRLF.
+ *
+ * Pure: octets in, octets out.  What is parsed is hostile.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/status.h"
+#include "common/view.h"
+
+enum {
+	ENVELOPE_VALUE_MAX = 512,	/* octets of one value */
+	ENVELOPE_MAX = 4 * 1024 * 1024, /* octets of all envelope lines */
+	ENVELOPE_RCPT_MAX = 8000,	/* recipients of one record */
+	ENVELOPE_ID_MIN = 8,
+	ENVELOPE_ID_MAX = 23
+};
+
+enum { RCPT_TO_DO = 'T', RCPT_DONE = 'D', RCPT_BOUNCED = 'B' };
+
+struct envelope_rcpt {
+	struct view address, original;
+	size_t at; /* offset of the state octet in the file */
+	char state;
+};
+
+struct envelope {
+	struct view id, sender, client, helo, protocol, user;
+	int64_t arrived_us;	    /* since 1970 */
+	struct envelope_rcpt *rcpt; /* owned */
+	unsigned rcpt_n;
+	size_t content_at; /* offset of the content */
+	uint64_t content_n;
+};
+
+/* Is v [0-9A-F]{8,23}, fit to be a file name and a word of the log? */
+bool envelope_id_valid(struct view v);
+/* Is v at most ENVELOPE_VALUE_MAX octets of printable ASCII? */
+bool envelope_value_valid(struct view v);
+
+/* Printing, in this order.  A value that is not valid sets out->bad, and
+ * nothing of its line is added: no record can hold a forged line. */
+void envelope_print_head(struct buf *out, const struct envelope *);
+void envelope_print_rcpt(
+    struct buf *out, struct view address, struct view original);
+void envelope_print_end(struct buf *out, unsigned rcpts, uint64_t content);
+
+/* Where the envelope in text ends: the offset of the content, 0 when the empty
+ * line is not (yet) there. */
+size_t envelope_end(struct view text);
+/* Parses text, the first envelope_end() octets of a record.  Views of *out
+ * borrow from text.  OK: free with envelope_free.  ERR_DAMAGED: *why (static)
+ * says what is wrong; ERR_NOMEM.  *out is empty then. */
+enum status envelope_parse(
+    struct view text, struct envelope *out, const char **why);
+void envelope_free(struct envelope *);
+#endif

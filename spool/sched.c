@@ -1,0 +1,346 @@
+/*
+ * Which queued message is due when.  Runs in: queue.
+ *
+ * Waiting messages are a heap by time, fresh ones a list.  The heap has room
+ * for every known message before that message is known, so that nothing that is
+ * on disk can be forgotten for want of memory.
+ */
+#include "spool/sched.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/view.h"
+
+enum { BUCKETS_MIN = 1024 };
+
+struct sched {
+	struct sched_limits limits;
+	uint64_t random, hash_seed;
+	size_t n; /* messages */
+	struct sched_msg **bucket;
+	size_t buckets; /* a power of two */
+	struct sched_msg **heap;
+	size_t heap_n, heap_cap;
+	struct sched_msg *fresh, *fresh_last;
+	unsigned active_fresh, active_retry;
+};
+
+/* ---- small parts ---- */
+
+/* xorshift64*: jitter needs no secrecy. */
+static uint64_t
+next_random(struct sched *s)
+{
+	s->random ^= s->random >> 12;
+	s->random ^= s->random << 25;
+	s->random ^= s->random >> 27;
+	return s->random * 0x2545F4914F6CDD1DULL;
+}
+
+/* FNV-1a from a secret start, as askers choose the ids. */
+static size_t
+hash(const struct sched *s, const char *id)
+{
+	uint64_t h = s->hash_seed;
+
+	for (; *id != '\0'; id++)
+		h = (h ^ (unsigned char)*id) * 0x100000001B3ULL;
+	return (size_t)(h ^ h >> 32);
+}
+
+/* ---- known messages ---- */
+
+struct sched *
+sched_new(const struct sched_limits *l)
+{
+	struct sched *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->bucket = calloc(BUCKETS_MIN, sizeof(struct sched_msg *));
+	if (s->bucket == NULL) {
+		free(s);
+		return NULL;
+	}
+	s->buckets = BUCKETS_MIN;
+	s->random = l->seed | 1;
+	s->hash_seed = next_random(s);
+	sched_set_limits(s, l);
+	return s;
+}
+
+void
+sched_set_limits(struct sched *s, const struct sched_limits *l)
+{
+	assert(l->active > 1);
+	assert(l->retry_min > 0 && l->retry_min <= l->retry_max);
+	s->limits = *l;
+}
+
+void
+sched_free(struct sched *s)
+{
+	if (s == NULL)
+		return;
+	for (size_t i = 0; i < s->buckets; i++)
+		while (s->bucket[i] != NULL) {
+			struct sched_msg *m = s->bucket[i];
+			s->bucket[i] = m->hash_next;
+			free(m);
+		}
+	free(s->bucket);
+	free(s->heap);
+	free(s);
+}
+
+size_t
+sched_count(const struct sched *s)
+{
+	return s->n;
+}
+
+static struct sched_msg **
+bucket_of(struct sched *s, const char *id)
+{
+	return &s->bucket[hash(s, id) & (s->buckets - 1)];
+}
+
+struct sched_msg *
+sched_find(struct sched *s, const char *id)
+{
+	struct sched_msg *m = *bucket_of(s, id);
+
+	while (m != NULL && strcmp(m->id, id) != 0)
+		m = m->hash_next;
+	return m;
+}
+
+/* Twice as many buckets.  Without memory the chains just grow longer. */
+static void
+grow_buckets(struct sched *s)
+{
+	size_t old_n = s->buckets;
+	struct sched_msg **old = s->bucket;
+	struct sched_msg **bigger = calloc(old_n * 2, sizeof(*bigger));
+
+	if (bigger == NULL)
+		return;
+	s->bucket = bigger;
+	s->buckets = old_n * 2;
+	for (size_t i = 0; i < old_n; i++)
+		while (old[i] != NULL) {
+			struct sched_msg *m = old[i];
+			old[i] = m->hash_next;
+			struct sched_msg **b = bucket_of(s, m->id);
+			m->hash_next = *b;
+			*b = m;
+		}
+	free(old);
+}
+
+static bool
+grow_heap(struct sched *s)
+{
+	if (s->n < s->heap_cap)
+		return true;
+	size_t cap = s->heap_cap == 0 ? 256 : s->heap_cap * 2;
+	struct sched_msg **p = realloc(s->heap, cap * sizeof(*p));
+	if (p == NULL)
+		return false;
+	s->heap = p;
+	s->heap_cap = cap;
+	return true;
+}
+
+struct sched_msg *
+sched_reserve(struct sched *s, const char *id)
+{
+	struct sched_msg *m;
+
+	if (sched_find(s, id) != NULL || !grow_heap(s))
+		return NULL;
+	m = calloc(1, sizeof(*m));
+	if (m == NULL || !view_copy(view_of(id), m->id, sizeof(m->id))) {
+		free(m);
+		return NULL;
+	}
+	if (s->n >= s->buckets)
+		grow_buckets(s);
+	struct sched_msg **b = bucket_of(s, id);
+	m->hash_next = *b;
+	*b = m;
+	s->n++;
+	return m;
+}
+
+/* ---- the heap: the least due is at 0 ---- */
+
+static void
+heap_set(struct sched *s, size_t at, struct sched_msg *m)
+{
+	s->heap[at] = m;
+	m->heap_at = (uint32_t)at;
+}
+
+static void
+heap_push(struct sched *s, struct sched_msg *m)
+{
+	size_t at = s->heap_n++;
+
+	while (at > 0 && s->heap[(at - 1) / 2]->due > m->due) {
+		heap_set(s, at, s->heap[(at - 1) / 2]);
+		at = (at - 1) / 2;
+	}
+	heap_set(s, at, m);
+}
+
+static struct sched_msg *
+heap_pop(struct sched *s)
+{
+	struct sched_msg *top = s->heap[0];
+	struct sched_msg *last = s->heap[--s->heap_n];
+	size_t at = 0;
+
+	for (;;) {
+		size_t kid = at * 2 + 1;
+		if (kid + 1 < s->heap_n &&
+		    s->heap[kid + 1]->due < s->heap[kid]->due)
+			kid++;
+		if (kid >= s->heap_n || s->heap[kid]->due >= last->due)
+			break;
+		heap_set(s, at, s->heap[kid]);
+		at = kid;
+	}
+	if (s->heap_n > 0)
+		heap_set(s, at, last);
+	return top;
+}
+
+/* ---- what is due ---- */
+
+void
+sched_fresh(struct sched *s, struct sched_msg *m)
+{
+	assert(m->state == SCHED_RESERVED);
+	m->state = SCHED_FRESH;
+	m->next = NULL;
+	*(s->fresh == NULL ? &s->fresh : &s->fresh_last->next) = m;
+	s->fresh_last = m;
+}
+
+void
+sched_wait(struct sched *s, struct sched_msg *m, int64_t due)
+{
+	assert(m->state == SCHED_RESERVED);
+	m->state = SCHED_WAITING;
+	m->due = due;
+	heap_push(s, m);
+}
+
+int64_t
+sched_interval(struct sched *s, unsigned tries, bool soon)
+{
+	int64_t least = s->limits.retry_min, most = s->limits.retry_max;
+
+	if (soon && least > SCHED_SOON)
+		least = SCHED_SOON;
+	int64_t base = least;
+	while (tries-- > 0 && base < most)
+		base = base > most / 2 ? most : base * 2;
+	/* A quarter more or less, but never beyond what was configured. */
+	int64_t span = base / 2;
+	base -= base / 4;
+	base += (int64_t)(next_random(s) % (uint64_t)(span + 1));
+	return base < least ? least : base > most ? most : base;
+}
+
+void
+sched_aged(struct sched *s, struct sched_msg *m, int64_t ms)
+{
+	int64_t passed = s->limits.retry_min;
+
+	for (; passed < ms && m->tries < 32; m->tries++)
+		passed = passed > INT64_MAX / 2 ? ms : passed * 2;
+}
+
+static void
+leave_active(struct sched *s, struct sched_msg *m)
+{
+	if (m->retry)
+		s->active_retry--;
+	else
+		s->active_fresh--;
+	m->active = NULL;
+	m->state = SCHED_RESERVED;
+}
+
+void
+sched_defer(struct sched *s, struct sched_msg *m, bool soon, int64_t now)
+{
+	assert(m->state == SCHED_ACTIVE);
+	leave_active(s, m);
+	sched_wait(s, m, now + sched_interval(s, m->tries, soon));
+	if (m->tries < UINT16_MAX)
+		m->tries++;
+}
+
+void
+sched_drop(struct sched *s, struct sched_msg *m)
+{
+	assert(m->state == SCHED_RESERVED || m->state == SCHED_ACTIVE);
+	if (m->state == SCHED_ACTIVE)
+		leave_active(s, m);
+	struct sched_msg **b = bucket_of(s, m->id);
+	while (*b != m)
+		b = &(*b)->hash_next;
+	*b = m->hash_next;
+	s->n--;
+	free(m);
+}
+
+/* Fresh mail may take three quarters of the places, retries one half. */
+static bool
+room_fresh(const struct sched *s)
+{
+	return s->active_fresh + s->active_retry < s->limits.active &&
+	       s->active_fresh < s->limits.active - s->limits.active / 4;
+}
+
+static bool
+room_retry(const struct sched *s)
+{
+	return s->active_fresh + s->active_retry < s->limits.active &&
+	       s->active_retry < (s->limits.active + 1) / 2;
+}
+
+struct sched_msg *
+sched_activate(struct sched *s, int64_t now)
+{
+	struct sched_msg *m = NULL;
+
+	if (s->fresh != NULL && room_fresh(s)) {
+		m = s->fresh;
+		s->fresh = m->next;
+		m->retry = false;
+		s->active_fresh++;
+	} else if (s->heap_n > 0 && s->heap[0]->due <= now && room_retry(s)) {
+		m = heap_pop(s);
+		m->retry = true;
+		s->active_retry++;
+	}
+	if (m != NULL) {
+		m->active = NULL;
+		m->state = SCHED_ACTIVE;
+	}
+	return m;
+}
+
+int64_t
+sched_next(const struct sched *s)
+{
+	if (s->fresh != NULL && room_fresh(s))
+		return 0;
+	return s->heap_n > 0 && room_retry(s) ? s->heap[0]->due : -1;
+}

@@ -1,0 +1,78 @@
+#ifndef SPOOL_SCHED_H
+#define SPOOL_SCHED_H
+/*
+ * Which queued message is due when.  Pure: no file, no clock, no process; times
+ * are milliseconds of any clock that the caller keeps to.
+ *
+ * A message is known (64 octets of memory) from sched_reserve to sched_drop:
+ *
+ *	reserved --fresh--> fresh -----activate---> active --drop--> gone
+ *	    `-----wait----> waiting ---activate--->   |
+ *	                       ^--------defer---------'
+ *
+ * How many may be active is bounded, as their recipients are in memory then
+ * (see turns.h); a part of the places is kept for fresh mail and a part for
+ * retries, so that neither waits for the other.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sched;
+
+struct sched_limits {
+	unsigned active;	      /* messages, at least 2 */
+	int64_t retry_min, retry_max; /* ms */
+	uint64_t seed;		      /* random: jitter, and the hash table */
+};
+
+enum { SCHED_SOON = 500 }; /* ms */
+
+enum sched_state { SCHED_RESERVED, SCHED_FRESH, SCHED_WAITING, SCHED_ACTIVE };
+
+struct sched_msg {
+	char id[24];
+	int64_t due; /* while waiting */
+	union {
+		void *active;		/* the caller's, while active */
+		struct sched_msg *next; /* while fresh */
+	};
+	struct sched_msg *hash_next;
+	uint32_t heap_at; /* while waiting */
+	uint16_t tries;
+	uint8_t state; /* enum sched_state */
+	bool retry;    /* active, and not as fresh mail */
+};
+
+struct sched *sched_new(const struct sched_limits *); /* NULL: no memory */
+void sched_free(struct sched *);		      /* its messages too */
+void sched_set_limits(struct sched *, const struct sched_limits *);
+size_t sched_count(const struct sched *); /* messages */
+
+/* Makes a message known.  NULL: that id is known already, or no memory. */
+struct sched_msg *sched_reserve(struct sched *, const char *id);
+struct sched_msg *sched_find(struct sched *, const char *id);
+/* A reserved message: due at once, in order of arrival. */
+void sched_fresh(struct sched *, struct sched_msg *);
+/* A reserved message: due then.  None of these needs memory. */
+void sched_wait(struct sched *, struct sched_msg *, int64_t due);
+/* An active message: due after the next interval of its retry time, which
+ * doubles from retry_min (soon: from SCHED_SOON, if that is less) to retry_max,
+ * with jitter. */
+void sched_defer(struct sched *, struct sched_msg *, bool soon, int64_t now);
+/* An active message that was found on disk is ms old: its next interval is as
+ * if it had been retried all that time. */
+void sched_aged(struct sched *, struct sched_msg *, int64_t ms);
+/* A message that is reserved or active. */
+void sched_drop(struct sched *, struct sched_msg *);
+
+/* The next message that is due and for which there is room among the active
+ * ones, NULL if there is none.  It is active from now on. */
+struct sched_msg *sched_activate(struct sched *, int64_t now);
+/* When sched_activate will give something if nothing else happens: a time that
+ * may have passed; -1: never. */
+int64_t sched_next(const struct sched *);
+
+/* The interval after that many failures; public for its test. */
+int64_t sched_interval(struct sched *, unsigned tries, bool soon);
+#endif

@@ -1,0 +1,255 @@
+/* The deliveries in flight.  Runs in: queue. */
+#include "spool/slot.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "common/log.h"
+#include "common/msg.h"
+#include "common/role.h"
+#include "common/service.h"
+
+enum {
+	OPEN_WAIT = 60000,    /* ms; a user database may be slow */
+	APPEND_WAIT = 600000, /* ms; append's own waits are shorter */
+	OPEN_TRIES = 3
+};
+
+static struct slot *slots, *free_slots;
+static unsigned slots_n;
+static int intro_sock = -1;
+static void (*on_done)(struct slot *);
+static struct msg m; /* 64 KiB: not on the stack */
+
+int64_t
+time_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+void
+slots_init(unsigned n, int intro, void (*done)(struct slot *))
+{
+	slots = calloc(n, sizeof(*slots));
+	if (slots == NULL)
+		fatal("out of memory for %u deliveries at once", n);
+	slots_n = n;
+	free_slots = NULL;
+	for (unsigned i = 0; i < n; i++) {
+		slots[i] = (struct slot){
+			.sock = -1, .append = -1, .next = free_slots
+		};
+		free_slots = &slots[i];
+	}
+	intro_sock = intro;
+	on_done = done;
+}
+
+static void
+close_sock(struct slot *s)
+{
+	watch_del(s->sock_watch);
+	s->sock_watch = NULL;
+	close_fd(&s->sock);
+}
+
+static void
+close_append(struct slot *s)
+{
+	watch_del(s->append_watch);
+	s->append_watch = NULL;
+	close_fd(&s->append);
+}
+
+void
+slots_free(void)
+{
+	for (unsigned i = 0; i < slots_n; i++) {
+		close_sock(&slots[i]);
+		close_append(&slots[i]);
+	}
+	free(slots);
+	slots = free_slots = NULL;
+	slots_n = 0;
+	close_fd(&intro_sock);
+}
+
+void
+slots_intro(int intro)
+{
+	close_fd(&intro_sock);
+	intro_sock = intro;
+}
+
+static void
+ended(struct slot *s)
+{
+	s->state = SLOT_FREE;
+	close_append(s);
+	on_done(s);
+	s->turn = NULL;
+	s->next = free_slots;
+	free_slots = s;
+}
+
+static void
+failed(struct slot *s, const char *text)
+{
+	s->d.status = ERR_DOWN;
+	snprintf(s->d.text, sizeof(s->d.text), "%s", text);
+	ended(s);
+}
+
+/* Asks deliver to open the mailbox. */
+static void
+open_mailbox(struct slot *s)
+{
+	s->state = SLOT_OPENING;
+	s->deadline = now_ms() + OPEN_WAIT;
+	deliver_put_open(&m, &s->d);
+	if (msg_send(s->sock, &m) == -1) {
+		close_sock(s);
+		failed(s, "deliver has gone");
+	}
+}
+
+static void
+append_ready(void *arg, uint32_t events)
+{
+	struct slot *s = arg;
+
+	(void)events;
+	int rc = msg_recv(s->append, &m);
+	if (rc == -1 && errno == EAGAIN)
+		return;
+	if (rc != 1) {
+		failed(s, "append has gone");
+		return;
+	}
+	deliver_got_append(&m, &s->d);
+	if (s->d.status == ERR_CHANGED && ++s->tries < OPEN_TRIES &&
+	    s->sock != -1) {
+		close_append(s);
+		open_mailbox(s);
+		return;
+	}
+	ended(s);
+}
+
+/* deliver has answered: with a channel to append, or why not. */
+static void
+opened(struct slot *s)
+{
+	s->append = deliver_got_open(&m, &s->d);
+	s->opened_us = time_us();
+	if (s->append == -1) {
+		ended(s);
+		return;
+	}
+	s->state = SLOT_APPENDING;
+	s->deadline = now_ms() + APPEND_WAIT;
+	deliver_put_append(&m, &s->d); /* m.fd is borrowed */
+	s->append_watch = watch_add(s->append, EPOLLIN, append_ready, s);
+	if (s->append_watch == NULL || msg_send(s->append, &m) == -1)
+		failed(s, "append does not listen");
+}
+
+static void
+sock_ready(void *arg, uint32_t events)
+{
+	struct slot *s = arg;
+
+	(void)events;
+	int rc = msg_recv(s->sock, &m);
+	if (rc == -1 && errno == EAGAIN)
+		return;
+	if (rc == 1 && s->state == SLOT_OPENING && m.type == DELIVER_OPEN) {
+		opened(s);
+		return;
+	}
+	close_fd(&m.fd);
+	close_sock(s);
+	if (s->state == SLOT_OPENING)
+		failed(s, "deliver has gone");
+}
+
+static bool
+connect_slot(struct slot *s)
+{
+	const struct intro who = { .kind = INTRO_QUEUE };
+
+	if (intro_sock == -1)
+		return false;
+	s->sock = introduce(intro_sock, &who);
+	if (s->sock == -1) {
+		if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN)
+			close_fd(&intro_sock);
+		return false;
+	}
+	s->sock_watch = watch_add(s->sock, EPOLLIN, sock_ready, s);
+	if (s->sock_watch == NULL)
+		close_fd(&s->sock);
+	return s->sock != -1;
+}
+
+struct slot *
+slot_free_one(void)
+{
+	struct slot *s = free_slots;
+
+	if (s == NULL || (s->sock == -1 && !connect_slot(s)))
+		return NULL;
+	return s;
+}
+
+void
+slot_start(struct slot *s)
+{
+	assert(s == free_slots && s->state == SLOT_FREE);
+	free_slots = s->next;
+	s->tries = 0;
+	s->opened_us = 0;
+	s->began_us = time_us();
+	open_mailbox(s);
+}
+
+void
+slots_tick(void)
+{
+	int64_t now = now_ms();
+
+	for (unsigned i = 0; i < slots_n; i++) {
+		struct slot *s = &slots[i];
+		if (s->state == SLOT_FREE || s->deadline > now)
+			continue;
+		/* A late answer must not be taken for the next one's. */
+		if (s->state == SLOT_OPENING)
+			close_sock(s);
+		failed(s, "no answer in time");
+	}
+}
+
+void
+slots_drain(int64_t ms)
+{
+	int64_t until = now_ms() + ms;
+
+	for (unsigned i = 0; i < slots_n; i++) {
+		struct slot *s = &slots[i];
+		while (s->state == SLOT_APPENDING && now_ms() < until) {
+			struct pollfd p = { .fd = s->append, .events = POLLIN };
+			close_sock(s); /* no second try */
+			if (poll(&p, 1, (int)(until - now_ms())) == 1)
+				append_ready(s, 0);
+		}
+	}
+}

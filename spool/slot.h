@@ -1,0 +1,53 @@
+#ifndef SPOOL_SLOT_H
+#define SPOOL_SLOT_H
+/*
+ * Slots: the deliveries that the queue has in flight, one each.
+ *
+ *	free --slot_start--> OPENING --channel to append--> APPENDING --.
+ *	  ^                    |  ^------the mailbox was replaced---'    |
+ *	  `---- done() --------+-----------------------------------------'
+ *
+ * A slot has a channel of its own to deliver, made when it is needed.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "spool/ask_deliver.h"
+#include "spool/envelope.h"
+#include "spool/turns.h"
+
+enum slot_state { SLOT_FREE, SLOT_OPENING, SLOT_APPENDING };
+
+struct slot {
+	struct turn *turn; /* the caller's */
+	struct delivery d; /* the caller fills in; status and text are out */
+	char recipient[ENVELOPE_VALUE_MAX + 1]; /* room for its strings */
+	char original[ENVELOPE_VALUE_MAX + 1];
+	char sender[ENVELOPE_VALUE_MAX + 1];
+	int64_t began_us, opened_us; /* 0: not opened; time of day */
+	/* The caller does not touch what follows. */
+	enum slot_state state;
+	int sock, append; /* owned; -1 */
+	struct watch *sock_watch, *append_watch;
+	int64_t deadline; /* now_ms() */
+	unsigned tries;
+	struct slot *next; /* free */
+};
+
+/* intro (taken) is where channels to deliver are made; -1: none yet.  done() is
+ * called when a delivery has ended; the slot is free when it returns. */
+void slots_init(unsigned n, int intro, void (*done)(struct slot *));
+void slots_free(void);
+/* Another intro (taken): deliver was started again. */
+void slots_intro(int intro);
+/* A free slot that can be started now; NULL: none, or deliver is away. */
+struct slot *slot_free_one(void);
+/* Starts the delivery in slot->d, whose file must stay open until done(). */
+void slot_start(struct slot *);
+/* Looks for deliveries that take too long; to be called now and then. */
+void slots_tick(void);
+/* Waits at most ms for the appends that are under way, calling done() for
+ * each, so that an orderly stop repeats no delivery. */
+void slots_drain(int64_t ms);
+int64_t time_us(void); /* of day */
+#endif
