@@ -257,6 +257,16 @@ out:
 	return st;
 }
 
+enum status
+queue_record_read(const struct record *r, char *p, size_t n)
+{
+	ssize_t got = file_pread(r->fd, p, n, r->env.content_at);
+
+	if (got == -1)
+		return status_from_errno(errno);
+	return (size_t)got == n ? OK : ERR_DAMAGED;
+}
+
 int
 queue_record_reader(struct queue *q, struct record *r, enum status *st)
 {

@@ -77,6 +77,8 @@ struct record {
  * *out is closed then. */
 enum status queue_load(
     struct queue *, const char *id, struct record *out, const char **why);
+/* The first n octets of the content.  ERR_DAMAGED: it has fewer now. */
+enum status queue_record_read(const struct record *, char *p, size_t n);
 /* Descriptor for reading only, that may be given away; -1: *st. */
 int queue_record_reader(struct queue *, struct record *, enum status *st);
 /* Writes the state of recipient i into the record.  It is not flushed: after a

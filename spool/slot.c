@@ -24,7 +24,7 @@ enum {
 static struct slot *slots, *free_slots;
 static unsigned slots_n;
 static int intro_sock = -1;
-static void (*on_done)(struct slot *);
+static const struct slot_owner *owner;
 static struct msg m; /* 64 KiB: not on the stack */
 
 int64_t
@@ -37,7 +37,7 @@ time_us(void)
 }
 
 void
-slots_init(unsigned n, int intro, void (*done)(struct slot *))
+slots_init(unsigned n, int intro, const struct slot_owner *o)
 {
 	slots = calloc(n, sizeof(*slots));
 	if (slots == NULL)
@@ -51,7 +51,7 @@ slots_init(unsigned n, int intro, void (*done)(struct slot *))
 		free_slots = &slots[i];
 	}
 	intro_sock = intro;
-	on_done = done;
+	owner = o;
 }
 
 static void
@@ -95,10 +95,11 @@ ended(struct slot *s)
 {
 	s->state = SLOT_FREE;
 	close_append(s);
-	on_done(s);
+	owner->done(s);
 	s->turn = NULL;
 	s->next = free_slots;
 	free_slots = s;
+	owner->freed();
 }
 
 static void
@@ -157,6 +158,10 @@ opened(struct slot *s)
 	}
 	s->state = SLOT_APPENDING;
 	s->deadline = now_ms() + APPEND_WAIT;
+	if (owner->content(s) != OK) { /* not the mailbox's fault */
+		failed(s, "the record cannot be read");
+		return;
+	}
 	deliver_put_append(&m, &s->d); /* m.fd is borrowed */
 	s->append_watch = watch_add(s->append, EPOLLIN, append_ready, s);
 	if (s->append_watch == NULL || msg_send(s->append, &m) == -1)

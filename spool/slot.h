@@ -34,15 +34,21 @@ struct slot {
 	struct slot *next; /* free */
 };
 
-/* intro (taken) is where channels to deliver are made; -1: none yet.  done() is
- * called when a delivery has ended; the slot is free when it returns. */
-void slots_init(unsigned n, int intro, void (*done)(struct slot *));
+struct slot_owner {
+	/* Sets d.content or d.file; d.content must last until it returns and
+	 * no longer. */
+	enum status (*content)(struct slot *);
+	void (*done)(struct slot *); /* a delivery has ended */
+	void (*freed)(void);	     /* and then: a slot is free again */
+};
+/* intro (taken) is where channels to deliver are made; -1: none yet. */
+void slots_init(unsigned n, int intro, const struct slot_owner *);
 void slots_free(void);
 /* Another intro (taken): deliver was started again. */
 void slots_intro(int intro);
 /* A free slot that can be started now; NULL: none, or deliver is away. */
 struct slot *slot_free_one(void);
-/* Starts the delivery in slot->d, whose file must stay open until done(). */
+/* Starts the delivery in slot->d. */
 void slot_start(struct slot *);
 /* Looks for deliveries that take too long; to be called now and then. */
 void slots_tick(void);

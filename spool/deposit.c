@@ -1,0 +1,426 @@
+/*
+ * Answers to those who deposit messages.  Runs in: queue.
+ *
+ *	idle --BEGIN--> open --RCPT ok--> open --COMMIT--> with a publisher
+ *	  ^               |  a refusal        |                   |
+ *	  `---------------+-------------------+-------------------'
+ *
+ * A refused request ends the message: the asker begins again or gives up.  What
+ * an honest asker never sends is a breach and drops the peer.
+ */
+#include "spool/deposit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/address.h"
+#include "common/log.h"
+#include "common/role.h"
+#include "common/service.h"
+#include "spool/ask_queue.h"
+#include "spool/handout.h"
+#include "spool/publish.h"
+#include "spool/queue_file.h"
+#include "spool/slot.h"
+
+enum {
+	KEEP = 32768, /* octets of a record that are held before a write */
+	CLEAN = 260
+};
+
+/* A message being deposited. */
+struct draft {
+	struct publish_job job; /* first */
+	uint64_t peer;
+	struct sched_msg *msg; /* its id is reserved */
+	int fd;		       /* the record in incoming/, -1: not yet */
+	struct buf out;	       /* what is not yet in the file */
+	unsigned rcpt_n;
+};
+
+struct asker {
+	char user[64]; /* "": anybody */
+	int spool;     /* -1: none */
+	struct draft *draft;
+};
+
+static struct queue *queue;
+static struct sched *sched;
+static const struct settings *settings;
+
+void
+deposit_init(struct queue *q, struct sched *s, const struct settings *set)
+{
+	queue = q;
+	sched = s;
+	settings = set;
+}
+
+void
+deposit_settings(const struct settings *set)
+{
+	settings = set;
+}
+
+/* ---- drafts ---- */
+
+/* Frees it; forget: nothing of it is to stay on disk, or in mind. */
+static void
+draft_free(struct draft *d, bool forget)
+{
+	if (d == NULL)
+		return;
+	if (forget && d->fd != -1)
+		queue_forget(queue, d->msg->id);
+	if (forget)
+		sched_drop(sched, d->msg);
+	close_fd(&d->fd);
+	close_fd(&d->job.pub.content);
+	buf_free(&d->out);
+	free(d);
+}
+
+static void
+abort_draft(struct asker *a)
+{
+	draft_free(a->draft, true);
+	a->draft = NULL;
+}
+
+/* Writes what is held. */
+static enum status
+draft_write(struct draft *d)
+{
+	enum status st = OK;
+
+	if (d->out.bad)
+		return ERR_NOMEM;
+	if (d->fd == -1)
+		d->fd = queue_create(queue, d->msg->id, &st);
+	if (st == OK && !file_write(d->fd, d->out.p, d->out.n))
+		st = status_from_errno(errno);
+	buf_clear(&d->out);
+	return st;
+}
+
+static enum answer
+answer_text(struct msg *rp, enum status st, const char *text)
+{
+	msg_put_u32(rp, status_pack(st));
+	msg_put_str(rp, text);
+	return ANSWER;
+}
+
+/* A refusal: the message is forgotten. */
+static enum answer
+refuse(struct asker *a, struct msg *rp, enum status st, const char *text)
+{
+	abort_draft(a);
+	return answer_text(rp, st, text);
+}
+
+/* ---- requests ---- */
+
+static enum answer
+answer_spool(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	struct asker *a = p->state;
+	enum status st;
+
+	(void)rq;
+	close_fd(&a->spool);
+	rp->fd = queue_spool(queue, &st);
+	if (rp->fd != -1) {
+		a->spool = fcntl(rp->fd, F_DUPFD_CLOEXEC, 0);
+		if (a->spool == -1) {
+			st = status_from_errno(errno);
+			close_fd(&rp->fd);
+		}
+	}
+	msg_put_u32(rp, status_pack(st));
+	return ANSWER;
+}
+
+/* For people and logs only, so what is odd is made harmless, not refused. */
+static struct view
+harmless(char *text)
+{
+	for (char *c = text; *c != '\0'; c++)
+		if (*c < 0x20 || *c > 0x7e)
+			*c = '?';
+	return view_of(text);
+}
+
+/* An address is what common/address.h says, and no more than a line of a
+ * record may hold. */
+static bool
+good_address(const char *text, bool null_ok, struct address *out)
+{
+	if (text[0] == '\0') {
+		*out = (struct address){ .text = "" };
+		return null_ok;
+	}
+	return address_parse(view_of(text), out) == ADDR_OK &&
+	       envelope_value_valid(view_of(out->text));
+}
+
+static enum answer
+answer_begin(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	char id[QUEUE_ID_MAX], sender[ADDR_MAX + 1], client[ENVELOPE_VALUE_MAX],
+	    helo[ENVELOPE_VALUE_MAX], protocol[32];
+	struct asker *a = p->state;
+	struct address from;
+
+	msg_get_str(rq, id, sizeof(id));
+	msg_get_str(rq, sender, sizeof(sender));
+	msg_get_str(rq, client, sizeof(client));
+	msg_get_str(rq, helo, sizeof(helo));
+	msg_get_str(rq, protocol, sizeof(protocol));
+	if (!msg_done(rq) || !envelope_id_valid(view_of(id)))
+		return ANSWER_DROP;
+	abort_draft(a);
+	if (!good_address(sender, true, &from))
+		return answer_text(rp, ERR_INVALID, "malformed sender address");
+	if (sched_find(sched, id) != NULL)
+		return answer_text(rp, ERR_INVALID, "queue id is taken");
+	struct draft *d = calloc(1, sizeof(*d));
+	if (d == NULL || (d->msg = sched_reserve(sched, id)) == NULL) {
+		free(d);
+		return answer_text(rp, ERR_NOMEM, "out of memory");
+	}
+	d->fd = d->job.pub.content = -1;
+	d->peer = p->id;
+	buf_init(&d->out, 2 * MSG_DATA_MAX + KEEP);
+	envelope_print_head(&d->out, &(struct envelope){ .id = view_of(id),
+					 .arrived_us = time_us(),
+					 .sender = view_of(from.text),
+					 .client = harmless(client),
+					 .helo = harmless(helo),
+					 .protocol = harmless(protocol),
+					 .user = harmless(a->user) });
+	a->draft = d;
+	if (d->out.bad)
+		return refuse(a, rp, ERR_NOMEM, "out of memory");
+	return answer_text(rp, OK, "");
+}
+
+/* The queue believes nobody about whose mail it may take. */
+static enum status
+add_rcpt(struct asker *a, const char *recipient, const char *original,
+    const char **why)
+{
+	struct draft *d = a->draft;
+	struct address to, first;
+
+	*why = "malformed address";
+	if (!good_address(recipient, false, &to) ||
+	    !good_address(original, true, &first))
+		return ERR_INVALID;
+	*why = a->user[0] == '\0' ? "relay access denied"
+				  : "mail to other hosts cannot be sent on";
+	if (to.domain[0] != '\0' &&
+	    !settings_local_domain(settings, to.domain, strlen(to.domain)))
+		return ERR_PERM;
+	*why = "too many recipients";
+	if (d->rcpt_n >= (uint64_t)settings->recipients_max ||
+	    d->rcpt_n >= ENVELOPE_RCPT_MAX)
+		return ERR_LIMIT;
+	*why = "out of memory";
+	envelope_print_rcpt(&d->out, view_of(to.text), view_of(first.text));
+	d->rcpt_n++;
+	return d->out.bad ? ERR_NOMEM : OK;
+}
+
+static enum answer
+answer_rcpt(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	char to[ADDR_MAX + 1], original[ADDR_MAX + 1], clean[CLEAN],
+	    text[DELIVER_TEXT_MAX];
+	struct asker *a = p->state;
+	uint32_t n = msg_get_u32(rq);
+	enum status st = OK;
+	const char *why;
+
+	if (a->draft == NULL || n == 0 || n > QUEUE_RCPT_MAX)
+		return ANSWER_DROP;
+	while (n-- > 0) {
+		msg_get_str(rq, to, sizeof(to));
+		msg_get_str(rq, original, sizeof(original));
+		if (rq->bad)
+			return ANSWER_DROP;
+		st = add_rcpt(a, to, original, &why);
+		if (st == OK)
+			continue;
+		snprintf(text, sizeof(text), "%s: <%.150s>", why,
+		    log_clean(view_of(to), clean, sizeof(clean)));
+		return refuse(a, rp, st, text);
+	}
+	if (!msg_done(rq))
+		return ANSWER_DROP;
+	if (a->draft->out.n > KEEP)
+		st = draft_write(a->draft);
+	if (st != OK)
+		return refuse(a, rp, st, status_text(st));
+	return answer_text(rp, OK, "");
+}
+
+/* The publisher has done what it could. */
+static void
+published(struct publish_job *job)
+{
+	struct draft *d = (struct draft *)(void *)job;
+	struct peer *p = service_find(d->peer);
+	static struct msg rp; /* 64 KiB: not on the stack */
+	struct sched_msg *msg = d->msg;
+	enum status st = job->pub.status;
+
+	draft_free(d, false);
+	/* Nobody was told that it was accepted, so it is not: the client will
+	 * send it again. */
+	if (st == OK && p == NULL)
+		st = queue_remove(queue, msg->id) == OK ? ERR_DOWN : OK;
+	if (st == ERR_INVALID)
+		log_warn("warning: queue: %s: refused: id taken, or content "
+			 "shorter than announced",
+		    msg->id);
+	else if (st != OK && p != NULL)
+		log_error("queue: %s: cannot be written: %s", msg->id,
+		    status_text(st));
+	if (p != NULL) {
+		msg_start(&rp, 0);
+		answer_text(&rp, st, st == OK ? "" : status_text(st));
+		peer_answer(p, &rp);
+	}
+	if (st == OK && queue->runner)
+		sched_fresh(sched, msg);
+	else
+		sched_drop(sched, msg);
+	if (st == OK && !queue->runner)
+		queue_touch(queue);
+	handout_run();
+}
+
+/* Checks what was spooled, and takes the file over. */
+static enum status
+take_spool(struct asker *a, uint64_t length)
+{
+	struct stat s;
+	int fd = a->spool;
+
+	a->spool = -1;
+	a->draft->job.pub.content = fd;
+	a->draft->job.pub.length = length;
+	if (fstat(fd, &s) == -1)
+		return status_from_errno(errno);
+	return (uint64_t)s.st_size < length ? ERR_INVALID : OK;
+}
+
+static enum answer
+answer_commit(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	struct asker *a = p->state;
+	struct draft *d = a->draft;
+	uint32_t kind = msg_get_u32(rq);
+	uint64_t length = msg_get_u64(rq);
+	struct view content = msg_get_view(rq, MSG_INLINE_MAX);
+	enum status st = OK;
+
+	if (!msg_done(rq) || d == NULL || d->rcpt_n == 0 || kind > 1 ||
+	    (kind == 0 && length != content.n) ||
+	    (kind == 1 && (content.n != 0 || a->spool == -1)))
+		return ANSWER_DROP;
+	if (length > (uint64_t)settings->message_size_max)
+		return refuse(a, rp, ERR_LIMIT, "message too large");
+	if (kind == 1)
+		st = take_spool(a, length);
+	if (st != OK)
+		return refuse(a, rp, st, "the content is not all there");
+	envelope_print_end(&d->out, d->rcpt_n, length);
+	buf_addv(&d->out, content);
+	st = draft_write(d);
+	if (st != OK)
+		return refuse(a, rp, st, status_text(st));
+	close_fd(&d->fd); /* the publisher opens it by itself */
+	view_copy(view_of(d->msg->id), d->job.pub.id, sizeof(d->job.pub.id));
+	d->job.done = published;
+	a->draft = NULL;
+	publish_submit(&d->job);
+	return ANSWER_LATER;
+}
+
+static enum answer
+answer_abort(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	struct asker *a = p->state;
+
+	(void)rq;
+	abort_draft(a);
+	close_fd(&a->spool);
+	msg_put_u32(rp, status_pack(OK));
+	return ANSWER;
+}
+
+static void
+gone(struct peer *p)
+{
+	struct asker *a = p->state;
+
+	abort_draft(a);
+	close_fd(&a->spool);
+	free(a);
+	p->state = NULL;
+}
+
+/* ---- what may be asked ---- */
+
+#define IDLE (BIT(QUEUE_SPOOL) | BIT(QUEUE_BEGIN) | BIT(QUEUE_ABORT))
+
+/* clang-format off */
+static const struct request requests[] = {
+	{ .type = QUEUE_SPOOL, .max = 0, .then = IDLE,
+	  .answer = answer_spool, .name = "spool" },
+	{ .type = QUEUE_BEGIN, .min = 20, .max = 2048,
+	  .then = IDLE | BIT(QUEUE_RCPT),
+	  .answer = answer_begin, .name = "begin" },
+	{ .type = QUEUE_RCPT, .min = 12, .max = MSG_DATA_MAX,
+	  .then = IDLE | BIT(QUEUE_RCPT) | BIT(QUEUE_COMMIT),
+	  .answer = answer_rcpt, .name = "rcpt" },
+	{ .type = QUEUE_COMMIT, .min = 16, .max = MSG_INLINE_MAX + 16,
+	  .then = IDLE,
+	  .answer = answer_commit, .name = "commit" },
+	{ .type = QUEUE_ABORT, .max = 0, .then = IDLE,
+	  .answer = answer_abort, .name = "abort" },
+};
+/* clang-format on */
+
+static const struct service for_workers = { .name = "worker",
+	.requests = requests,
+	.n = NELEM(requests),
+	.first = IDLE,
+	.gone = gone };
+static const struct service for_users = { .name = "user",
+	.requests = requests,
+	.n = NELEM(requests),
+	.first = IDLE,
+	.gone = gone };
+
+void
+deposit_peer(int sock, const char *user)
+{
+	struct asker *a = calloc(1, sizeof(*a));
+
+	if (a == NULL) {
+		close_fd(&sock);
+		return;
+	}
+	a->spool = -1;
+	view_copy(view_of(user), a->user, sizeof(a->user));
+	if (service_add(sock, user[0] == '\0' ? &for_workers : &for_users, a) ==
+	    NULL)
+		free(a);
+}

@@ -1,0 +1,30 @@
+#ifndef SPOOL_HANDOUT_H
+#define SPOOL_HANDOUT_H
+/*
+ * Handing out the queue: what is due is loaded, each recipient gets its turn
+ * and a slot, and when all are done the record goes.
+ *
+ * The log has a line when a message becomes active, one for each attempt at a
+ * recipient, and one when the message is removed, in Postfix's shapes.
+ */
+#include "common/settings.h"
+#include "spool/queue.h"
+#include "spool/sched.h"
+
+/* All borrowed but deliver (taken): where channels to deliver are made. */
+void handout_init(
+    struct queue *, struct sched *, const struct settings *, int deliver);
+/* New settings are in force. */
+void handout_settings(const struct settings *);
+/* deliver was started again; fd is taken. */
+void handout_deliver(int fd);
+/* Something may be due: does what can be done now, and sets a clock for the
+ * rest. */
+void handout_run(void);
+/* Adds all records on disk that are not known yet. */
+void handout_scan(void);
+/* An orderly end: no delivery is begun, those under way are waited for. */
+void handout_end(int64_t ms);
+/* The schedule's limits as the settings want them. */
+void handout_limits(const struct settings *, struct sched_limits *out);
+#endif

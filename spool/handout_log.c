@@ -1,0 +1,106 @@
+/* What the queue logs of a message.  Runs in: queue. */
+#include "spool/handout_log.h"
+
+#include "common/log.h"
+#include "spool/slot.h"
+
+enum { CLEAN = 260, LINE = 160, SECOND = 1000000 };
+
+static const char *
+dsn_of(enum status st)
+{
+	switch (st) {
+	case OK:
+		return "2.0.0";
+	case ERR_NOSPACE:
+		return "4.3.1"; /* mail system full */
+	case ERR_QUOTA:
+		return "4.2.2"; /* mailbox full */
+	case ERR_GONE:
+		return "4.1.1"; /* bad destination mailbox address */
+	case ERR_BUSY:
+	case ERR_PERM:
+	case ERR_UNSAFE:
+	case ERR_CHANGED:
+	case ERR_DAMAGED:
+		return "4.2.0"; /* other mailbox status */
+	default:
+		return "4.3.0"; /* other mail system status */
+	}
+}
+
+void
+handout_log_delay(struct buf *out, int64_t us)
+{
+	if (us < 0)
+		us = 0; /* the clock was set back */
+	if (us >= 10 * (int64_t)SECOND) {
+		buf_addf(out, "%lld", (long long)(us / SECOND));
+		return;
+	}
+	int hundredths = (int)(us / (SECOND / 100));
+	if (hundredths >= 100)
+		hundredths -= hundredths % 10;
+	buf_addf(out, "%d", hundredths / 100);
+	if (hundredths % 100 != 0)
+		buf_addf(out, ".%d", hundredths / 10 % 10);
+	if (hundredths % 10 != 0)
+		buf_addf(out, "%d", hundredths % 10);
+}
+
+void
+handout_log_active(const struct envelope *e)
+{
+	char sender[CLEAN];
+
+	log_info("%.*s: from=<%s>, size=%llu, nrcpt=%u (queue active)",
+	    (int)e->id.n, e->id.p, log_clean(e->sender, sender, sizeof(sender)),
+	    (unsigned long long)e->content_n, e->rcpt_n);
+}
+
+/* delays=a/b/c/d: before it was active, until it had a slot, until the mailbox
+ * was open, until it was durable. */
+static void
+add_delays(struct buf *out, const struct attempt *a, int64_t arrived)
+{
+	int64_t now = time_us();
+	int64_t active = a->active_us == 0 ? now : a->active_us;
+	int64_t began = a->began_us == 0 ? now : a->began_us;
+	int64_t opened = a->opened_us == 0 ? now : a->opened_us;
+
+	buf_adds(out, "delay=");
+	handout_log_delay(out, now - arrived);
+	buf_adds(out, ", delays=");
+	handout_log_delay(out, active - arrived);
+	buf_addc(out, '/');
+	handout_log_delay(out, began - active);
+	buf_addc(out, '/');
+	handout_log_delay(out, opened - began);
+	buf_addc(out, '/');
+	handout_log_delay(out, now - opened);
+}
+
+void
+handout_log_attempt(
+    const struct envelope *e, unsigned i, const struct attempt *a)
+{
+	const struct envelope_rcpt *c = &e->rcpt[i];
+	char to[CLEAN], orig[CLEAN];
+	bool named = c->original.n > 0 && !view_eq(c->original, c->address);
+	struct buf delays;
+
+	buf_init(&delays, LINE);
+	add_delays(&delays, a, e->arrived_us);
+	log_write(LOG_LVL_INFO, "local",
+	    "%.*s: to=<%s>, %s%s%srelay=local, %s, dsn=%s, "
+	    "status=%s (%s%s%s)",
+	    (int)e->id.n, e->id.p, log_clean(c->address, to, sizeof(to)),
+	    named ? "orig_to=<" : "",
+	    named ? log_clean(c->original, orig, sizeof(orig)) : "",
+	    named ? ">, " : "", buf_cstr(&delays), dsn_of(a->status),
+	    a->status == OK ? "sent" : "deferred",
+	    a->status == OK ? "delivered to mailbox" : status_text(a->status),
+	    a->status == OK || a->text[0] == '\0' ? "" : ": ",
+	    a->status == OK ? "" : a->text);
+	buf_free(&delays);
+}

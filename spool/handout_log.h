@@ -1,0 +1,29 @@
+#ifndef SPOOL_HANDOUT_LOG_H
+#define SPOOL_HANDOUT_LOG_H
+/*
+ * What the queue logs of a message, in the shapes that existing tools read.
+ */
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/status.h"
+#include "spool/envelope.h"
+
+/* How one attempt at one recipient ended.  Times of day in microseconds; 0: it
+ * did not come so far. */
+struct attempt {
+	enum status status;
+	const char *text; /* why not; may be "" */
+	int64_t active_us, began_us, opened_us;
+};
+
+/* ID: from=<a@b>, size=512, nrcpt=2 (queue active) */
+void handout_log_active(const struct envelope *);
+/* ID: to=<b@c>, orig_to=<b>, relay=local, delay=0.12, delays=0.1/0.01/0/0.01,
+ * dsn=2.0.0, status=sent (delivered to mailbox) */
+void handout_log_attempt(
+    const struct envelope *, unsigned rcpt, const struct attempt *);
+/* Appends a duration with two digits that mean something: "0.12", "1.3", "30",
+ * "0"; public for its test. */
+void handout_log_delay(struct buf *out, int64_t us);
+#endif
