@@ -202,7 +202,8 @@ dest_down(struct turns *t, struct turns_dest *d, bool busy, int64_t now)
 	int64_t pause = t->limits.pause;
 
 	d->busy_n = busy ? d->busy_n + 1 : 0;
-	if (busy && d->busy_n < 16 && TURNS_BUSY_PAUSE << d->busy_n < pause)
+	if (busy && d->busy_n < 16 &&
+	    TURNS_BUSY_PAUSE << (d->busy_n - 1) < pause)
 		pause = TURNS_BUSY_PAUSE << (d->busy_n - 1);
 	d->limit = 1;
 	d->down_until = now + pause;
