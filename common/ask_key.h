@@ -7,7 +7,7 @@
  * "sign" sends the text to be signed (never only its digest) to the key role,
  * which signs TLS handshake text and refuses anything else:
  *   TLS 1.3 (RFC 8446 4.4.3): 64 spaces, "TLS 1.3, server CertificateVerify",
- *     a zero octet, a transcript hash of 32, 48 or 64 octets;
+ *     a zero octet, a transcript hash of 32 or 48 octets;
  *   TLS 1.2 (RFC 5246 7.4.3, RFC 8422 5.4): client random, server random,
  *     ServerECDHParams with a named curve.
  *
@@ -17,6 +17,8 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <stdbool.h>
+
+#include "common/key_text.h"
 
 enum { KEY_SIGN = 1 };
 enum { KEY_TEXT_MAX = 512, KEY_SIG_MAX = 1024, KEYS_MAX = 8 };
@@ -38,6 +40,12 @@ enum key_scheme {
 bool keyprov_init(void);
 /* The channel over which signatures are asked for from now on; borrowed. */
 void keyprov_sock(int sock);
+/* How long one signature may take: 10 s unless set. */
+void keyprov_wait(int ms);
+/* Why the last signature failed (static text); NULL: none has failed since
+ * keyprov_sock or the last call.  After a failure of the channel itself no
+ * further signature is asked for over it. */
+const char *keyprov_why(void);
 /* A key whose public part is the certificate's and whose private part is key
  * number n of the key role.  Owned by the caller; NULL on failure. */
 EVP_PKEY *keyprov_pkey(X509 *cert, unsigned n);
