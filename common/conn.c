@@ -147,9 +147,8 @@ must_stop(struct conn *c, short revents)
 	return false;
 }
 
-/* Waits for events, or any other reason to try again: LINE_OK. */
-static enum line_status
-wait_input(struct conn *c, short events, int64_t *until)
+enum line_status
+conn_wait(struct conn *c, short events, int64_t *until)
 {
 	if (!conn_flush(c))
 		return LINE_ERROR;
@@ -232,7 +231,7 @@ conn_fill(struct conn *c, int64_t *until)
 		make_room(c);
 	while (st == LINE_OK && got == 0) {
 		if (!ready)
-			st = wait_input(c, events, until);
+			st = conn_wait(c, events, until);
 		if (st == LINE_OK)
 			st = read_some(c, &events, &got);
 		ready = false;

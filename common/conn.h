@@ -101,6 +101,11 @@ bool conn_flush(struct conn *);
 void conn_close(struct conn *);
 bool conn_is_tls(const struct conn *);
 
+/* For ops and handshakes: sends what is queued, waits until fd is ready for
+ * events.  *until is 0 before the first of the waits that share one timeout.
+ * LINE_OK: try again; else LINE_TIMEOUT, LINE_STOP, LINE_ERROR. */
+enum line_status conn_wait(struct conn *, short events, int64_t *until);
+
 /* ---- TLS, common/tls.c ---- */
 struct tls_server; /* certificates and an SSL_CTX; made before the fork */
 struct tls_info {
@@ -110,7 +115,8 @@ struct tls_info {
 };
 /* Makes the TLS server from nothing but certificates: the private keys stay in
  * the key role and are used through key_sock (borrowed; see common/ask_key.h).
- * cert_fds: PEM files, one per key, in the order the key role has the keys.
+ * cert_fds: PEM files, one per key, in the order the key role has the keys; at
+ * most one for RSA and one for ECDSA.  Blocks until the key role answers.
  * Does one handshake against itself through memory, so that OpenSSL has
  * everything loaded before chroot and fork.  NULL: err says why (one line). */
 struct tls_server *tls_server_new(const int *cert_fds, unsigned n,
@@ -118,6 +124,11 @@ struct tls_server *tls_server_new(const int *cert_fds, unsigned n,
 void tls_server_free(struct tls_server *);
 /* In a worker, after the fork: use this channel to the key role. */
 void tls_server_key_sock(struct tls_server *, int key_sock);
+/* The protocol that this daemon speaks, "smtp" or "pop3" (static).  A client
+ * that names others by ALPN, and not this one, is refused: its TLS connection
+ * was meant for another server (the ALPACA attack; RFC 7301 3.2).  As long as
+ * nothing is set, either will do. */
+void tls_server_alpn(struct tls_server *, const char *protocol);
 /* Handshake on a plain connection; whatever was buffered is discarded first.
  * LINE_OK: c is TLS now.  Else the connection must be closed; *why is a short
  * text for the log, static or inside *c. */

@@ -1,0 +1,27 @@
+#ifndef COMMON_TLS_SERVER_H
+#define COMMON_TLS_SERVER_H
+/* Inside of TLS: tls.c, tls_server.c, tls_warm.c.  Others see conn.h. */
+#include <openssl/bio.h>
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/key_text.h"
+
+struct tls_server {
+	SSL_CTX *ctx;
+	const char *alpn; /* NULL: either protocol */
+};
+
+/* The BIO of a connection: its data is the struct conn.  Made at the first
+ * call; NULL: no memory. */
+BIO_METHOD *tls_bio_method(void);
+
+/* Handshakes of a server context against itself through memory: each version
+ * with each kind of key.  Proves that certificates, channel and key role work
+ * together, and loads all that OpenSSL loads when first used, so that nothing
+ * is opened after chroot and those pages are shared by all workers.  False: err
+ * is one line. */
+bool tls_warm(SSL_CTX *server, const enum key_kind *kinds, unsigned n,
+    char *err, size_t err_size);
+#endif
