@@ -27,7 +27,7 @@ struct watch {
 	void (*ready)(void *, uint32_t);
 	void *arg;
 	bool dead;
-	struct watch *next; /* among the dead */
+	struct watch *prev, *next; /* among those alive, or the dead */
 };
 
 struct timer {
@@ -40,7 +40,8 @@ struct timer {
 static int ep = -1;
 static struct peer *peers;
 static struct peer *buckets[PEER_BUCKETS]; /* by id; chained by hash_next */
-static struct watch *dead_watches;
+static struct watch *watches, *dead_watches; /* the kernel knows the first,
+						* too; a leak checker cannot */
 static struct timer *timers, *timers_last;
 static bool stopping;
 static unsigned owed;
@@ -72,7 +73,7 @@ service_init(void)
 	peers = NULL;
 	memset(buckets, 0, sizeof(buckets));
 	timers = timers_last = NULL;
-	dead_watches = NULL;
+	watches = dead_watches = NULL;
 	stopping = false;
 	owed = 0;
 }
@@ -99,6 +100,10 @@ watch_add(int fd, uint32_t events, void (*ready)(void *, uint32_t), void *arg)
 		free(w);
 		return NULL;
 	}
+	w->next = watches;
+	if (watches != NULL)
+		watches->prev = w;
+	watches = w;
 	return w;
 }
 
@@ -116,6 +121,9 @@ watch_del(struct watch *w)
 		return;
 	epoll_ctl(ep, EPOLL_CTL_DEL, w->fd, NULL);
 	w->dead = true;
+	*(w->prev == NULL ? &watches : &w->prev->next) = w->next;
+	if (w->next != NULL)
+		w->next->prev = w->prev;
 	w->next = dead_watches;
 	dead_watches = w;
 }
