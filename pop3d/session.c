@@ -25,6 +25,16 @@ session_line(struct session *s, size_t max, struct view *out)
 	return st == LINE_BARE_LF ? LINE_OK : st;
 }
 
+/* The pool has counted its address' connections. */
+static enum next
+over_limit(struct session *s)
+{
+	reply_err(s, "SYS/TEMP",
+	    "Too many connections from your address; try again later.");
+	s->why = "Too many connections from this address";
+	return NEXT_CLOSE;
+}
+
 enum next
 session_no_line(struct session *s, enum line_status st)
 {
@@ -38,6 +48,8 @@ session_no_line(struct session *s, enum line_status st)
 	case LINE_TOO_LONG:
 		return reply_bad(s, "The line is too long.");
 	case LINE_STOP:
+		if (s->w->over_limit)
+			return over_limit(s);
 		reply_err(s, "SYS/TEMP",
 		    "The server is shutting down; try "
 		    "again later.  Nothing was deleted.");
@@ -149,10 +161,7 @@ session_run(struct session *s)
 	    (w->tls == NULL || !session_starttls(s)))
 		return;
 	if (w->over_limit) {
-		reply_err(s, "SYS/TEMP",
-		    "Too many connections from your "
-		    "address; try again later.");
-		s->why = "Too many connections from this address";
+		over_limit(s);
 		return;
 	}
 	/* No <...> in it: that would offer APOP (RFC 1939 7). */
@@ -166,7 +175,6 @@ pop3_session_serve(struct worker *w)
 	static struct session session;
 	struct session *s = &session;
 
-	log_gather(true);
 	session_begin(s, w);
 	worker_title(w, "AUTHORIZATION");
 	session_run(s);
@@ -180,6 +188,5 @@ pop3_session_serve(struct worker *w)
 		     !conn_is_tls(s->conn) && !s->conn->failed;
 	conn_close(s->conn);
 	explicit_bzero(s, sizeof(*s));
-	log_gather(false);
 	return again;
 }
