@@ -1,0 +1,68 @@
+#!/usr/bin/perl
+# The manual pages name every keyword and option with its default, and none
+# that does not exist.
+use strict;
+use warnings;
+use lib 't/lib';
+use Test::More;
+use Pennypost;
+
+my $table = slurp('common/settings.c');
+my %mask = (smtpd => { BOTH => 1, S => 1 }, pop3d => { BOTH => 1, P => 1 });
+my @rows = $table =~
+    /^\t\{ ((?:OPT|SPECIAL)\(\w+(?:, \w+)?\),.*) \},?$/mg;
+cmp_ok(scalar @rows, '>', 30, 'the table was found');
+for my $d (qw(smtpd pop3d)) {
+	my $page = slurp("$d/$d.conf.5");
+	my %in = map { $_ => 1 } $page =~ /^\.It Ic (\w+)/mg;
+	my %here;
+	for (@rows) {
+		my ($name) = /^\w+\((\w+)/;
+		my ($m) = /\.mask = (\w+)/;
+		next unless $mask{$d}{$m};
+		$here{$name} = 1;
+		ok($in{$name}, "$d.conf(5) has $name") or next;
+		my ($about) = $page =~ /^\.It Ic $name\b(.*?)(?=^\.It Ic|^\.El\n\.Sh)/ms;
+		my ($default) = /\.dflt = "((?:[^"\\]|\\.)*)"/;
+		next unless defined $default && $default ne '\"\"';
+		like($about, qr/^Default: \Q$default\E\.$/m,
+		    "and its default, $default");
+	}
+	ok($here{$_}, "$d.conf(5): $_ exists") for sort keys %in;
+	my $man = slurp("$d/$d.8");
+	my ($options) = slurp('common/daemon.c') =~ /getopt\(argc, argv, "(.*?)"/;
+	for my $o ($options =~ /\w/g) {
+		like($man, qr/^\.It Fl $o\b/m, "$d(8) has -$o");
+	}
+	for my $o ($man =~ /^\.It Fl (\w)/mg) {
+		like($options, qr/$o/, "$d(8): -$o exists");
+	}
+}
+# The samples, the README and the demo use keywords that exist.
+my %all = map { /^\w+\((\w+)/ ? ($1 => 1) : () } @rows;
+for my $f ('etc/smtpd.conf', 'etc/pop3d.conf') {
+	for (split /\n/, slurp($f)) {
+		my ($k) = /^#?(\w+) \S/ or next;
+		next if /^# /;
+		ok($all{$k}, "$f: $k");
+	}
+}
+# They are right but for files that are not here.
+for my $d (qw(smtpd pop3d)) {
+	my $dir = File::Temp->newdir;
+	(my $c = slurp("etc/$d.conf")) =~ s/^(?:role_user|tls_certificate).*\n//mg;
+	my $n = () = $c =~ /^listen (?:smtps|pop3s).*\n/mg;
+	is($n, 1, "etc/$d.conf has a listener inside TLS");
+	$c =~ s/^listen (?:smtps|pop3s).*\n//mg;
+	spew("$dir/conf", "$c\nempty_directory $dir\n" .
+	    ($d eq 'smtpd' ? "queue_directory $dir\n" : ''));
+	my ($st, $out) = run(Pennypost->program($d), '-t', '-f', "$dir/conf");
+	is($st, 0, "$d -t: etc/$d.conf") or diag($out);
+}
+# README's configuration is one that is understood.
+my $readme = slurp('README.md');
+my @conf = $readme =~ /^((?:       \w+ .*\n)+)/mg;
+for my $k (map { /^ +(\w+)/mg } grep { /hostname/ } @conf) {
+	ok($all{$k}, "README.md: $k");
+}
+done_testing;
