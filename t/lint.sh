@@ -115,7 +115,9 @@ done | report
 case $(clang-format --version) in
 *'version 14.'*)
 	sources | grep '\.c$' | xargs clang-format -n 2>&1 |
-	    grep -E 'warning:|error:' | report ;;
+	    sed -n 's/^\([^ :]*\.c\):[0-9:]* warning:.*/\1/p' | uniq -c |
+	    sed 's/ *\([0-9]*\) \(.*\)/\2:1: \1 places: clang-format -i \2/' |
+	    report ;;
 *) echo "lint: clang-format is not version 14: format not checked" ;;
 esac
 
