@@ -14,7 +14,7 @@ yes(struct session *s, const struct sasl *sasl)
 	return reply(s, 235, "2.7.0", "Authentication successful");
 }
 
-/* The shape that fail2ban looks for. */
+/* The shape that fail2ban looks for; a name must not look like more of it. */
 static enum next
 no(struct session *s, const struct sasl *sasl)
 {
@@ -22,7 +22,7 @@ no(struct session *s, const struct sasl *sasl)
 
 	log_clean(view_of(sasl->user), user, sizeof(user));
 	for (char *c = user; *c != '\0'; c++)
-		if (*c == ' ')
+		if (!ascii_alnum(*c) && strchr("@._+-", *c) == NULL)
 			*c = '?';
 	log_warn("warning: %s: SASL %s authentication failed: authentication "
 		 "failure, sasl_username=%s",

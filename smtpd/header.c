@@ -36,6 +36,16 @@ name_octet(struct header_scan *h, char c)
 	}
 }
 
+/* The first word of the field, which may stand on a folded line. */
+static void
+message_id_octet(struct header_scan *h, char c)
+{
+	if (c > ' ' && h->id_n < sizeof(h->id) - 1)
+		h->id[h->id_n++] = c;
+	else if (h->id_n > 0)
+		h->is_message_id = false;
+}
+
 /* Takes the rest of a line, or what there is of it, off *v. */
 static void
 value(struct header_scan *h, struct view *v)
@@ -44,8 +54,7 @@ value(struct header_scan *h, struct view *v)
 	size_t n = lf == NULL ? v->n : (size_t)(lf - v->p);
 
 	for (size_t i = 0; h->is_message_id && i < n; i++)
-		if (v->p[i] > ' ' && h->id_n < sizeof(h->id) - 1)
-			h->id[h->id_n++] = v->p[i];
+		message_id_octet(h, v->p[i]);
 	if (lf != NULL) {
 		h->state = HEADER_LINE;
 		n++;

@@ -128,9 +128,6 @@ session_init(struct session *s, struct worker *w)
 	    s->name, sizeof(s->name), "%s", local ? "localhost" : "unknown");
 	snprintf(s->client, sizeof(s->client), "%s[%s]", s->name, w->client);
 	s->c->timeout_ms = (int)s->set->command_timeout;
-	s->c->stop_fd = w->ctl;
-	s->c->stop = worker_stop;
-	s->c->stop_arg = w;
 	session_progress(s);
 }
 
@@ -162,14 +159,13 @@ session_open(struct session *s)
 	struct worker *w = s->w;
 
 	if (w->over_limit)
-		log_info("warning: Connection concurrency limit exceeded: "
+		log_warn("warning: Connection concurrency limit exceeded: "
 			 "%lld from %s for service smtpd",
 		    (long long)s->set->workers_per_client + 1, s->client);
-	bool stop = w->over_limit || w->stopping;
 	if (w->listener->type == LISTEN_SMTPS &&
-	    (stop || session_start_tls(s) != NEXT_COMMAND))
+	    (w->over_limit || session_start_tls(s) != NEXT_COMMAND))
 		return NEXT_LOST;
-	if (stop)
+	if (w->over_limit)
 		return session_broken(s, LINE_STOP);
 	reply(s, 220, NULL, "%s ESMTP pennypost", s->set->hostname);
 	return first_octet(s);
@@ -206,13 +202,12 @@ session_command(struct session *s)
 }
 
 bool
-smtp_session(struct worker *w)
+smtp_session_serve(struct worker *w)
 {
 	static struct session session;
 	struct session *s = &session;
 	enum next next;
 
-	log_gather(true);
 	session_init(s, w);
 	log_info("connect from %s", s->client);
 	worker_title(w, "CONNECT");
@@ -224,6 +219,5 @@ smtp_session(struct worker *w)
 	cmd_data_free();
 	close_fd(&s->right);
 	command_log_counts(s);
-	log_gather(false);
 	return !s->misbehaved && s->user[0] == '\0';
 }

@@ -61,8 +61,8 @@ struct session {
 			       * commands not in it */
 };
 
-/* Serves a client: what the worker calls. */
-session_serve smtp_session;
+/* The worker's session_serve (common/worker.h). */
+bool smtp_session_serve(struct worker *);
 
 /* Reads like conn_line or conn_some, but lets gathered log lines out when the
  * client takes its time. */

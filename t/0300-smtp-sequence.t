@@ -88,7 +88,7 @@ $s = $pp->smtp;
 $s->cmd('EHLO c.test');
 for my $v ('EXPN staff', 'SEND FROM:<a@b.test>', 'SOML FROM:<a@b.test>',
     'SAML FROM:<a@b.test>', 'TURN', 'ETRN example.org', 'ATRN example.org',
-    'VERB', 'ONEX', 'BDAT 5 LAST', 'BURL imap://x LAST',
+    'VERB', 'BDAT 5 LAST', 'BURL imap://x LAST',
     'SUBMITTER a@b.test') {
 	my $r = $s->cmd($v);
 	like($r, qr/^50[0234] 5\.\d\.\d /, "$v is refused");

@@ -191,7 +191,7 @@ static const struct {
 	  "250|250|250|552 5.3.4|552 5.3.4|221", 0, 0, 0 },
 	{ "RFC 1870 4: syntax of SIZE",
 	  E "MAIL FROM:<a@b> SIZE=\r\nMAIL FROM:<a@b> SIZE\r\nMAIL FROM:<a@b> SIZE=-1\r\n"
-	  "MAIL FROM:<a@b> SIZE=000000000000000000001\r\nMAIL FROM:<a@b> SIZE=1 SIZE=2\r\n" Q,
+	  "MAIL FROM:<a@b> SIZE=1k\r\nMAIL FROM:<a@b> SIZE=1 SIZE=2\r\n" Q,
 	  "250|501 5.5.4|501|501|501|501|221", 0, 0, 0 },
 	{ "RFC 6152 2: BODY",
 	  E "MAIL FROM:<a@b> BODY=8BITMIME\r\nRSET\r\nMAIL FROM:<a@b> body=7bit\r\nRSET\r\n"

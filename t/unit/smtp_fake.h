@@ -316,7 +316,7 @@ fake_start(void)
 		fake_worker.chan[i] = -1;
 }
 
-/* Runs a session over input; what smtp_session returned. */
+/* Runs a session over input; what smtp_session_serve returned. */
 static bool
 fake_session(struct view input)
 {
@@ -329,7 +329,13 @@ fake_session(struct view input)
 	buf_clear(&fake.content);
 	conn_open(&fake_worker.conn, -1);
 	fake_worker.conn.ops = &fake_ops;
-	return smtp_session(&fake_worker);
+	fake_worker.conn.stop_fd = fake_worker.ctl;
+	fake_worker.conn.stop = worker_stop;
+	fake_worker.conn.stop_arg = &fake_worker;
+	log_gather(true);
+	bool again = smtp_session_serve(&fake_worker);
+	log_gather(false);
+	return again;
 }
 
 /* The log since the last call, as text: "tag: line\n" each. */
