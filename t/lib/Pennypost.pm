@@ -13,6 +13,7 @@ use strict;
 use warnings;
 use Carp qw(croak);
 use Cwd qw(abs_path getcwd);
+use File::Spec ();
 use Exporter qw(import);
 use File::Temp ();
 use IO::Handle;
@@ -34,8 +35,8 @@ $SIG{INT} = $SIG{TERM} = sub { exit 1 }; # so that END and DESTROY run
 
 my $top = abs_path(getcwd());
 my %program = (
-	smtpd => abs_path($ENV{SMTPD} || 'build/plain/smtpd/smtpd'),
-	pop3d => abs_path($ENV{POP3D} || 'build/plain/pop3d/pop3d'),
+	smtpd => File::Spec->rel2abs($ENV{SMTPD} || 'build/plain/smtpd/smtpd'),
+	pop3d => File::Spec->rel2abs($ENV{POP3D} || 'build/plain/pop3d/pop3d'),
 );
 my $instances = 0;
 my %alive; # servers to be ended, by their address as a string
