@@ -7,7 +7,7 @@
 
 enum { REPLY_MAX = 512 }; /* RFC 1939 3 */
 
-static void
+__attribute__((format(printf, 4, 0))) static void
 write_line(struct session *s, const char *head, const char *code,
     const char *fmt, va_list ap)
 {
