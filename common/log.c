@@ -92,7 +92,7 @@ printable(unsigned char c)
 }
 
 /* Formats one record into out; returns its octets. */
-static size_t
+__attribute__((format(printf, 5, 0))) static size_t
 record(char *out, size_t size, enum log_level level, const char *tag,
     const char *fmt, va_list ap)
 {
