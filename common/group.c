@@ -457,21 +457,24 @@ proc_ended(struct proc *p, int status)
 {
 	struct group *g = p->group;
 	bool expected = p->stopping;
+	char how[128];
 
 	watch_del(p->watch);
 	p->watch = NULL;
 	close_fd(&p->ctl);
-	if (!expected && WIFSIGNALED(status))
-		log_error("the role %s (process %ld) died by signal %d (%s)",
+	if (WIFSIGNALED(status))
+		snprintf(how, sizeof(how),
+		    "the role %s (process %ld) died by signal %d (%s)",
 		    role_name(p->id), (long)p->pid, WTERMSIG(status),
 		    strsignal(WTERMSIG(status)));
-	else if (!expected && !g->failed)
-		log_error("the role %s (process %ld) exited with status %d",
+	else
+		snprintf(how, sizeof(how),
+		    "the role %s (process %ld) exited with status %d",
 		    role_name(p->id), (long)p->pid, WEXITSTATUS(status));
 	p->pid = 0;
 	if (!expected && !g->failed) {
 		g->failed = true;
-		host->failed(g, p, NULL);
+		host->failed(g, p, how);
 	} else if (expected && p->id == ROLE_POOL) {
 		group_stop(g, 0); /* the sessions are over: now the others */
 	}

@@ -58,7 +58,7 @@ struct group_host {
 	const char *program; /* "smtpd" */
 	/* All roles of the group are READY. */
 	void (*ready)(struct group *);
-	/* A role said FAILED (why is its line) or died (why is NULL). */
+	/* A role said FAILED, or died; why is one line. */
 	void (*failed)(struct group *, struct proc *, const char *why);
 	/* Every process of the group has ended; it is freed behind this. */
 	void (*ended)(struct group *);

@@ -60,7 +60,7 @@ static void
 start_failed(const char *why)
 {
 	fprintf(stderr, "%s: %s\n", daemon_->name, why);
-	log_error("%s", why);
+	log_open(-1, daemon_->name); /* the log role goes, too */
 	notify_systemd("STATUS=%s", why);
 	tell_starter(why);
 	status = 1;
@@ -308,14 +308,9 @@ restart_soon(void)
 static void
 on_failed(struct group *g, struct proc *p, const char *why)
 {
-	char died[96];
 	bool was_coming = coming[g->kind] == g;
 
-	if (why == NULL) {
-		snprintf(died, sizeof(died), "the role %s ended before it "
-		    "served; the log says more", role_name(p->id));
-		why = died;
-	}
+	(void)p;
 	if (was_coming)
 		coming[g->kind] = NULL;
 	if (stopping || g->draining)
@@ -331,8 +326,8 @@ on_failed(struct group *g, struct proc *p, const char *why)
 			reload_undo(why);
 			return;
 		}
-		log_error("%s", why);
 	}
+	log_error("%s", why);
 	/* What hangs on it must be started anew as well. */
 	if (g->kind != GROUP_FRONT && current[GROUP_FRONT] != NULL)
 		current[GROUP_FRONT]->failed = true;

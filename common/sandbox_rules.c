@@ -23,7 +23,7 @@
 /* Every role: channels, memory that is never executable, time, its end. */
 static const struct rule base[] = {
 	ALLOW(sendmsg), ALLOW(recvmsg), ALLOW(sendto), ALLOW(recvfrom),
-	ALLOW(epoll_ctl), ALLOW(epoll_pwait), ALLOW(ppoll),
+	ALLOW(epoll_create1), ALLOW(epoll_ctl), ALLOW(epoll_pwait), ALLOW(ppoll),
 #ifdef __NR_epoll_wait
 	ALLOW(epoll_wait),
 #endif

@@ -17,7 +17,7 @@
 static noreturn void
 pool(struct role *r)
 {
-	hostile_real_session = r->pop3 ? pop3_session_serve : smtp_session;
+	hostile_real_session = r->pop3 ? pop3_session_serve : smtp_session_serve;
 	pool_main(r, hostile_session);
 }
 
