@@ -19,9 +19,10 @@ recovered(void *arg, enum status st)
 	(void)arg;
 	if (st == OK)
 		log_info("an interrupted update was finished");
+	else if (st == ERR_BUSY) /* perhaps it was not interrupted */
+		log_info("an update is in progress elsewhere");
 	else
-		log_error("error: an interrupted update could not be finished:"
-			  " %s",
+		log_error("error: an interrupted update was not finished: %s",
 		    status_text(st));
 }
 

@@ -430,5 +430,6 @@ svc_maildrop_main(struct role *r)
 	recover_start(settings);
 	role_ready(r);
 	service_run();
+	update_child_drain();
 	exit(0);
 }

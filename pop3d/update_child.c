@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -367,4 +368,26 @@ update_child_start(const struct update_order *o, update_done *done, void *arg)
 	queued_end = &j->next;
 	pump_soon();
 	return true;
+}
+
+/* A job that has not begun to change anything is given up; the others end by
+ * themselves, in bounded time. */
+void
+update_child_drain(void)
+{
+	pump(NULL);
+	while (running != NULL) {
+		struct job *j = running;
+		struct pollfd p = { .fd = j->report, .events = POLLIN };
+		if (j->report == -1) {
+			timer_del(j->timer);
+			finish(j, ERR_BUSY);
+		} else if (poll(&p, 1, CHILD_MS) == 0) {
+			kill(j->pid, SIGKILL);
+		} else if (p.revents != 0) {
+			child_report(j, 0);
+		}
+		if (running == NULL)
+			pump(NULL);
+	}
 }

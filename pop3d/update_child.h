@@ -38,4 +38,7 @@ void update_child_init(const struct settings *, int keep_fd);
  * never before this returns.  False: no memory; done will not be called. */
 bool update_child_start(const struct update_order *o, update_done *done,
     void *arg);
+/* After the loop has ended: waits for what is being changed, so that no lock is
+ * left behind. */
+void update_child_drain(void);
 #endif

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "t/unit/maildrop_role.h"
 
+#include "common/ctl.h"
 #include "spool/lock.h"
 
 /* ---- lock and open ---- */
@@ -153,12 +154,17 @@ test_death(void)
 	    "and what it left is mended at once, under both locks");
 	ok(!exists("alice.lock"), "then others may come");
 	seen->mood = FINE;
+}
 
-	/* The session dies after QUIT was said. */
+/* QUIT is said, an update begins and does not end, the session dies. */
+static void
+quit_and_die(void)
+{
+	struct msg *m = calloc(1, sizeof(*m));
+	int lock, right = opened(&lock);
+
 	seen->mood = HANGS;
 	seen->runs = 0;
-	int lock, right = opened(&lock);
-	struct msg *m = calloc(1, sizeof(*m));
 	msg_start(m, MAILDROP_DELETE);
 	msg_put_u64(m, 1);
 	msg_put_u64(m, 2);
@@ -176,13 +182,40 @@ test_death(void)
 	close(right);
 	close(lock);
 	ok(seen->runs == 1 && exists("alice.lock"), "an update goes on");
+	free(m);
+}
+
+static void
+test_session_death(void)
+{
 	int fd = -1;
+
+	quit_and_die();
 	ok(open_as_is(&fd) == OK, "others are served meanwhile");
 	close_fd(&fd);
 	seen->mood = FINE;
 	for (int i = 0; i < 200 && exists("alice.lock"); i++)
 		poll(NULL, 0, 10);
 	ok(!exists("alice.lock"), "without the session that wanted it");
+}
+
+/* The last one: the role ends. */
+static void
+test_stop(void)
+{
+	struct msg *m = calloc(1, sizeof(*m));
+	int status;
+
+	quit_and_die();
+	msg_start(m, CTL_STOP);
+	msg_send(ctl, m);
+	poll(NULL, 0, 100);
+	ok(waitpid(role_pid, &status, WNOHANG) == 0 && exists("alice.lock"),
+	    "told to stop, it waits for the update");
+	seen->mood = FINE;
+	waitpid(role_pid, &status, 0);
+	ok(WIFEXITED(status) && WEXITSTATUS(status) == 0, "ends in order");
+	ok(!exists("alice.lock"), "and leaves no lock");
 	free(m);
 }
 
@@ -238,8 +271,9 @@ main(void)
 	test_open();
 	test_commit();
 	test_death();
+	test_session_death();
 	test_journal();
-	ok(role_end(), "it ends when the master does");
+	test_stop();
 	spool_end();
 	return done_testing();
 }
