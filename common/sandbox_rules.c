@@ -125,7 +125,7 @@ static const struct rule reads_files[] = {
 #endif
 	IF(socket, 0, 1 /* AF_UNIX */), ALLOW(connect), ALLOW(getsockopt),
 	ALLOW(setsockopt), ALLOW(getpeername), ALLOW(getsockname),
-	ALLOW(ioctl), ALLOW(prctl), ALLOW(getuid), ALLOW(geteuid),
+	ALLOW(ioctl), ALLOW(prctl), ALLOW(getuid), ALLOW(geteuid), ALLOW(getegid),
 	ALLOW(mmap), ALLOW(mprotect), /* NSS loads modules: executable */
 	ALLOW(fcntl), ALLOW(getrusage), ALLOW(sched_getaffinity),
 	ALLOW(sysinfo), ALLOW(statfs), ALLOW(fstatfs), ALLOW(flock),

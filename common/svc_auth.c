@@ -406,8 +406,8 @@ svc_auth_main(struct role *r)
 		sizeof(default_setting)) == NULL)
 		role_failed(r, "libcrypt makes no salt: %s", strerror(errno));
 	priv_drop(r, ROLE_AUTH, NULL);
-	sandbox_enter(r, ROLE_AUTH);
 	service_init();
+	sandbox_enter(r, ROLE_AUTH);
 	/* Before there is a secret in this process. */
 	if (!crypt_pool_start(
 		r, (unsigned)r->settings->auth_processes, forget, pump))

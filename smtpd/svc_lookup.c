@@ -118,8 +118,8 @@ svc_lookup_main(struct role *r)
 	/* Has libc load and open whatever a question about a user takes. */
 	passdb_find(users, view_of("postmaster"), false, &u);
 	priv_drop(r, ROLE_LOOKUP, NULL);
-	sandbox_enter(r, ROLE_LOOKUP);
 	service_init();
+	sandbox_enter(r, ROLE_LOOKUP);
 	role_watch_master(r, add_introducer, new_settings);
 	add_introducer(ROLE_POOL, r->peer[ROLE_POOL]);
 	role_ready(r);
