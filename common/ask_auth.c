@@ -9,6 +9,12 @@
  * at most, and the delay after a refusal is at most a minute. */
 enum { TIMEOUT_MS = 120000 };
 
+static bool
+could_be(struct view v, size_t max)
+{
+	return v.n <= max && (v.n == 0 || memchr(v.p, '\0', v.n) == NULL);
+}
+
 enum auth_result
 ask_auth_password(int sock, struct view user, struct view pass,
     const char *mechanism, const char *client, char *user_out,
@@ -19,8 +25,9 @@ ask_auth_password(int sock, struct view user, struct view pass,
 
 	*right = -1;
 	user_out[0] = '\0';
-	if (user.n > AUTH_USER_MAX || pass.n > AUTH_PASS_MAX)
-		return AUTH_NO; /* auth would take it for a breach */
+	/* Nobody's, and auth would take them for a breach. */
+	if (!could_be(user, AUTH_USER_MAX) || !could_be(pass, AUTH_PASS_MAX))
+		return AUTH_NO;
 	msg_start(&m, AUTH_PASSWORD);
 	msg_put_view(&m, user);
 	msg_put_view(&m, pass);

@@ -180,6 +180,13 @@ place(struct passdb_file *f, struct view v)
 	return at;
 }
 
+static void
+wipe(struct passdb_file *f, struct view v)
+{
+	if (v.n > 0)
+		explicit_bzero(f->text + (v.p - f->text), v.n);
+}
+
 enum { NAME, HASH, UID, GID, GECOS, HOME, SHELL, FIELDS };
 
 /* Checks what is not the business of the functions above. */
@@ -228,10 +235,9 @@ line_add(struct passdb_file *f, unsigned line, struct view rest, bool hashes,
 	    !id_check(f, line, v[UID], "uid", geteuid(), &e.uid, err) ||
 	    !id_check(f, line, v[GID], "gid", getegid(), &e.gid, err))
 		return false;
-	if (!hashes) { /* extra may hold a second secret */
-		explicit_bzero(f->text + (v[HASH].p - f->text), v[HASH].n);
-		if (rest.n > 0)
-			explicit_bzero(f->text + (rest.p - f->text), rest.n);
+	if (!hashes) {
+		wipe(f, v[HASH]);
+		wipe(f, rest); /* extra may hold a second secret */
 		v[HASH].n = 0;
 	}
 	uint32_t *b = &f->buckets[name_hash(v[NAME]) & f->mask];

@@ -388,6 +388,14 @@ test_no(int w)
 		last = after;
 	}
 	ok(!readable(queue, 0), "nobody was introduced");
+	char name[USER_NAME_MAX];
+	int right;
+	ok(ask_auth_password(w, view_of("alice"), (struct view){ "a\0b", 3 },
+	       "USER", "x", name, sizeof(name), &right) == AUTH_NO &&
+		ask_auth_password(w, (struct view){ "a\0b", 3 }, view_of("x"),
+		    "USER", "x", name, sizeof(name), &right) == AUTH_NO &&
+		check(w, "dave", "wrong") == AUTH_NO,
+	    "a NUL is asked about by no honest worker");
 }
 
 /* Somebody's delay and somebody's long calculation are nobody else's. */
