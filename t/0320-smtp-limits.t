@@ -57,7 +57,7 @@ $s->expect('MAIL FROM:<a@client.test>', qr/^250 /, 'the session goes on');
 
 # A message of 3 MB over the limit costs its sender, not us.
 $s = session(@to_bob, 'DATA');
-like($s->data(('y' x 998 . "\r\n") x 3000), qr/^552 /, '3 MB: read and refused');
+like($s->data('' . ('y' x 998 . "\r\n") x 3000), qr/^552 /, '3 MB: read and refused');
 
 # Errors: after errors_max 421.
 $s = session();
