@@ -167,6 +167,9 @@ static const struct rule queue[] = {
 	ALLOW(sendfile), ALLOW(statfs), ALLOW(fstatfs), ALLOW(fcntl),
 	ALLOW(socketpair), ALLOW(dup), ALLOW(umask), ALLOW(fchmod),
 	ALLOW(clock_nanosleep), ALLOW(syncfs),
+#ifdef __NR_faccessat2
+	ALLOW(faccessat2),       /* faccessat with AT_SYMLINK_NOFOLLOW */
+#endif
 	END
 };
 
