@@ -29,7 +29,9 @@
 
 enum {
 	/* Deliveries that one asker may have open.  An honest one has one; the
-	 * one before may still be closing when it asks for the next. */
+	 * one before may still be closing when it asks for the next.  Who has
+	 * more waits until one of them is over: append ends those that are not
+	 * used. */
 	OPEN_MAX_EACH = 2,
 	REFRESH = 1000,	     /* ms between two looks at the users file */
 	HEADER_ROOM = 65536, /* octets of content over message_size_max:
@@ -46,6 +48,10 @@ static int64_t refreshed;
 struct asker {
 	bool queue;
 	int given[OPEN_MAX_EACH]; /* -1: none */
+	uint64_t peer;
+	/* while it waits for one of those to end */
+	struct watch *watch[OPEN_MAX_EACH];
+	char address[ADDR_MAX + 1];
 };
 
 /* ---- who ---- */
@@ -207,13 +213,12 @@ make_channel(struct asker *a, const struct user *u, const char *delivered_to,
 }
 
 static enum status
-open_for(struct asker *a, const char *address, struct user *u, int *end,
-    char *why, size_t size)
+open_for(struct asker *a, struct user *u, int *end, char *why, size_t size)
 {
 	char delivered_to[ADDR_MAX + 1];
 	struct mailbox_path path;
 	int fd = -1, dir = -1;
-	enum status st = resolve_status(address, u, delivered_to, why, size);
+	enum status st = resolve_status(a->address, u, delivered_to, why, size);
 
 	if (st != OK)
 		return st;
@@ -231,18 +236,14 @@ open_for(struct asker *a, const char *address, struct user *u, int *end,
 	return st;
 }
 
-static enum answer
-answer_open(struct peer *p, struct msg *rq, struct msg *rp)
+static void
+open_and_say(struct asker *a, struct msg *rp)
 {
-	struct asker *a = p->state;
-	char address[ADDR_MAX + 1], why[WHY_MAX] = "";
+	char why[WHY_MAX] = "";
 	struct user u = { .name = "" };
 	int end = -1;
+	enum status st = open_for(a, &u, &end, why, sizeof(why));
 
-	msg_get_str(rq, address, sizeof(address));
-	if (!msg_done(rq))
-		return ANSWER_DROP;
-	enum status st = open_for(a, address, &u, &end, why, sizeof(why));
 	/* Paths and owners are nothing for a process that faces the network;
 	 * the queue tells them to the sender's postmaster and ours. */
 	const char *text = a->queue ? why : status_text(st);
@@ -251,6 +252,58 @@ answer_open(struct peer *p, struct msg *rq, struct msg *rp)
 	msg_put_view(
 	    rp, (struct view){ text, strnlen(text, DELIVER_TEXT_MAX - 1) });
 	rp->fd = end;
+}
+
+static void
+wait_no_more(struct asker *a)
+{
+	for (unsigned i = 0; i < OPEN_MAX_EACH; i++) {
+		watch_del(a->watch[i]);
+		a->watch[i] = NULL;
+	}
+}
+
+/* One of those it has open is over. */
+static void
+one_ended(void *arg, uint32_t events)
+{
+	static struct msg rp;
+	struct asker *a = arg;
+
+	(void)events;
+	wait_no_more(a);
+	msg_start(&rp, DELIVER_OPEN);
+	open_and_say(a, &rp);
+	peer_answer(service_find(a->peer), &rp);
+}
+
+static bool
+wait_for_one(struct asker *a)
+{
+	bool good = true;
+
+	for (unsigned i = 0; i < OPEN_MAX_EACH; i++) {
+		/* Nothing but its end, which is told without being asked. */
+		a->watch[i] = watch_add(a->given[i], 0, one_ended, a);
+		good = good && a->watch[i] != NULL;
+	}
+	if (!good)
+		wait_no_more(a);
+	return good;
+}
+
+static enum answer
+answer_open(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	struct asker *a = p->state;
+
+	msg_get_str(rq, a->address, sizeof(a->address));
+	if (!msg_done(rq))
+		return ANSWER_DROP;
+	a->peer = p->id;
+	if (free_place(a) == NULL && wait_for_one(a))
+		return ANSWER_LATER;
+	open_and_say(a, rp);
 	return ANSWER;
 }
 
@@ -269,6 +322,7 @@ asker_gone(struct peer *p)
 {
 	struct asker *a = p->state;
 
+	wait_no_more(a);
 	for (unsigned i = 0; i < OPEN_MAX_EACH; i++)
 		close_fd(&a->given[i]);
 	free(a);
