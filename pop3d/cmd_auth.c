@@ -50,6 +50,7 @@ enter(struct session *s, int right)
 
 	s->authenticated = true;
 	poplog_login(s);
+	s->auth_failures = 0; /* they have been logged */
 	enum status st = maildrop_open(&s->drop, right, text, sizeof(text));
 	switch (st) {
 	case OK:
@@ -98,6 +99,8 @@ login(struct session *s, struct view user, struct view pass, const char *method,
 		break;
 	}
 	s->auth_failures++;
+	memcpy(s->failed, s->login, sizeof(s->failed));
+	s->failed_method = log_method;
 	reply_err(s, "AUTH", "Authentication failed.");
 	return try_again(s);
 }

@@ -25,8 +25,10 @@ static role_main *const mains[ROLE__N] = {
 int
 main(int argc, char **argv)
 {
-	static const struct daemon d = { .name = "pop3d", .pop3 = true,
-		.config = "/etc/pennypost/pop3d.conf", .mains = mains };
+	static const struct daemon d = { .name = "pop3d",
+		.pop3 = true,
+		.config = "/etc/pennypost/pop3d.conf",
+		.mains = mains };
 
 	return daemon_main(argc, argv, &d);
 }

@@ -29,12 +29,6 @@ where(const struct session *s, struct where *out)
 	return out->text;
 }
 
-static const char *
-name(const struct session *s, char *out)
-{
-	return log_clean(view_of(s->login), out, NAME_MAX_LOGGED);
-}
-
 /* "pop3(bob)<4242><session>", as Dovecot's mail_log_prefix. */
 struct tag {
 	char text[LOG_TAG_MAX + 1];
@@ -57,16 +51,36 @@ seconds(const struct session *s)
 	return (long long)(now_ms() - s->started) / 1000;
 }
 
+/* The line that fail2ban counts. */
+static void
+log_failures(const struct session *s, const char *what)
+{
+	char user[NAME_MAX_LOGGED];
+	struct where w;
+
+	log_clean(view_of(s->failed), user, sizeof(user));
+	log_write(LOG_LVL_INFO, "pop3-login",
+	    "%s (auth failed, %" PRId64 " attempts in %lld secs): "
+	    "user=<%s>, method=%s, %s",
+	    what, s->auth_failures, seconds(s), user, s->failed_method,
+	    where(s, &w));
+}
+
 void
 poplog_login(const struct session *s)
 {
 	char user[NAME_MAX_LOGGED];
 
+	/* Who guesses others' passwords must not hide that by a login of his
+	 * own. */
+	if (s->auth_failures > 0)
+		log_failures(s, "Aborted login");
+	log_clean(view_of(s->login), user, sizeof(user));
 	log_write(LOG_LVL_INFO, "pop3-login",
 	    "Login: user=<%s>, method=%s, rip=%s, lip=%s, mpid=%ld%s, "
 	    "session=<%s>",
-	    name(s, user), s->method, s->w->client, s->w->local, (long)getpid(),
-	    tls(s), s->id);
+	    user, s->method, s->w->client, s->w->local, (long)getpid(), tls(s),
+	    s->id);
 	/* The session may be silent for hours; who is in should be seen. */
 	log_flush();
 }
@@ -121,16 +135,11 @@ poplog_logout(
 void
 poplog_no_login(const struct session *s)
 {
-	char user[NAME_MAX_LOGGED];
 	struct where w;
 
 	where(s, &w);
 	if (s->auth_failures > 0)
-		log_write(LOG_LVL_INFO, "pop3-login",
-		    "Disconnected (auth failed, %" PRId64 " attempts in %lld "
-		    "secs): user=<%s>, method=%s, %s",
-		    s->auth_failures, seconds(s), name(s, user), s->method,
-		    w.text);
+		log_failures(s, "Disconnected");
 	else if (s->plaintext_refused)
 		log_write(LOG_LVL_INFO, "pop3-login",
 		    "Aborted login (tried to use disallowed plaintext auth): "

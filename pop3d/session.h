@@ -32,8 +32,10 @@ struct session {
 	struct maildrop drop; /* in TRANSACTION */
 	bool user_known;      /* USER came, and PASS has not used it up */
 	char user[AUTH_USER_MAX + 1];
-	char login[AUTH_USER_MAX + 1]; /* who was tried last, for the log */
-	const char *method;	       /* of that try; NULL: none yet */
+	char login[AUTH_USER_MAX + 1];  /* who was tried last */
+	const char *method;             /* how; NULL: nobody yet */
+	char failed[AUTH_USER_MAX + 1]; /* who failed last, and how */
+	const char *failed_method;
 	char id[40];		       /* session=<...> of all its lines */
 	int64_t started;	       /* now_ms() */
 	int64_t commands, errors;

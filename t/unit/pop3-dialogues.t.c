@@ -27,6 +27,8 @@ static const struct dialogue dialogues[] = {
 { "RFC 1939 7: PASS needs a USER before it", "PASS alice-pass\nQUIT\n", GREETING "-ERR*\n+OK*\n", NULL },
 { "RFC 1939 7: after a failed PASS, USER again", "USER alice\nPASS no\nPASS alice-pass\n" IN "QUIT\n",
   GREETING "+OK*\n-ERR [AUTH]*\n-ERR USER*\n+OK*\n+OK 2 messages (68 octets)\n+OK*\n", NULL },
+{ "a login does not hide the failures before it", "USER bob\nPASS no\n" IN "QUIT\n", GREETING "+OK*\n-ERR [AUTH]*\n+OK*\n+OK 2*\n+OK*\n",
+  "pop3-login: Aborted login (auth failed, 1 attempts in 0 secs): user=<bob>, method=PLAIN, rip=192.0.2.9, lip=192.0.2.1, session=<" },
 { "RFC 3206 5: the same reply for an unknown user", "USER nobody\nPASS no\nQUIT\n", GREETING "+OK*\n-ERR [AUTH] Authentication failed.\n+OK*\n", NULL },
 { "RFC 3206 4: [SYS/TEMP] where it cannot be checked", "USER later\nPASS no\nQUIT\n", GREETING "+OK*\n-ERR [SYS/TEMP]*\n+OK*\n", NULL },
 { "after auth_failures_max tries the session ends", "USER a\nPASS n\nUSER a\nPASS n\nUSER a\nPASS n\nNOOP\n",
