@@ -17,6 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/file.h"
+
 enum {
 	HEAD = 8192, /* octets that are read at once from the front */
 	TAIL = 64,   /* and from the end */
@@ -33,25 +35,6 @@ struct reader {
 	char buf[HEAD];
 };
 
-/* Reads exactly n octets. */
-static enum status
-read_at(int fd, char *p, size_t n, uint64_t at)
-{
-	while (n > 0) {
-		ssize_t k = pread(fd, p, n, (off_t)at);
-		if (k == 0)
-			return ERR_CHANGED;
-		if (k < 0 && errno == EINTR)
-			continue;
-		if (k < 0)
-			return status_from_errno(errno);
-		p += k;
-		at += (uint64_t)k;
-		n -= (size_t)k;
-	}
-	return OK;
-}
-
 /* Fills buf as far as it goes; nothing happens at the end of the message. */
 static enum status
 reader_fill(struct reader *r)
@@ -64,7 +47,7 @@ reader_fill(struct reader *r)
 	want = HEAD - r->n;
 	if (want > r->end - r->next)
 		want = (size_t)(r->end - r->next);
-	enum status st = read_at(r->fd, r->buf + r->n, want, r->next);
+	enum status st = file_read(r->fd, r->buf + r->n, want, r->next);
 	if (st != OK)
 		return st;
 	r->next += want;
@@ -87,8 +70,11 @@ reader_open(
 	r->end = end;
 	r->at = r->n = 0;
 	if (end == UINT64_MAX) {
-		ssize_t n = pread(fd, r->buf, HEAD, (off_t)r->next);
-		if (n < 0)
+		ssize_t n;
+		do
+			n = pread(fd, r->buf, HEAD, (off_t)r->next);
+		while (n == -1 && errno == EINTR);
+		if (n == -1)
 			return status_from_errno(errno);
 		r->n = (size_t)n;
 		r->end = r->next += r->n;
@@ -194,7 +180,7 @@ body_length(struct reader *r, uint64_t start, uint64_t *length)
 		if (end == r->end && end == r->next && r->n - r->at >= n)
 			p = r->buf + r->n - n;
 		else
-			st = read_at(r->fd, buf, n, end - n);
+			st = file_read(r->fd, buf, n, end - n);
 		while (st == OK && n > 0 && p[n - 1] == '\n') {
 			n--;
 			end--;

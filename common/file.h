@@ -1,0 +1,20 @@
+#ifndef COMMON_FILE_H
+#define COMMON_FILE_H
+/*
+ * Whole reads, writes and flushes of regular files at an offset: what a short
+ * count or a signal leaves over is done, too.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/status.h"
+
+/* Reads n octets.  ERR_CHANGED: the file ends before. */
+enum status file_read(int fd, void *p, size_t n, uint64_t at);
+/* Writes n octets.  On failure any part may have been written. */
+enum status file_write(int fd, const void *p, size_t n, uint64_t at);
+/* Makes durable what was written, and the length. */
+enum status file_flush(int fd);
+/* Makes the file size octets long; nothing is flushed. */
+enum status file_cut(int fd, uint64_t size);
+#endif

@@ -1,0 +1,426 @@
+#ifndef T_CRASH_DISK_H
+#define T_CRASH_DISK_H
+/*
+ * A disk that crashes: records what a program writes to a mailbox and to its
+ * journal, and makes the files again as a crash at any moment could have left
+ * them.
+ *
+ * The calls of the program under test come here because these definitions are
+ * found before those of the C library.  Two models:
+ *   kill -9: everything written up to the N-th call is there;
+ *   power loss: what was not flushed is there, or not, or in part, in any
+ *   combination; of a write any sectors.
+ *
+ * To use: define _GNU_SOURCE; disk_open(); disk_put() both files; disk_record(true); run the
+ * program on disk.mbox and disk.state; disk_record(false); then disk_explore()
+ * with a function that recovers and looks.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { MBOX, JOURNAL, FILES };
+enum { SECTOR_OCTETS = 64 }; /* harder than any disk's 512 */
+
+struct image {
+	char *p;
+	size_t n;
+};
+
+struct op {
+	int file;
+	enum { OP_WRITE, OP_CUT, OP_FLUSH } what;
+	uint64_t at; /* OP_CUT: the length */
+	size_t n;
+	char *data;
+};
+
+static struct {
+	char dir[64];
+	int state; /* the directory of both files */
+	int mbox;  /* open for reading and writing */
+	ino_t mbox_ino;
+	bool recording;
+	struct op *op;
+	size_t n, cap;
+	/* The fault: the fail_at-th call of these kinds (0: never). */
+	unsigned fail_kinds, calls, fail_at;
+	int fail_errno; /* 0: a short count */
+} disk = { .state = -1, .mbox = -1 };
+
+enum { /* kinds of calls */
+	CALL_PREAD = 1,
+	CALL_PWRITE = 2,
+	CALL_FLUSH = 4,
+	CALL_CUT = 8,
+	CALL_RESERVE = 16,
+	CALL_ALL = 31
+};
+
+__attribute__((unused)) static uint64_t
+disk_random(uint64_t *seed)
+{
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return *seed * UINT64_C(2685821657736338717) >> 16;
+}
+
+/* ---- calls ---- */
+
+static void
+disk_op(int fd, int what, uint64_t at, const void *p, size_t n)
+{
+	struct stat sb;
+
+	if (!disk.recording || fstat(fd, &sb) == -1 || !S_ISREG(sb.st_mode))
+		return;
+	if (disk.n == disk.cap) {
+		disk.cap = disk.cap == 0 ? 64 : disk.cap * 2;
+		disk.op = realloc(disk.op, disk.cap * sizeof(*disk.op));
+		if (disk.op == NULL)
+			abort();
+	}
+	struct op *o = &disk.op[disk.n++];
+	*o = (struct op){ .file = sb.st_ino == disk.mbox_ino ? MBOX : JOURNAL,
+		.at = at,
+		.n = n };
+	o->what = what;
+	if (n > 0) {
+		o->data = malloc(n);
+		if (o->data == NULL)
+			abort();
+		memcpy(o->data, p, n);
+	}
+}
+
+/* Shall this call fail? */
+static bool
+disk_fault(unsigned kind)
+{
+	if ((disk.fail_kinds & kind) == 0 || ++disk.calls != disk.fail_at)
+		return false;
+	errno = disk.fail_errno;
+	return true;
+}
+
+ssize_t
+pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	if (disk_fault(CALL_PWRITE)) {
+		if (disk.fail_errno != 0)
+			return -1;
+		n = (n + 1) / 2;
+	}
+	ssize_t k = syscall(SYS_pwrite64, fd, p, n, at);
+	if (k > 0)
+		disk_op(fd, OP_WRITE, (uint64_t)at, p, (size_t)k);
+	return k;
+}
+
+ssize_t
+pread(int fd, void *p, size_t n, off_t at)
+{
+	if (disk_fault(CALL_PREAD)) {
+		if (disk.fail_errno != 0)
+			return -1;
+		n = (n + 1) / 2;
+	}
+	return syscall(SYS_pread64, fd, p, n, at);
+}
+
+ssize_t __pread_chk(int fd, void *p, size_t n, off_t at, size_t size);
+ssize_t
+__pread_chk(int fd, void *p, size_t n, off_t at, size_t size)
+{
+	if (n > size)
+		abort();
+	return pread(fd, p, n, at);
+}
+
+static int
+disk_flush(int fd)
+{
+	if (disk_fault(CALL_FLUSH) && disk.fail_errno != 0)
+		return -1;
+	disk_op(fd, OP_FLUSH, 0, NULL, 0);
+	return 0; /* the file system under the test need not do anything */
+}
+
+int
+fdatasync(int fd)
+{
+	return disk_flush(fd);
+}
+
+int
+fsync(int fd)
+{
+	return disk_flush(fd);
+}
+
+int
+ftruncate(int fd, off_t size)
+{
+	if (disk_fault(CALL_CUT) && disk.fail_errno != 0)
+		return -1;
+	int rc = (int)syscall(SYS_ftruncate, fd, size);
+	if (rc == 0)
+		disk_op(fd, OP_CUT, (uint64_t)size, NULL, 0);
+	return rc;
+}
+
+int
+fallocate(int fd, int mode, off_t at, off_t n)
+{
+	struct stat sb;
+
+	if (disk_fault(CALL_RESERVE) && disk.fail_errno != 0)
+		return -1;
+	int rc = (int)syscall(SYS_fallocate, fd, mode, at, n);
+	/* What counts of it is the length. */
+	if (rc == 0 && fstat(fd, &sb) == 0)
+		disk_op(fd, OP_CUT, (uint64_t)sb.st_size, NULL, 0);
+	return rc;
+}
+
+/* ---- files ---- */
+
+__attribute__((unused)) static void
+disk_open(void)
+{
+	const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+
+	snprintf(disk.dir, sizeof(disk.dir), "%s/pennypost-XXXXXX", base);
+	if (mkdtemp(disk.dir) == NULL)
+		abort();
+	disk.state = open(disk.dir, O_RDONLY | O_DIRECTORY);
+	disk.mbox = openat(disk.state, "mbox", O_RDWR | O_CREAT | O_EXCL, 0600);
+	struct stat sb;
+	if (disk.mbox == -1 || fstat(disk.mbox, &sb) == -1)
+		abort();
+	disk.mbox_ino = sb.st_ino;
+}
+
+__attribute__((unused)) static void
+disk_forget(void)
+{
+	for (size_t i = 0; i < disk.n; i++)
+		free(disk.op[i].data);
+	free(disk.op);
+	disk.op = NULL;
+	disk.n = disk.cap = 0;
+}
+
+__attribute__((unused)) static void
+disk_close(void)
+{
+	static const char *const names[] = { "mbox", "journal", "journal.bad",
+		"mbox.lock" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unlinkat(disk.state, names[i], 0);
+	close(disk.mbox);
+	close(disk.state);
+	rmdir(disk.dir);
+	disk_forget();
+}
+
+__attribute__((unused)) static void
+disk_record(bool on)
+{
+	if (on)
+		disk_forget();
+	disk.recording = on;
+}
+
+static int
+disk_fd(int file)
+{
+	return file == MBOX
+		   ? dup(disk.mbox)
+		   : openat(disk.state, "journal", O_RDWR | O_CREAT, 0600);
+}
+
+/* Makes a file be this. */
+__attribute__((unused)) static void
+disk_put(int file, struct image i)
+{
+	int fd = disk_fd(file);
+
+	if (fd == -1 || syscall(SYS_ftruncate, fd, 0) != 0 ||
+	    syscall(SYS_pwrite64, fd, i.p, i.n, 0) != (long)i.n)
+		abort();
+	close(fd);
+}
+
+/* The caller frees p. */
+__attribute__((unused)) static struct image
+disk_get(int file)
+{
+	int fd = disk_fd(file);
+	struct stat sb;
+
+	if (fd == -1 || fstat(fd, &sb) == -1)
+		abort();
+	struct image i = { malloc((size_t)sb.st_size + 1), (size_t)sb.st_size };
+	if (i.p == NULL || syscall(SYS_pread64, fd, i.p, i.n, 0) != (long)i.n)
+		abort();
+	close(fd);
+	return i;
+}
+
+/* ---- crashes ---- */
+
+static void
+image_cut(struct image *i, size_t n)
+{
+	if (n > i->n) {
+		i->p = realloc(i->p, n);
+		if (i->p == NULL)
+			abort();
+		memset(i->p + i->n, 0, n - i->n);
+	}
+	i->n = n;
+}
+
+static struct image
+image_copy(struct image from)
+{
+	struct image i = { malloc(from.n + 1), from.n };
+
+	if (i.p == NULL)
+		abort();
+	if (from.n > 0)
+		memcpy(i.p, from.p, from.n);
+	return i;
+}
+
+/* Applies o; torn: only some of its sectors. */
+static void
+image_apply(struct image *i, const struct op *o, bool torn, uint64_t *seed)
+{
+	if (o->what == OP_CUT)
+		image_cut(i, (size_t)o->at);
+	if (o->what != OP_WRITE)
+		return;
+	for (size_t k = 0, n; k < o->n; k += n) {
+		size_t at = (size_t)o->at + k;
+		n = SECTOR_OCTETS - at % SECTOR_OCTETS;
+		if (n > o->n - k)
+			n = o->n - k;
+		if (torn && disk_random(seed) % 2 == 0)
+			continue;
+		if (at + n > i->n)
+			image_cut(i, at + n);
+		memcpy(i->p + at, o->data + k, n);
+	}
+}
+
+/* Looks at the files as the crash left them.  last: nothing was left to do. */
+typedef bool disk_check(void *arg, bool last);
+
+struct explore {
+	struct image before[FILES];
+	disk_check *check;
+	void *arg;
+	uint64_t seed;
+	unsigned samples; /* of torn writes at each flush */
+	unsigned long runs, failed;
+};
+
+/* Applies those of op[0..n) that pick chooses, and looks. */
+enum { PICK_NOT, PICK_WHOLE, PICK_TORN };
+
+static bool
+explore_one(struct explore *x, const struct op *op, size_t n,
+    const unsigned char *pick, bool last)
+{
+	struct image now[FILES];
+
+	for (int f = 0; f < FILES; f++)
+		now[f] = image_copy(x->before[f]);
+	for (size_t i = 0; i < n; i++) {
+		if (pick[i] != PICK_NOT)
+			image_apply(&now[op[i].file], &op[i],
+			    pick[i] == PICK_TORN, &x->seed);
+	}
+	for (int f = 0; f < FILES; f++) {
+		disk_put(f, now[f]);
+		free(now[f].p);
+	}
+	bool good = x->check(x->arg, last);
+	x->runs++;
+	x->failed += !good;
+	return good;
+}
+
+/* Which of op[0..n) are not flushed when the power fails. */
+static size_t
+unflushed(const struct op *op, size_t n, size_t *which)
+{
+	bool flushed[FILES] = { false };
+	size_t k = 0;
+
+	for (size_t i = n; i-- > 0;) {
+		if (op[i].what == OP_FLUSH)
+			flushed[op[i].file] = true;
+		else if (!flushed[op[i].file])
+			which[k++] = i;
+	}
+	return k;
+}
+
+/* The power fails before op[n]. */
+static void
+explore_power(struct explore *x, const struct op *op, size_t n, bool last)
+{
+	unsigned char *pick = malloc(n + 1);
+	size_t *which = malloc((n + 1) * sizeof(*which));
+
+	if (pick == NULL || which == NULL)
+		abort();
+	memset(pick, PICK_WHOLE, n + 1);
+	size_t k = unflushed(op, n, which);
+	unsigned long all = k <= 12 ? 1ul << k : 0;
+	for (unsigned long s = 0; s < all; s++) {
+		for (size_t i = 0; i < k; i++)
+			pick[which[i]] =
+			    (s >> i & 1) != 0 ? PICK_WHOLE : PICK_NOT;
+		explore_one(x, op, n, pick, last);
+	}
+	for (unsigned s = 0; k > 0 && s < x->samples; s++) {
+		for (size_t i = 0; i < k; i++)
+			pick[which[i]] = disk_random(&x->seed) % 3;
+		explore_one(x, op, n, pick, last);
+	}
+	free(pick);
+	free(which);
+}
+
+/* All crashes of what was recorded.  done: the program said that it was done,
+ * so that after the last call nothing may be left to do. */
+__attribute__((unused)) static void
+disk_explore(struct explore *x, const struct op *op, size_t n, bool done)
+{
+	unsigned char *pick = malloc(n + 1);
+
+	if (pick == NULL)
+		abort();
+	memset(pick, PICK_WHOLE, n + 1);
+	for (size_t i = 0; i <= n; i++) {
+		explore_one(x, op, i, pick, done && i == n);
+		if (i == n || op[i].what == OP_FLUSH)
+			explore_power(x, op, i, done && i == n);
+	}
+	free(pick);
+}
+#endif
