@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 enum status
-file_read(int fd, void *p, size_t n, uint64_t at)
+file_read_at(int fd, void *p, size_t n, uint64_t at)
 {
 	char *to = p;
 
@@ -25,7 +25,7 @@ file_read(int fd, void *p, size_t n, uint64_t at)
 }
 
 enum status
-file_write(int fd, const void *p, size_t n, uint64_t at)
+file_write_at(int fd, const void *p, size_t n, uint64_t at)
 {
 	const char *from = p;
 

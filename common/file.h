@@ -10,9 +10,9 @@
 #include "common/status.h"
 
 /* Reads n octets.  ERR_CHANGED: the file ends before. */
-enum status file_read(int fd, void *p, size_t n, uint64_t at);
+enum status file_read_at(int fd, void *p, size_t n, uint64_t at);
 /* Writes n octets.  On failure any part may have been written. */
-enum status file_write(int fd, const void *p, size_t n, uint64_t at);
+enum status file_write_at(int fd, const void *p, size_t n, uint64_t at);
 /* Makes durable what was written, and the length. */
 enum status file_flush(int fd);
 /* Makes the file size octets long; nothing is flushed. */

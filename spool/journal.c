@@ -120,7 +120,7 @@ sum_file(int fd, uint64_t at, uint64_t n, uint64_t *sum)
 	sum_start(&s);
 	while (st == OK && n > 0) {
 		size_t k = n < sizeof(piece) ? (size_t)n : sizeof(piece);
-		st = file_read(fd, piece, k, at);
+		st = file_read_at(fd, piece, k, at);
 		if (st == OK)
 			sum_add(&s, piece, k);
 		at += k;
@@ -195,7 +195,7 @@ journal_create(struct journal *j, int state_dir, uint64_t reserve)
 	if (st == OK)
 		st = reserve_data(j, reserve);
 	if (st == OK)
-		st = file_write(j->fd, j->del, ranges, RANGES);
+		st = file_write_at(j->fd, j->del, ranges, RANGES);
 	h.ranges_sum = sum_of(j->del, ranges);
 	h.dev = j->dev;
 	h.ino = j->ino;
@@ -205,7 +205,7 @@ journal_create(struct journal *j, int state_dir, uint64_t reserve)
 	h.check = sum_of(&h, offsetof(struct header, check));
 	memcpy(sector, &h, sizeof(h));
 	if (st == OK)
-		st = file_write(j->fd, sector, sizeof(sector), 0);
+		st = file_write_at(j->fd, sector, sizeof(sector), 0);
 	if (st == OK)
 		st = file_flush(j->fd);
 	if (st == OK) /* the name, too */
@@ -224,7 +224,7 @@ journal_mark(struct journal *j, const struct mark *m)
 	s.mark.number = j->mark.number + 1;
 	s.check = sum_of(&s, offsetof(struct slot, check));
 	memcpy(sector, &s, sizeof(s));
-	enum status st = file_write(
+	enum status st = file_write_at(
 	    j->fd, sector, sizeof(sector), SECTOR * (1 + s.mark.number % 2));
 	if (st == OK)
 		st = file_flush(j->fd);
@@ -283,7 +283,7 @@ read_marks(struct journal *j, uint64_t length)
 		if (length < SECTOR * (uint64_t)i + sizeof(s))
 			break;
 		enum status st =
-		    file_read(j->fd, &s, sizeof(s), SECTOR * (uint64_t)i);
+		    file_read_at(j->fd, &s, sizeof(s), SECTOR * (uint64_t)i);
 		if (st != OK)
 			return st;
 		if (s.magic == MAGIC &&
@@ -298,7 +298,7 @@ static enum status
 read_header(struct journal *j, uint64_t length)
 {
 	struct header h;
-	enum status st = file_read(j->fd, &h, sizeof(h), 0);
+	enum status st = file_read_at(j->fd, &h, sizeof(h), 0);
 
 	if (st != OK)
 		return st;
@@ -316,7 +316,7 @@ read_header(struct journal *j, uint64_t length)
 	j->del = calloc(j->n + 1, sizeof(*j->del));
 	if (j->del == NULL)
 		return ERR_NOMEM;
-	st = file_read(j->fd, j->del, j->n * sizeof(*j->del), RANGES);
+	st = file_read_at(j->fd, j->del, j->n * sizeof(*j->del), RANGES);
 	if (st != OK)
 		return st;
 	if (sum_of(j->del, j->n * sizeof(*j->del)) != h.ranges_sum ||

@@ -78,7 +78,7 @@ gather(struct move *m, uint64_t max, size_t *n)
 		}
 		if (k > end - m->src)
 			k = (size_t)(end - m->src);
-		enum status st = file_read(m->mbox, m->buf + *n, k, m->src);
+		enum status st = file_read_at(m->mbox, m->buf + *n, k, m->src);
 		if (st != OK)
 			return st;
 		m->src += k;
@@ -99,7 +99,7 @@ put(struct move *m, size_t n, uint64_t at)
 {
 	if (m->begun != NULL)
 		*m->begun = true;
-	enum status st = file_write(m->mbox, m->buf, n, at);
+	enum status st = file_write_at(m->mbox, m->buf, n, at);
 	if (st == OK)
 		begin_writing(m->mbox, at, n);
 	return st;
@@ -116,7 +116,7 @@ put_data(struct move *m, uint64_t dest, uint64_t length)
 		size_t n = m->piece;
 		if (n > length - at)
 			n = (size_t)(length - at);
-		st = file_read(m->j->fd, m->buf, n, m->j->data + at);
+		st = file_read_at(m->j->fd, m->buf, n, m->j->data + at);
 		if (st == OK)
 			st = put(m, n, dest + at);
 		at += n;
@@ -158,7 +158,7 @@ step_journal(struct move *m)
 		if (st != OK || n == 0)
 			break;
 		sum_add(&sum, m->buf, n);
-		st = file_write(m->j->fd, m->buf, n, m->j->data + k.length);
+		st = file_write_at(m->j->fd, m->buf, n, m->j->data + k.length);
 		if (st == OK)
 			begin_writing(m->j->fd, m->j->data + k.length, n);
 		k.length += n;

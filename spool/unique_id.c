@@ -47,7 +47,7 @@ reader_fill(struct reader *r)
 	want = HEAD - r->n;
 	if (want > r->end - r->next)
 		want = (size_t)(r->end - r->next);
-	enum status st = file_read(r->fd, r->buf + r->n, want, r->next);
+	enum status st = file_read_at(r->fd, r->buf + r->n, want, r->next);
 	if (st != OK)
 		return st;
 	r->next += want;
@@ -180,7 +180,7 @@ body_length(struct reader *r, uint64_t start, uint64_t *length)
 		if (end == r->end && end == r->next && r->n - r->at >= n)
 			p = r->buf + r->n - n;
 		else
-			st = file_read(r->fd, buf, n, end - n);
+			st = file_read_at(r->fd, buf, n, end - n);
 		while (st == OK && n > 0 && p[n - 1] == '\n') {
 			n--;
 			end--;

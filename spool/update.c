@@ -157,7 +157,7 @@ check_appended(const struct update_job *job, struct journal *j, uint64_t size)
 		return OK;
 	if (n > size - job->size)
 		n = (size_t)(size - job->size);
-	enum status st = file_read(job->mbox, head, n, job->size);
+	enum status st = file_read_at(job->mbox, head, n, job->size);
 	while (st == OK && blanks < n && head[blanks] == '\n')
 		blanks++;
 	if (st == OK && job->size + blanks < size)
