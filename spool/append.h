@@ -24,9 +24,9 @@ struct append_msg {
 	int file;
 	uint64_t offset, length;
 };
-/* sender and original_to are printable ASCII, delivered_to is, too, and each has
- * at most APPEND_FIELD_MAX octets.  Whoever gathers a batch looks at each
- * message before, so that one cannot spoil the others. */
+/* sender, original_to and delivered_to are printable ASCII of at most
+ * APPEND_FIELD_MAX octets each.  Whoever gathers a batch looks at each message
+ * before, so that one cannot spoil the others. */
 enum { APPEND_FIELD_MAX = 512 };
 bool append_fields_ok(const struct append_msg *m);
 /* Writes all n and flushes once (fdatasync).  now: for the From_ lines.

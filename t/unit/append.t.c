@@ -321,82 +321,96 @@ test_batch(void)
 	    "one that is bad: none");
 }
 
+static const struct fault {
+	int e;
+	enum status st;
+} faults[] = {
+	{ EIO, ERR_IO },
+	{ ENOSPC, ERR_NOSPACE },
+	{ EDQUOT, ERR_QUOTA },
+	{ EFBIG, ERR_QUOTA },
+	{ ESTALE, ERR_IO },
+	{ EINTR, OK },
+	{ SHORT, OK },
+};
+
+/* What append_batch must say when the n-th call c fails so. */
+static enum status
+expected(const struct fault *f, enum call c, unsigned n)
+{
+	if (c != PREAD)
+		return f->st;
+	/* Reading says nothing of this disk's room; of a tail of two octets
+	 * both are needed. */
+	return f->st != OK || (n == 1 && f->e == SHORT) ? ERR_IO : OK;
+}
+
+/* One run in which the n-th call c fails. */
+static bool
+run_fault(const struct fault *f, enum call c, unsigned n,
+    const struct append_msg *m, off_t whole)
+{
+	struct stat st;
+
+	start_with(OLD);
+	fail_at[c] = n;
+	fail_with = f->e;
+	enum status got_st = append_batch(box, m, 2, true, NOW);
+	/* Cutting off is flushed like writing. */
+	bool flushed = count[PWRITE] == 0 || count[FDATASYNC] > 0;
+	all_works();
+	fstat(box, &st);
+	bool as_it_was = strcmp(content(), OLD) == 0;
+	return got_st == expected(f, c, n) && flushed &&
+	       (got_st == OK ? st.st_size == whole : as_it_was);
+}
+
 /* Each call fails once at its N-th time, for every N. */
 static void
-test_faults(void)
+test_faults(const struct append_msg *m)
 {
-	static const struct {
-		int e;
-		enum status st;
-	} t[] = {
-		{ EIO, ERR_IO },
-		{ ENOSPC, ERR_NOSPACE },
-		{ EDQUOT, ERR_QUOTA },
-		{ EFBIG, ERR_QUOTA },
-		{ ESTALE, ERR_IO },
-		{ EINTR, OK },
-		{ SHORT, OK },
-	};
 	static const char *const names[] = { "pwrite", "fdatasync", "ftruncate",
 		"pread" };
-	struct append_msg m[2] = { message("S: 1\r\n\r\none\r\n"),
-		message("") };
-	int file = file_with(40000); /* 2.5 MB: several writes */
+	unsigned calls[CALLS];
+	struct stat whole;
 
-	m[1].file = file;
-	m[1].length = 64 * 40000;
 	start_with(OLD);
 	append_batch(box, m, 2, true, NOW);
-	unsigned calls[CALLS];
 	memcpy(calls, count, sizeof(calls));
-	struct stat whole, st;
 	fstat(box, &whole);
-	for (unsigned i = 0; i < NELEM(t); i++) {
+	ok(calls[PWRITE] > 2 && calls[FDATASYNC] == 1 && calls[FTRUNCATE] == 0,
+	    "a batch of several writes");
+	for (unsigned i = 0; i < NELEM(faults); i++) {
 		for (unsigned c = 0; c < CALLS; c++) {
+			unsigned bad = 0;
+			for (unsigned n = 1; n <= calls[c]; n++)
+				bad += !run_fault(
+				    &faults[i], c, n, m, whole.st_size);
 			if (calls[c] == 0)
 				continue; /* only after a failure */
-			unsigned bad = 0;
-			for (unsigned n = 1; n <= calls[c]; n++) {
-				start_with(OLD);
-				fail_at[c] = n;
-				fail_with = t[i].e;
-				enum status got_st =
-				    append_batch(box, m, 2, true, NOW);
-				enum status want = t[i].st;
-				/* Reading says nothing of this disk's room;
-				 * a tail of one octet is unreadable. */
-				if (c == PREAD && want != OK)
-					want = ERR_IO;
-				if (c == PREAD && n == 1 && t[i].e == SHORT)
-					want = ERR_IO;
-				/* A flush has no short result. */
-				if (c == FDATASYNC && t[i].e == SHORT)
-					want = OK;
-				unsigned flushes = count[FDATASYNC];
-				bool wrote = count[PWRITE] > 0;
-				all_works();
-				fstat(box, &st);
-				bool same = got_st == OK
-						? st.st_size == whole.st_size
-						: strcmp(content(), OLD) == 0;
-				bool flushed = !wrote || flushes >= 1;
-				bad += got_st != want || !same || !flushed;
-			}
 			ok(bad == 0, "%s fails with %s, at each of %u calls",
 			    names[c],
-			    t[i].e == SHORT ? "less than asked"
-					    : strerrorname_np(t[i].e),
+			    faults[i].e == SHORT ? "less than asked"
+						 : strerrorname_np(faults[i].e),
 			    calls[c]);
 		}
 	}
+}
+
+/* The failures that come in twos. */
+static void
+test_cutting_off(struct append_msg *m)
+{
+	struct mbox_list l;
+
 	start_with(OLD);
 	fail_at[PWRITE] = fail_at[FTRUNCATE] = 1;
 	fail_with = EINTR;
 	ok(append_batch(box, m, 2, true, NOW) == OK, "EINTR is no failure");
 	start_with(OLD);
-	m[0].sender = "a\nb"; /* behind the file, so that much was written */
 	struct append_msg turned[2] = { m[1], m[0] };
-	m[0].sender = "eve@example.com";
+	/* Behind the file, so that much was written. */
+	turned[1].sender = "a\nb";
 	fail_at[FTRUNCATE] = 1;
 	fail_with = EINTR;
 	ok(append_batch(box, turned, 2, true, NOW) == ERR_INVALID &&
@@ -410,7 +424,6 @@ test_faults(void)
 	ok(append_batch(box, m, 2, true, NOW) == ERR_IO,
 	    "nothing is said to be delivered when the tail cannot be cut off");
 	all_works();
-	struct mbox_list l;
 	ok(append(message("S: 2\r\n\r\ntwo\r\n")) == OK &&
 		mbox_scan(box, (uint64_t)lseek(box, 0, SEEK_END), true, &l) ==
 		    OK,
@@ -418,7 +431,6 @@ test_faults(void)
 	ok(l.n >= 2 && l.msg[l.n - 1].length == strlen(HEAD "S: 2\n\ntwo\n\n"),
 	    "whose last message is whole");
 	mbox_list_free(&l);
-	close(file);
 }
 
 int
@@ -436,6 +448,12 @@ main(void)
 	test_fields();
 	test_file();
 	test_batch();
-	test_faults();
+	struct append_msg m[2] = { message("S: 1\r\n\r\none\r\n"),
+		message("") };
+	m[1].file = file_with(40000); /* 2.5 MB: several writes */
+	m[1].length = 64 * 40000;
+	test_faults(m);
+	test_cutting_off(m);
+	close(m[1].file);
 	return done_testing();
 }
