@@ -406,6 +406,7 @@ prepare_tls(void)
 	    sizeof(err));
 	if (tls == NULL)
 		role_failed(role, "%s", err);
+	tls_server_alpn(tls, role->pop3 ? "pop3" : "smtp");
 	for (unsigned i = 0; i < role->file_n; i++)
 		close_fd(&role->file[i]);
 }
