@@ -112,7 +112,7 @@ says(int w, const char *address, enum rcpt_kind kind, const char *user,
 static bool
 dropped(int w)
 {
-	bool gone = readable(w, 2000) && msg_recv(w, &m) == 0;
+	bool gone = readable(w, 10000) && msg_recv(w, &m) == 0;
 
 	close(w);
 	return gone;
