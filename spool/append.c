@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "common/file.h"
 #include "common/log.h"
 #include "spool/wire.h"
 
@@ -72,21 +72,13 @@ put_from_line(struct buf *out, const char *sender, int64_t now)
 static enum status
 drain(struct sink *s)
 {
-	size_t done = 0;
-
-	while (done < s->out.n) {
-		s->tried = true;
-		ssize_t n = pwrite(
-		    s->fd, s->out.p + done, s->out.n - done, (off_t)s->at);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n == 0 ? ERR_IO : status_from_errno(errno);
-		done += (size_t)n;
-		s->at += (uint64_t)n;
-	}
+	if (s->out.n == 0)
+		return OK;
+	s->tried = true;
+	enum status st = file_write_at(s->fd, s->out.p, s->out.n, s->at);
+	s->at += s->out.n;
 	buf_clear(&s->out);
-	return OK;
+	return st;
 }
 
 static enum status
@@ -118,17 +110,14 @@ put_file(struct sink *s, struct mbox_writer *w, const struct append_msg *m)
 	while (left > 0) {
 		size_t want =
 		    left < sizeof(piece) ? (size_t)left : sizeof(piece);
-		ssize_t n = pread(m->file, piece, want, (off_t)at);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0) /* that the disk is full says nothing of reading */
-			return n == 0 ? ERR_INVALID : ERR_IO;
-		enum status st =
-		    put_content(s, w, (struct view){ piece, (size_t)n });
+		enum status st = file_read_at(m->file, piece, want, at);
+		if (st != OK) /* what it says of room is not this disk's */
+			return st == ERR_CHANGED ? ERR_INVALID : ERR_IO;
+		st = put_content(s, w, (struct view){ piece, want });
 		if (st != OK)
 			return st;
-		at += (uint64_t)n;
-		left -= (uint64_t)n;
+		at += want;
+		left -= want;
 	}
 	return OK;
 }
@@ -163,12 +152,9 @@ put_closing(struct sink *s, uint64_t size)
 {
 	char end[2] = { '\n', '\n' };
 	size_t want = size < 2 ? (size_t)size : 2;
-	ssize_t n;
+	enum status st = file_read_at(s->fd, end + 2 - want, want, size - want);
 
-	do
-		n = pread(s->fd, end + 2 - want, want, (off_t)(size - want));
-	while (n == -1 && errno == EINTR);
-	if (n != (ssize_t)want)
+	if (st != OK) /* that it cannot be read says nothing of its room */
 		return ERR_IO;
 	if (end[1] != '\n')
 		buf_adds(&s->out, "\n\n");
@@ -177,32 +163,18 @@ put_closing(struct sink *s, uint64_t size)
 	return OK;
 }
 
-static enum status
-flush(int fd)
-{
-	int rc;
-
-	do
-		rc = fdatasync(fd);
-	while (rc == -1 && errno == EINTR);
-	return rc == -1 ? status_from_errno(errno) : OK;
-}
-
 /* The file as it was.  If even that fails the next append closes the torn tail
  * and some of a message that was not acknowledged stays. */
 static void
 cut_back(int fd, uint64_t size)
 {
-	int rc;
+	enum status st = file_cut(fd, size);
 
-	do
-		rc = ftruncate(fd, (off_t)size);
-	while (rc == -1 && errno == EINTR);
-	if (rc == -1)
+	if (st == OK)
+		st = file_flush(fd);
+	if (st != OK)
 		log_error("error: cannot cut off a torn message: %s",
-		    strerror(errno));
-	else if (flush(fd) != OK)
-		log_error("error: cannot flush after cutting off a message");
+		    status_text(st));
 }
 
 /* One buffer for all batches of the process; it grows to what is needed. */
@@ -221,7 +193,7 @@ put_batch(struct sink *s, const struct append_msg *m, unsigned n, bool mboxrd,
 	}
 	if (st == OK)
 		st = drain(s);
-	return st == OK ? flush(s->fd) : st;
+	return st == OK ? file_flush(s->fd) : st;
 }
 
 enum status

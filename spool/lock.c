@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/msg.h"
+#include "common/service.h"
 #include "common/view.h"
 
 enum {
@@ -45,24 +46,15 @@ lock_try(int fd, bool exclusive)
 	return status_from_errno(errno);
 }
 
-static int64_t
-monotonic_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 enum status
 lock_wait(int fd, bool exclusive, int64_t ms)
 {
-	int64_t until = monotonic_ms() + ms;
+	int64_t until = now_ms() + ms;
 	int64_t step = 1;
 
 	for (;;) {
 		enum status st = lock_try(fd, exclusive);
-		int64_t left = until - monotonic_ms();
+		int64_t left = until - now_ms();
 		if (st != ERR_BUSY || left <= 0)
 			return st;
 		if (step > left)

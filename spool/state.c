@@ -139,7 +139,7 @@ state_update_pending(int dirfd, const struct user *u)
 
 	snprintf(name, sizeof(name), STATE_DIR "/%s/journal", u->name);
 	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       st.st_size > 0;
+	       (!S_ISREG(st.st_mode) || st.st_size > 0);
 }
 
 /* ---- the session lock ---- */
