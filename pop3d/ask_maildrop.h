@@ -11,7 +11,8 @@
  *   says who holds it since when ("pid 4711 on mail.example.org since
  *   2026-11-21 10:20:30").
  * MAILDROP_OPEN: no fields.  Answer: u32 status, str text; with OK an fd: the
- *   mbox, read only.  ERR_GONE: there is no mbox; the maildrop is empty.
+ *   mbox, read only, and text is its path, for the log.  ERR_GONE: there is no
+ *   mbox; the maildrop is empty.
  * MAILDROP_DELETE: u64 dev, u64 ino, u64 size (of the mbox when it was
  *   scanned), u32 n, then n times u64 offset, u64 length, view unique-id (16
  *   octets).  Any number of these, offsets ascending.  Answer: u32 status.

@@ -220,6 +220,7 @@ maildrop_open(struct maildrop *d, int right, char *text, size_t size)
 		goto out;
 	d->mbox = ask_maildrop_open(right, &st, text, size);
 	if (d->mbox != -1) {
+		snprintf(d->path, sizeof(d->path), "%s", text);
 		st = lock_wait(d->mbox, false, d->settings->mailbox_lock_wait);
 		if (st == OK) {
 			st = scan(d);
@@ -236,7 +237,10 @@ out:
 	if (st != OK) {
 		if (text[0] == '\0')
 			explain(st, text, size);
+		char path[MAILDROP_TEXT_MAX];
+		memcpy(path, d->path, sizeof(path));
 		maildrop_close(d);
+		memcpy(d->path, path, sizeof(path));
 	}
 	return st;
 }

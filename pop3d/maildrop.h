@@ -27,6 +27,7 @@ struct maildrop {
 	int right; /* channel on which we are this user; -1: not open */
 	int lock;  /* the session lock */
 	int mbox;  /* -1: there is no mailbox file */
+	char path[MAILDROP_TEXT_MAX]; /* of the mailbox, for the log */
 	struct mbox_list list;
 	uint64_t dev, ino;
 	uint64_t seen_size; /* of the file at the last look */
@@ -42,14 +43,14 @@ struct maildrop {
 	size_t left;	 /* messages that are not marked */
 	uint64_t octets; /* of those, on the wire */
 	uint64_t all_octets; /* of all messages */
-	bool changed;	     /* by another program: nothing will be deleted */
+	bool changed; /* by another program: nothing will be deleted */
 };
 
 /* An empty one that is not open. */
 void maildrop_init(struct maildrop *, const struct settings *);
 /* Opens the maildrop behind right, which is taken.  ERR_BUSY: text says who
  * has it.  Else text is a sentence for the user; it names no path.  After a
- * failure it is closed again. */
+ * failure it is closed again, but path stays. */
 enum status maildrop_open(
     struct maildrop *, int right, char *text, size_t size);
 /* Gives up right and locks.  Nothing is deleted. */

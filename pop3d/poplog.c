@@ -88,16 +88,23 @@ poplog_login(const struct session *s)
 void
 poplog_no_maildrop(const struct session *s, enum status st, const char *text)
 {
-	char why[MAILDROP_TEXT_MAX];
+	char why[MAILDROP_TEXT_MAX], path[MAILDROP_TEXT_MAX];
 	struct tag t;
 
 	log_clean(view_of(text), why, sizeof(why));
+	log_clean(view_of(s->drop.path), path, sizeof(path));
 	if (st == ERR_BUSY)
 		log_write(LOG_LVL_INFO, tag(s, &t),
 		    "Disconnected: Mailbox in use: %s", why);
+	else if (st == ERR_DAMAGED)
+		log_write(LOG_LVL_ERROR, tag(s, &t),
+		    "Error: mailbox %s does not begin with a From_ line, so it "
+		    "is no mbox; move it away, or put one there",
+		    path);
 	else
 		log_write(LOG_LVL_ERROR, tag(s, &t),
-		    "Error: mailbox not opened: %s: %s", status_text(st), why);
+		    "Error: mailbox %s not opened: %s: %s", path,
+		    status_text(st), why);
 }
 
 void

@@ -156,7 +156,7 @@ answer_lock(struct peer *p, struct msg *rq, struct msg *rp)
 static enum answer
 open_mailbox(struct right *r, struct msg *rp)
 {
-	char why[300];
+	char why[300], path[MAILDROP_TEXT_MAX];
 	int fd;
 	enum status st = mailbox_open(
 	    &r->path, &r->user, O_RDONLY, false, &fd, NULL, why, sizeof(why));
@@ -166,7 +166,8 @@ open_mailbox(struct right *r, struct msg *rp)
 	if (st != OK)
 		return answer_fd(rp, st, not_opened(st, why), -1);
 	r->opened = true;
-	return answer_fd(rp, OK, "", fd);
+	snprintf(path, sizeof(path), "%.100s/%.90s", r->path.dir, r->path.name);
+	return answer_fd(rp, OK, path, fd);
 }
 
 /* A child has finished what a crash interrupted, or has failed to. */

@@ -300,6 +300,10 @@ test_company(void)
 	answers(&c, "USER alice\r\n", "+OK");
 	answers(&c, "PASS alice-pass\r\n", "-ERR [SYS/PERM]");
 	client_end(&c, log, sizeof(log));
+	char path[100];
+	snprintf(path, sizeof(path), "Error: mailbox %s does not begin with",
+	    mailbox_name);
+	ok(strstr(log, path) != NULL, "the log names the file");
 	put_mailbox(two);
 }
 

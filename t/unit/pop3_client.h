@@ -78,7 +78,6 @@ int
 ask_maildrop_open(int right, enum status *st, char *text, size_t size)
 {
 	(void)right;
-	(void)size;
 	text[0] = '\0';
 	seen->opens++;
 	*st = open_status;
@@ -86,6 +85,7 @@ ask_maildrop_open(int right, enum status *st, char *text, size_t size)
 		*st = ERR_GONE;
 	if (*st != OK)
 		return -1;
+	snprintf(text, size, "%s", mailbox_name);
 	/* A description of its own, as the real one: locks belong to it. */
 	return open(mailbox_name, O_RDONLY | O_CLOEXEC);
 }
