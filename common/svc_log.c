@@ -180,8 +180,36 @@ static void
 writer_gone(struct writer *w)
 {
 	watch_del(w->watch);
+	timer_del(w->pause);
 	close(w->sock);
 	free(w);
+}
+
+static void
+hear_again(void *arg)
+{
+	struct writer *w = arg;
+
+	w->pause = NULL;
+	w->lines = 0;
+	watch_change(w->watch, EPOLLIN);
+}
+
+/* True: this one has written enough for now. */
+static bool
+paused(struct writer *w)
+{
+	int64_t now = now_ms();
+
+	if (now - w->since >= 1000) {
+		w->since = now;
+		w->lines = 0;
+	}
+	if (w->lines < PER_SECOND)
+		return false;
+	watch_change(w->watch, 0);
+	w->pause = timer_add(1000 - (now - w->since), hear_again, w);
+	return true;
 }
 
 static void
@@ -192,8 +220,12 @@ writer_ready(void *arg, uint32_t events)
 	size_t n;
 	pid_t pid;
 
-	(void)events;
-	for (int i = 0; i < BURST; i++) {
+	/* Its end is told even while it is not heard. */
+	if (w->pause != NULL && (events & (EPOLLHUP | EPOLLERR))) {
+		writer_gone(w);
+		return;
+	}
+	for (int i = 0; i < BURST && !paused(w); i++) {
 		int rc = receive(w->sock, datagram, &n, &pid);
 		if (rc == -1 && (errno == EAGAIN || errno == EINTR))
 			return;
@@ -205,8 +237,10 @@ writer_ready(void *arg, uint32_t events)
 		char line[LOG_LINE_MAX + TAG_MAX + 64];
 		int level;
 		while (v.n > 0 && svc_log_line(&v, pid, settings->log_postfix,
-				      line, sizeof(line), &level))
+				      line, sizeof(line), &level)) {
 			write_line(line, level);
+			w->lines++;
+		}
 	}
 }
 

@@ -1,0 +1,37 @@
+/* smtpd with captured workers; see attack.h. */
+#include "common/master.h"
+#include "common/pool.h"
+#include "common/svc_auth.h"
+#include "common/svc_key.h"
+#include "common/svc_log.h"
+#include "smtpd/session.h"
+#include "smtpd/svc_lookup.h"
+#include "spool/svc_deliver.h"
+#include "spool/svc_queue.h"
+#include "t/hostile/attack.h"
+
+static noreturn void
+pool(struct role *r)
+{
+	hostile_real_session = smtp_session_serve;
+	pool_main(r, hostile_session);
+}
+
+static role_main *const mains[ROLE__N] = {
+	[ROLE_LOG] = svc_log_main,
+	[ROLE_POOL] = pool,
+	[ROLE_KEY] = svc_key_main,
+	[ROLE_AUTH] = svc_auth_main,
+	[ROLE_LOOKUP] = svc_lookup_main,
+	[ROLE_QUEUE] = svc_queue_main,
+	[ROLE_DELIVER] = svc_deliver_main,
+};
+
+int
+main(int argc, char **argv)
+{
+	static const struct daemon d = { .name = "smtpd", .pop3 = false,
+		.config = "/nonexistent", .mains = mains };
+
+	return daemon_main(argc, argv, &d);
+}
