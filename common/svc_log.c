@@ -21,11 +21,21 @@
 #include "common/log.h"
 #include "common/service.h"
 
-enum { DATAGRAM = 16384, TAG_MAX = LOG_TAG_MAX, BURST = 32 };
+/* Nobody honest writes more than PER_SECOND lines; who does is not heard for
+ * the rest of that second, and it is his own lines that are lost. */
+enum {
+	DATAGRAM = 16384,
+	TAG_MAX = LOG_TAG_MAX,
+	BURST = 32,
+	PER_SECOND = 2000
+};
 
 struct writer {
 	int sock;
 	struct watch *watch;
+	struct timer *pause;
+	int64_t since; /* now_ms() when the count was begun */
+	unsigned lines;
 };
 
 static const struct settings *settings;
