@@ -26,7 +26,7 @@ like($mbox, qr/\AFrom a\@client\.test \w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}\n
 like($mbox, qr/^Return-Path: <a\@client\.test>$/m, 'Return-Path');
 like($mbox, qr/^X-Original-To: bob\@example\.org$/m, 'X-Original-To');
 like($mbox, qr/^Delivered-To: bob\@example\.org$/m, 'Delivered-To');
-like($mbox, qr/^Received: from client\.test \(.*\[127\.0\.0\.1\]\)\n
+like($mbox, qr/^Received:\ from\ client\.test\ \(.*\[127\.0\.0\.1\]\)\n
     [ \t]+by\ mail\.example\.org.*with\ ESMTP/mx, 'Received');
 unlike($mbox, qr/\r/, 'lines end in LF');
 like($mbox, qr/\n\n\z/, 'and the message in a blank line');
