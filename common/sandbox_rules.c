@@ -141,6 +141,8 @@ static const struct rule opens_mailboxes[] = {
 	ALLOW(fchmodat), ALLOW(unlinkat), ALLOW(renameat), ALLOW(renameat2),
 	ALLOW(linkat), ALLOW(pwrite64), ALLOW(ftruncate), ALLOW(fsync),
 	ALLOW(fdatasync), ALLOW(pwritev), ALLOW(preadv),
+	ALLOW(fallocate),        /* room for a journal, before it is needed */
+	ALLOW(sync_file_range),  /* a hint while a mailbox is compacted */
 #ifdef __NR_mkdir
 	ALLOW(mkdir), ALLOW(unlink), ALLOW(rename),
 #endif

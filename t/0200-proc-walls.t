@@ -20,12 +20,12 @@ like($p->{login}, qr/^\+OK/, 'a POP3 session');
 # Role => what must be: root directory, and whether it keeps uid 0.
 my %want = (
 	smtpd => {
-		log => 'empty', pool => 'empty', worker => 'empty',
+		log => '/', pool => 'empty', worker => 'empty',
 		key => 'empty', auth => '/', lookup => '/', queue => 'queue',
 		deliver => '/', append => 'empty', crypt => 'empty',
 	},
 	pop3d => {
-		log => 'empty', pool => 'empty', worker => 'empty',
+		log => '/', pool => 'empty', worker => 'empty',
 		key => 'empty', auth => '/', maildrop => '/',
 		crypt => 'empty',
 	},

@@ -8,7 +8,7 @@ use Test::More;
 use Pennypost;
 
 need('root', 'mount');
-my $pp = Pennypost->new;
+our $pp = Pennypost->new; # lives until the END below
 my $fs = "$pp->{dir}/mail";
 my ($st, $out) = run('mount', '-t', 'tmpfs', '-o', 'size=400k,mode=2775,gid=8',
     'tmpfs', $fs);

@@ -104,6 +104,7 @@ sub memory {
 		my ($from, $to, $rights, $name) =
 		    /^(\w+)-(\w+) (\S+) \S+ \S+ \S+\s*(.*)$/ or next;
 		next if $rights !~ /^r/ || $name =~ /^\[v(?:var|syscall)/;
+		no warnings 'portable'; # 64 bits
 		($from, $to) = (hex $from, hex $to);
 		for (my $at = $from; $at < $to; $at += 1 << 20) {
 			sysseek $mem, $at, 0 or last;
