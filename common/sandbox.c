@@ -214,7 +214,7 @@ static void
 limits_enter(const struct role *r, enum role_id as)
 {
 	bool forks = as == ROLE_POOL || as == ROLE_AUTH || as == ROLE_DELIVER ||
-	    as == ROLE_MAILDROP || as == ROLE_QUEUE;
+	    as == ROLE_MAILDROP;
 
 	limit(RLIMIT_CORE, 0);
 	if (!forks && r->root)

@@ -159,19 +159,21 @@ static const struct rule append[] = {
 	END
 };
 
-/* Files in its own directory, which is its root. */
+/* Files in its own directory, which is its root: records are made, flushed,
+ * renamed, marked, removed.  No name is followed out of it, nothing is forked:
+ * its publishers were before. */
 static const struct rule queue[] = {
-	ALLOW(openat), ALLOW(newfstatat), ALLOW(faccessat), ALLOW(statx),
-	ALLOW(getdents64), ALLOW(mkdirat), ALLOW(unlinkat), ALLOW(linkat),
-	ALLOW(renameat), ALLOW(renameat2), ALLOW(pread64), ALLOW(pwrite64),
-	ALLOW(preadv), ALLOW(pwritev), ALLOW(ftruncate), ALLOW(fallocate),
-	ALLOW(fsync), ALLOW(fdatasync), ALLOW(copy_file_range),
-	ALLOW(sendfile), ALLOW(statfs), ALLOW(fstatfs), ALLOW(fcntl),
-	ALLOW(socketpair), ALLOW(dup), ALLOW(umask), ALLOW(fchmod),
-	ALLOW(clock_nanosleep), ALLOW(syncfs),
-#ifdef __NR_faccessat2
-	ALLOW(faccessat2),       /* faccessat with AT_SYMLINK_NOFOLLOW */
+	ALLOW(openat), ALLOW(newfstatat), ALLOW(getdents64),
+	ALLOW(renameat2), ALLOW(linkat), ALLOW(unlinkat),
+	ALLOW(pread64), ALLOW(pwrite64), ALLOW(copy_file_range),
+	ALLOW(fsync), ALLOW(fdatasync),
+#ifdef __NR_sync_file_range
+	ALLOW(sync_file_range),
 #endif
+	ALLOW(utimensat),        /* tells the runner of a deposit */
+	IF(fcntl, 1, F_OFD_SETLK), IF(fcntl, 1, F_DUPFD_CLOEXEC),
+	IF(fcntl, 1, F_GETFD), IF(fcntl, 1, F_SETFD), /* fdopendir */
+	ALLOW(socketpair),       /* its channels to deliver */
 	END
 };
 
@@ -189,7 +191,7 @@ static const struct rule *const lists[ROLE__N][8] = {
 	[ROLE_KEY] = { key, base },
 	[ROLE_AUTH] = { reads_files, forks, base },
 	[ROLE_LOOKUP] = { reads_files, base },
-	[ROLE_QUEUE] = { queue, forks, base },
+	[ROLE_QUEUE] = { queue, base },
 	[ROLE_DELIVER] = { reads_files, opens_mailboxes, forks, base },
 	[ROLE_MAILDROP] = { reads_files, opens_mailboxes, forks, base },
 	[ROLE_APPEND] = { append, base },

@@ -132,10 +132,11 @@ queue_spool(struct queue *q, enum status *st)
 int
 queue_create(struct queue *q, const char *id, enum status *st)
 {
+	struct stat there;
 	int fd = -1;
 
 	/* Looked up now to refuse early; the rename will not overwrite. */
-	if (faccessat(q->active, id, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	if (fstatat(q->active, id, &there, AT_SYMLINK_NOFOLLOW) == 0)
 		errno = EEXIST;
 	else if (errno == ENOENT)
 		fd = openat(q->incoming, id,

@@ -1,0 +1,635 @@
+#ifndef T_UNIT_QUEUE_ROLE_H
+#define T_UNIT_QUEUE_ROLE_H
+/*
+ * The queue role, whole: in a process of its own, in its sandbox, on a
+ *directory in /tmp; and a deliver role that does what the recipient's name
+ *says.
+ *
+ *	busyN-x  the first N times: locked by another program
+ *	full-x   the append process says: over quota
+ *	gone-x   no such user
+ *	slow-x   an append takes 200 ms
+ *	lostN-x  the append process dies the first N times
+ *	any other is delivered
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/ctl.h"
+#include "common/log.h"
+#include "common/msg.h"
+#include "common/role.h"
+#include "common/service.h"
+#include "spool/ask_deliver.h"
+#include "spool/ask_queue.h"
+#include "spool/svc_queue.h"
+#include "t/unit/tap.h"
+
+enum { DONE_MAX = 100000 };
+
+/* What was delivered, seen by all processes. */
+struct done {
+	char to[48], id[24];
+	uint64_t length;
+	uint32_t sum;
+	bool from_file;
+};
+static struct shared {
+	unsigned n, opens, flying, most;
+	bool file_writable;
+	struct done done[DONE_MAX];
+} * shared;
+
+static char top[64]; /* directory of the test */
+static struct msg tm_msg;
+
+static uint32_t
+sum_of(const char *p, size_t n)
+{
+	uint32_t h = 1;
+
+	for (size_t i = 0; i < n; i++)
+		h = h * 31 + (unsigned char)p[i];
+	return h;
+}
+
+/* ---- the deliver role of the test ---- */
+
+static unsigned
+number_in(const char *name, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return strncmp(name, prefix, n) == 0 ? (unsigned)name[n] - '0' : 0;
+}
+
+static unsigned
+count_try(const char *name)
+{
+	static struct {
+		char name[48];
+		unsigned n;
+	} tries[64];
+
+	for (size_t i = 0; i < NELEM(tries); i++) {
+		if (tries[i].name[0] == '\0')
+			snprintf(
+			    tries[i].name, sizeof(tries[i].name), "%s", name);
+		if (strcmp(tries[i].name, name) == 0)
+			return ++tries[i].n;
+	}
+	return 1000;
+}
+
+struct append_peer {
+	char to[48];
+	struct done d;
+	uint64_t id;
+};
+
+static void
+append_done(struct append_peer *a, enum status st)
+{
+	if (st == OK && shared->n < DONE_MAX)
+		shared->done[shared->n++] = a->d;
+}
+
+static void
+append_late(void *arg)
+{
+	struct append_peer *a = arg;
+	struct peer *p = service_find(a->id);
+
+	append_done(a, OK); /* whether the queue lives or not */
+	if (p != NULL) {
+		msg_start(&tm_msg, 0);
+		msg_put_u32(&tm_msg, status_pack(OK));
+		msg_put_str(&tm_msg, "");
+		peer_answer(p, &tm_msg);
+	}
+	free(a);
+}
+
+static enum answer
+test_append(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	static char content[8 << 20];
+	struct append_peer *a = p->state;
+	char sender[300], original[300];
+	struct view v = { NULL, 0 };
+
+	msg_get_str(rq, a->d.id, sizeof(a->d.id));
+	msg_get_str(rq, sender, sizeof(sender));
+	msg_get_str(rq, original, sizeof(original));
+	if (rq->type == APPEND_FILE) {
+		uint64_t at = msg_get_u64(rq);
+		v = (struct view){ content, (size_t)msg_get_u64(rq) };
+		if (v.n > sizeof(content) ||
+		    pread(rq->fd, content, v.n, (off_t)at) != (ssize_t)v.n)
+			v.n = 0;
+		a->d.from_file = true;
+		shared->file_writable |= write(rq->fd, "x", 0) == 0;
+	} else {
+		v = msg_get_view(rq, MSG_INLINE_MAX);
+	}
+	snprintf(a->d.to, sizeof(a->d.to), "%s", a->to);
+	a->d.length = v.n;
+	a->d.sum = sum_of(v.p, v.n);
+	if (number_in(a->to, "lost") > 0 &&
+	    count_try(a->to) <= number_in(a->to, "lost"))
+		return ANSWER_DROP;
+	if (strncmp(a->to, "slow", 4) == 0) {
+		struct append_peer *copy = malloc(sizeof(*copy));
+		*copy = *a;
+		copy->id = p->id;
+		timer_add(200, append_late, copy);
+		return ANSWER_LATER;
+	}
+	enum status st = strncmp(a->to, "full", 4) == 0 ? ERR_QUOTA : OK;
+	append_done(a, st);
+	msg_put_u32(rp, status_pack(st));
+	msg_put_str(rp, st == OK ? "" : "over <quota>\n");
+	return ANSWER;
+}
+
+static void
+append_gone(struct peer *p)
+{
+	shared->flying--;
+	free(p->state);
+	p->state = NULL;
+}
+
+static const struct request append_requests[] = {
+	{ .type = APPEND_INLINE,
+	    .max = MSG_DATA_MAX,
+	    .answer = test_append,
+	    .name = "inline" },
+	{ .type = APPEND_FILE,
+	    .max = MSG_DATA_MAX,
+	    .fd = true,
+	    .answer = test_append,
+	    .name = "file" },
+};
+static const struct service append_service = { .name = "queue's append",
+	.requests = append_requests,
+	.n = 2,
+	.first = BIT(APPEND_INLINE) | BIT(APPEND_FILE),
+	.gone = append_gone };
+
+static enum answer
+test_open(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	struct append_peer *a = calloc(1, sizeof(*a));
+	enum status st = OK;
+	int end[2];
+
+	(void)p;
+	msg_get_str(rq, a->to, sizeof(a->to));
+	shared->opens++;
+	if (strncmp(a->to, "gone", 4) == 0)
+		st = ERR_GONE;
+	else if (number_in(a->to, "busy") > 0 &&
+		 count_try(a->to) <= number_in(a->to, "busy"))
+		st = ERR_BUSY;
+	msg_put_u32(rp, status_pack(st));
+	msg_put_str(rp, "user");
+	msg_put_str(rp, st == OK ? "" : "said the test");
+	if (st != OK) {
+		free(a);
+		return ANSWER;
+	}
+	channel_pair(end);
+	service_add(end[0], &append_service, a);
+	if (++shared->flying > shared->most)
+		shared->most = shared->flying;
+	rp->fd = end[1];
+	return ANSWER;
+}
+
+static const struct request open_requests[] = {
+	{ .type = DELIVER_OPEN,
+	    .max = 600,
+	    .then = BIT(DELIVER_OPEN),
+	    .answer = test_open,
+	    .name = "open" },
+};
+static const struct service open_service = { .name = "queue",
+	.requests = open_requests,
+	.n = 1,
+	.first = BIT(DELIVER_OPEN) };
+
+static void
+add_queue(int sock, const struct intro *in)
+{
+	if (in->kind == INTRO_QUEUE)
+		service_add(sock, &open_service, NULL);
+	else
+		close(sock);
+}
+
+/* ---- starting both ---- */
+
+struct running {
+	pid_t queue, deliver;
+	int ctl, pool, auth; /* our ends */
+};
+
+static pid_t
+fork_or_die(void)
+{
+	pid_t pid = fork();
+
+	if (pid == -1) {
+		printf("Bail out! fork: %s\n", strerror(errno));
+		exit(1);
+	}
+	if (pid == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
+/* Takes intro. */
+static pid_t
+start_deliver(int intro)
+{
+	pid_t pid = fork_or_die();
+
+	if (pid != 0) {
+		close(intro);
+		return pid;
+	}
+	dup2(intro, 3);
+	fcntl(3, F_SETFD, FD_CLOEXEC);
+	close_range(4, ~0u, 0);
+	dup2(open("/dev/null", O_WRONLY), 2);
+	service_init();
+	service_introductions(3, add_queue);
+	service_run();
+	_exit(0);
+}
+
+static struct settings *
+test_settings(const char *more)
+{
+	char path[128], *err = NULL;
+
+	snprintf(path, sizeof(path), "%s/conf", top);
+	FILE *f = fopen(path, "w");
+	fprintf(f,
+	    "local_domains example.org\nqueue_directory %s/queue\n"
+	    "retry_min 300ms\nretry_max 2s\n%s",
+	    top, more);
+	fclose(f);
+	struct settings *s = settings_read(path, false, &err);
+	if (s == NULL) {
+		printf("Bail out! %s\n", err);
+		exit(1);
+	}
+	return s;
+}
+
+static void
+queue_process(int ctl, int pool, int auth, int intro, const char *more)
+{
+	static struct role r;
+	char path[128];
+
+	r = (struct role){ .id = ROLE_QUEUE, .ctl = ctl };
+	for (unsigned i = 0; i < ROLE__N; i++)
+		r.peer[i] = -1;
+	r.key_ask = -1;
+	r.peer[ROLE_POOL] = pool;
+	r.peer[ROLE_AUTH] = auth;
+	r.peer[ROLE_DELIVER] = intro;
+	r.settings = test_settings(more);
+	snprintf(path, sizeof(path), "%s/log", top);
+	int log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	dup2(log, 2);
+	close(log);
+	svc_queue_main(&r);
+}
+
+static bool
+wait_ready(int ctl)
+{
+	struct pollfd p = { .fd = ctl, .events = POLLIN };
+
+	if (poll(&p, 1, 10000) != 1 || msg_recv(ctl, &tm_msg) != 1)
+		return false;
+	if (tm_msg.type == CTL_FAILED) {
+		char why[300];
+		msg_get_str(&tm_msg, why, sizeof(why));
+		printf("# %s\n", why);
+	}
+	return tm_msg.type == CTL_READY;
+}
+
+static struct running
+start(const char *more)
+{
+	struct running x;
+	int ctl[2], pool[2], auth[2], intro[2];
+
+	if (channel_pair(ctl) == -1 || channel_pair(pool) == -1 ||
+	    channel_pair(auth) == -1 || channel_pair(intro) == -1)
+		exit(1);
+	x.deliver = start_deliver(intro[1]);
+	x.queue = fork_or_die();
+	if (x.queue == 0) {
+		close(ctl[0]);
+		close(pool[0]);
+		close(auth[0]);
+		queue_process(ctl[1], pool[1], auth[1], intro[0], more);
+	}
+	close(ctl[1]);
+	close(pool[1]);
+	close(auth[1]);
+	close(intro[0]);
+	x.ctl = ctl[0];
+	x.pool = pool[0];
+	x.auth = auth[0];
+	if (!wait_ready(x.ctl)) {
+		printf("Bail out! the queue did not start\n");
+		exit(1);
+	}
+	return x;
+}
+
+static void
+end_process(pid_t pid, int sig)
+{
+	if (pid > 1 && sig != 0)
+		kill(pid, sig);
+	waitpid(pid, NULL, 0);
+}
+
+static void
+close_channels(struct running *x)
+{
+	close_fd(&x->ctl);
+	close_fd(&x->pool);
+	close_fd(&x->auth);
+}
+
+/* As the master does it. */
+static void
+stop(struct running *x)
+{
+	msg_start(&tm_msg, CTL_STOP);
+	msg_put_u32(&tm_msg, 1000);
+	msg_send(x->ctl, &tm_msg);
+	end_process(x->queue, 0);
+	end_process(x->deliver, SIGKILL);
+	close_channels(x);
+}
+
+__attribute__((unused)) static void
+kill_both(struct running *x)
+{
+	end_process(x->queue, SIGKILL);
+	end_process(x->deliver, SIGKILL);
+	close_channels(x);
+}
+
+/* A new deliver role, as the master would give it to a queue that lives. */
+__attribute__((unused)) static void
+new_deliver(struct running *x)
+{
+	int intro[2];
+
+	if (channel_pair(intro) == -1)
+		exit(1);
+	x->deliver = start_deliver(intro[1]);
+	msg_start(&tm_msg, CTL_PEER);
+	msg_put_u32(&tm_msg, ROLE_DELIVER);
+	msg_put_u32(&tm_msg, 0);
+	tm_msg.fd = intro[0];
+	msg_send(x->ctl, &tm_msg);
+	close(intro[0]);
+}
+
+/* ---- asking it ---- */
+
+static int
+new_worker(struct running *x)
+{
+	const struct intro in = { .kind = INTRO_WORKER };
+
+	return introduce(x->pool, &in);
+}
+
+__attribute__((unused)) static int
+new_user(struct running *x, const char *name)
+{
+	struct intro in = { .kind = INTRO_USER };
+
+	snprintf(in.user, sizeof(in.user), "%s", name);
+	return introduce(x->auth, &in);
+}
+
+static const char *
+next_id(void)
+{
+	static char id[24];
+	static unsigned n;
+
+	snprintf(id, sizeof(id), "%08X%04X", (unsigned)getpid(), ++n);
+	return id;
+}
+
+/* One message for n recipients named in names. */
+static enum status
+put(int sock, const char *id, const char *const *names, unsigned n,
+    struct view content, char *text)
+{
+	static struct deposit_rcpt rcpt[1000];
+	struct deposit d = { .id = id,
+		.sender = "alice@example.org",
+		.client = "client.test[192.0.2.1]",
+		.helo = "client.test",
+		.protocol = "ESMTP",
+		.rcpt = rcpt,
+		.rcpt_n = n,
+		.content = content };
+	enum status st;
+
+	for (unsigned i = 0; i < n; i++)
+		rcpt[i] = (struct deposit_rcpt){ names[i], names[i] };
+	if (content.n > MSG_INLINE_MAX) {
+		int fd = ask_queue_spool(sock, &st);
+		if (fd == -1)
+			return st;
+		if (write(fd, content.p, content.n) != (ssize_t)content.n)
+			printf("# spool: %s\n", strerror(errno));
+		close(fd);
+		d.spooled = true;
+		d.length = content.n;
+	}
+	st = ask_queue_deposit(sock, &d);
+	if (text != NULL)
+		memcpy(text, d.text, sizeof(d.text));
+	return st;
+}
+
+__attribute__((unused)) static enum status
+put_one(int sock, const char *name, const char *content)
+{
+	return put(sock, next_id(), &name, 1, view_of(content), NULL);
+}
+
+__attribute__((unused)) static unsigned
+delivered_to(const char *name)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < shared->n; i++)
+		n += strcmp(shared->done[i].to, name) == 0;
+	return n;
+}
+
+static void
+pause_ms(long ms)
+{
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+/* Waits until n are delivered in all; true if that came within ms. */
+static bool
+wait_done(unsigned n, int64_t ms)
+{
+	for (int64_t end = now_ms() + ms; shared->n < n && now_ms() < end;)
+		pause_ms(2);
+	return shared->n >= n;
+}
+
+static DIR *
+queue_subdir(const char *sub)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/queue/%s", top, sub);
+	return opendir(path);
+}
+
+static unsigned
+files_in(const char *sub)
+{
+	DIR *d = queue_subdir(sub);
+	unsigned n = 0;
+
+	if (d == NULL)
+		return 0;
+	for (struct dirent *e; (e = readdir(d)) != NULL;)
+		n += e->d_name[0] != '.';
+	closedir(d);
+	return n;
+}
+
+static bool
+wait_empty(int64_t ms)
+{
+	for (int64_t end = now_ms() + ms;
+	     files_in("active") > 0 && now_ms() < end;)
+		pause_ms(2);
+	return files_in("active") == 0;
+}
+
+/* Removes what waits, behind the queue's back. */
+__attribute__((unused)) static void
+drop_waiting(void)
+{
+	DIR *d = queue_subdir("active");
+
+	for (struct dirent *e; (e = readdir(d)) != NULL;)
+		if (e->d_name[0] != '.')
+			unlinkat(dirfd(d), e->d_name, 0);
+	closedir(d);
+}
+
+/* The whole log so far. */
+__attribute__((unused)) static const char *
+log_text(void)
+{
+	static char text[1 << 20];
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/log", top);
+	int fd = open(path, O_RDONLY);
+	ssize_t n = fd == -1 ? 0 : read(fd, text, sizeof(text) - 1);
+	close_fd(&fd);
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+__attribute__((unused)) static void
+clear_log(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/log", top);
+	(void)!truncate(path, 0);
+}
+
+static void
+test_begin(void)
+{
+	char path[128];
+
+	signal(SIGPIPE, SIG_IGN);
+	snprintf(top, sizeof(top), "/tmp/queue-role.XXXXXX");
+	if (mkdtemp(top) == NULL)
+		exit(1);
+	snprintf(path, sizeof(path), "%s/queue", top);
+	mkdir(path, 0700);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		exit(1);
+	service_init();
+}
+
+static void
+remove_all(const char *sub)
+{
+	char path[600];
+
+	snprintf(path, sizeof(path), "%s%s", top, sub);
+	DIR *d = opendir(path);
+	for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
+		snprintf(path, sizeof(path), "%s%s/%s", top, sub, e->d_name);
+		if (e->d_name[0] != '.')
+			unlink(path);
+	}
+	if (d != NULL)
+		closedir(d);
+	snprintf(path, sizeof(path), "%s%s", top, sub);
+	rmdir(path);
+}
+
+static int
+test_end(void)
+{
+	remove_all("/queue/active");
+	remove_all("/queue/incoming");
+	remove_all("/queue/damaged");
+	remove_all("/queue");
+	remove_all("");
+	return done_testing();
+}
+#endif

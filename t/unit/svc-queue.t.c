@@ -1,0 +1,361 @@
+/* The queue role: what it takes, hands out, retries and survives. */
+#define _GNU_SOURCE
+#include "t/unit/queue_role.h"
+
+static struct running x;
+static char big[3 << 20];
+
+static void
+test_one(void)
+{
+	static const char content[] = "Subject: x\r\n\r\nhi\r\n";
+	int w = new_worker(&x);
+	const char *to = "bob@example.org", *id = next_id(), *log;
+	char want[200];
+
+	shared->n = 0;
+	ok(put(w, id, &to, 1, view_of(content), NULL) == OK,
+	    "a message is taken");
+	ok(wait_done(1, 2000) && strcmp(shared->done[0].to, to) == 0 &&
+		strcmp(shared->done[0].id, id) == 0 &&
+		shared->done[0].length == 18 &&
+		shared->done[0].sum == sum_of(content, 18) &&
+		!shared->done[0].from_file,
+	    "and delivered at once");
+	ok(wait_empty(1000) && files_in("incoming") == 0,
+	    "and its record removed");
+	pause_ms(20);
+	log = log_text();
+	snprintf(want, sizeof(want),
+	    "%s: from=<alice@example.org>, size=18, nrcpt=1 (queue active)\n",
+	    id);
+	ok(strstr(log, want) != NULL, "log: queue active");
+	snprintf(want, sizeof(want),
+	    "%s: to=<bob@example.org>, relay=local, delay=0", id);
+	ok(strstr(log, want) != NULL && strstr(log, ", delays=0") != NULL &&
+		strstr(log, ", dsn=2.0.0, status=sent "
+			    "(delivered to mailbox)\n") != NULL,
+	    "log: sent");
+	snprintf(want, sizeof(want), "%s: removed\n", id);
+	ok(strstr(log, want) != NULL, "log: removed");
+	close(w);
+}
+
+static void
+test_spooled(void)
+{
+	int w = new_worker(&x);
+	const char *to[] = { "carol@example.org", "dave@example.org" };
+
+	shared->n = 0;
+	ok(put(w, next_id(), to, 2, (struct view){ big, sizeof(big) }, NULL) ==
+		OK,
+	    "a large message is taken");
+	ok(wait_done(2, 3000) && shared->done[0].length == sizeof(big) &&
+		shared->done[1].sum == sum_of(big, sizeof(big)) &&
+		shared->done[0].from_file,
+	    "and delivered twice, as it was");
+	ok(!shared->file_writable, "and nobody can write to its record");
+	ok(put_one(w, "bob", "the channel is still good") == OK &&
+		wait_done(3, 1000) && strcmp(shared->done[2].to, "bob") == 0,
+	    "then a small one, for a name without a domain");
+	wait_empty(1000);
+	close(w);
+}
+
+static void
+test_many(void)
+{
+	static char name[1000][40];
+	const char *to[1000];
+	int w = new_worker(&x);
+	bool each = true;
+
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(name[i], sizeof(name[i]), "user%03u@example.org", i);
+		to[i] = name[i];
+	}
+	shared->n = shared->most = 0;
+	ok(put(w, next_id(), to, 1000, view_of("x\r\n"), NULL) == OK,
+	    "a message for 1,000 recipients");
+	ok(wait_done(1000, 10000) && wait_empty(1000), "reaches them");
+	for (unsigned i = 0; i < 1000; i++)
+		each &= delivered_to(name[i]) == 1;
+	ok(each, "each once");
+	ok(shared->most > 4 && shared->most <= 20,
+	    "several at a time (%u), but no more than allowed", shared->most);
+	close(w);
+}
+
+/* ---- mailboxes that are slow, locked, full ---- */
+
+static void
+test_busy(void)
+{
+	int w = new_worker(&x);
+	int64_t t = now_ms();
+
+	shared->n = 0;
+	clear_log();
+	put_one(w, "busy2-x@example.org", "x");
+	ok(wait_done(1, 5000), "a locked mailbox is tried again");
+	int64_t took = now_ms() - t;
+	ok(took >= 300 && took < 3000, "after a while (%lld ms)",
+	    (long long)took);
+	ok(strstr(log_text(), "dsn=4.2.0, status=deferred (locked by another "
+			      "program: said the test)") != NULL,
+	    "log: why");
+	put_one(w, "lost1-x@example.org", "x");
+	ok(wait_done(2, 5000), "so it is when an append process died");
+	ok(strstr(log_text(), "append has gone") != NULL, "log: why");
+	put_one(w, "gone-x@example.org", "x");
+	pause_ms(100);
+	ok(strstr(log_text(), "dsn=4.1.1, status=deferred (does not exist: "
+			      "said the test)") != NULL,
+	    "an unknown user stays, with a line");
+	put_one(w, "full-x@example.org", "x");
+	pause_ms(700);
+	ok(strstr(log_text(), "dsn=4.2.2, status=deferred (quota exceeded: "
+			      "over <quota>?)") != NULL,
+	    "so does a full mailbox");
+	close(w);
+}
+
+static int64_t
+ms_until_delivered(const char *name)
+{
+	int64_t t = now_ms();
+
+	while (delivered_to(name) == 0 && now_ms() < t + 3000)
+		pause_ms(1);
+	return now_ms() - t;
+}
+
+static void
+test_fair(void)
+{
+	int w = new_worker(&x);
+	const char *two[] = { "slow-two@example.org", "fast@example.org" };
+
+	shared->n = 0;
+	for (unsigned i = 0; i < 40; i++)
+		put_one(w, "slow-x@example.org", "x");
+	for (unsigned i = 0; i < 100; i++)
+		put_one(w, "full-y@example.org", "x");
+	put_one(w, "quick@example.org", "x");
+	int64_t t = ms_until_delivered("quick@example.org");
+	ok(t < 150, "a slow and a full mailbox delay nobody else (%lld ms)",
+	    (long long)t);
+	put(w, next_id(), two, 2, view_of("x"), NULL);
+	t = ms_until_delivered("fast@example.org");
+	ok(t < 150, "nor the other recipients of their messages (%lld ms)",
+	    (long long)t);
+	ok(wait_done(43, 8000) && delivered_to("slow-x@example.org") == 40,
+	    "the slow one gets all of its own");
+	close(w);
+}
+
+/* ---- ends and starts ---- */
+
+static void
+start_again(void)
+{
+	shared->flying = 0;
+	x = start("");
+}
+
+static void
+test_stop(void)
+{
+	int w = new_worker(&x);
+
+	shared->n = 0;
+	for (unsigned i = 0; i < 5; i++)
+		put_one(w, "slow-stop@example.org", "x");
+	pause_ms(50);
+	close(w);
+	stop(&x);
+	start_again();
+	ok(wait_done(5, 5000), "messages survive a stop");
+	pause_ms(500);
+	ok(delivered_to("slow-stop@example.org") == 5,
+	    "and an orderly stop repeats none (%u)",
+	    delivered_to("slow-stop@example.org"));
+}
+
+static void
+test_partial(void)
+{
+	const char *to[] = { "a1@example.org", "full-p@example.org",
+		"b2@example.org" };
+	int w = new_worker(&x);
+
+	shared->n = 0;
+	put(w, next_id(), to, 3, view_of("x"), NULL);
+	wait_done(2, 2000);
+	pause_ms(50);
+	close(w);
+	kill_both(&x);
+	start_again();
+	pause_ms(400);
+	ok(delivered_to("a1@example.org") == 1 &&
+		delivered_to("b2@example.org") == 1,
+	    "who has it does not get it again after a crash");
+	ok(files_in("active") > 0, "while the rest still waits");
+}
+
+static void
+test_damaged_record(void)
+{
+	char path[200];
+
+	kill_both(&x);
+	clear_log();
+	shared->n = 0;
+	snprintf(path, sizeof(path), "%s/queue/active/BADBADBAD", top);
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+	(void)!write(fd, "pennypost-queue 1\nid: BADBADBAD\n\nx", 34);
+	close(fd);
+	snprintf(path, sizeof(path), "%s/queue/incoming/0BADBADBAD", top);
+	close(open(path, O_WRONLY | O_CREAT, 0600));
+	start_again();
+	int w = new_worker(&x);
+	put_one(w, "bob@example.org", "x");
+	wait_done(1, 1000);
+	pause_ms(100);
+	ok(files_in("damaged") == 1 && files_in("incoming") == 0,
+	    "a damaged record is set aside, a leftover removed");
+	ok(strstr(log_text(), "BADBADBAD: damaged record (the arrived line) "
+			      "set aside as damaged/BADBADBAD") != NULL,
+	    "log: it says so");
+	ok(delivered_to("bob@example.org") == 1, "the others go on");
+	close(w);
+}
+
+static void
+test_deliver_away(void)
+{
+	int w = new_worker(&x);
+
+	shared->n = 0;
+	end_process(x.deliver, SIGKILL);
+	ok(put_one(w, "bob@example.org", "x") == OK,
+	    "messages are taken while deliver is away");
+	pause_ms(100);
+	new_deliver(&x);
+	ok(wait_done(1, 4000) && delivered_to("bob@example.org") == 1,
+	    "and delivered when it is back");
+	close(w);
+}
+
+static void
+test_two_runners(void)
+{
+	struct running first = x, second = start("");
+	int w = new_worker(&second);
+
+	shared->n = 0;
+	ok(put_one(w, "bob@example.org", "x") == OK,
+	    "a second queue process takes messages");
+	ok(wait_done(1, 5000), "that the first hands out");
+	put_one(w, "slow-over@example.org", "x");
+	pause_ms(20);
+	kill_both(&first);
+	x = second;
+	ok(wait_done(2, 6000), "and takes over when the first has died");
+	close(w);
+}
+
+/* ---- killed at any moment ---- */
+
+enum { CLIENTS = 4, ROUNDS = 12, NAME = 40, ACKED_MAX = 20000 };
+
+/* Deposits without end, and tells of each message that was accepted. */
+static void
+client(int w, int told, unsigned round, unsigned c)
+{
+	for (unsigned i = 0;; i++) {
+		char name[NAME] = "";
+		const char *to = name;
+		struct view content = { big, i % 5 == 0 ? 100000 : 500 };
+		snprintf(
+		    name, sizeof(name), "%u-%u-%u@example.org", round, c, i);
+		if (put(w, next_id(), &to, 1, content, NULL) != OK)
+			_exit(0);
+		(void)!write(told, name, sizeof(name));
+	}
+}
+
+static unsigned
+kill_round(unsigned round, char (*names)[NAME], unsigned acked)
+{
+	pid_t pid[CLIENTS];
+	int told[2];
+
+	if (pipe(told) == -1)
+		exit(1);
+	start_again();
+	for (unsigned c = 0; c < CLIENTS; c++) {
+		int w = new_worker(&x);
+		pid[c] = fork_or_die();
+		if (pid[c] == 0)
+			client(w, told[1], round, c);
+		close(w);
+	}
+	close(told[1]);
+	pause_ms(5 + rand() % 60);
+	kill_both(&x);
+	for (unsigned c = 0; c < CLIENTS; c++)
+		waitpid(pid[c], NULL, 0);
+	while (acked < ACKED_MAX && read(told[0], names[acked], NAME) == NAME)
+		acked++;
+	close(told[0]);
+	return acked;
+}
+
+static void
+test_kill(void)
+{
+	static char names[ACKED_MAX][NAME];
+	unsigned acked = 0, lost = 0;
+
+	kill_both(&x);
+	drop_waiting();
+	shared->n = 0;
+	srand(5);
+	for (unsigned round = 0; round < ROUNDS; round++)
+		acked = kill_round(round, names, acked);
+	start_again();
+	ok(wait_empty(20000), "the queue is empty after %d kills", ROUNDS);
+	for (unsigned i = 0; i < acked; i++)
+		lost += delivered_to(names[i]) == 0;
+	ok(acked > 100 && lost == 0, "of %u accepted messages %u are lost",
+	    acked, lost);
+	unsigned more = shared->n > acked ? shared->n - acked : 0;
+	ok(more <= ROUNDS * (20 + CLIENTS),
+	    "%u deliveries more than that: those in flight at a kill", more);
+	ok(files_in("incoming") == 0 && files_in("damaged") == 1,
+	    "nothing half-written was found");
+}
+
+int
+main(void)
+{
+	for (size_t i = 0; i < sizeof(big); i++)
+		big[i] = (char)(i * 11 + i / 253);
+	test_begin();
+	x = start("");
+	test_one();
+	test_spooled();
+	test_many();
+	test_busy();
+	test_fair();
+	test_stop();
+	test_partial();
+	test_damaged_record();
+	test_deliver_away();
+	test_two_runners();
+	test_kill();
+	stop(&x);
+	return test_end();
+}
