@@ -18,13 +18,13 @@
 #include <sys/stat.h>
 
 #include "common/address.h"
+#include "common/file.h"
 #include "common/log.h"
 #include "common/role.h"
 #include "common/service.h"
 #include "spool/ask_queue.h"
 #include "spool/handout.h"
 #include "spool/publish.h"
-#include "spool/queue_file.h"
 #include "spool/slot.h"
 
 enum {
@@ -39,6 +39,7 @@ struct draft {
 	struct sched_msg *msg; /* its id is reserved */
 	int fd;		       /* the record in incoming/, -1: not yet */
 	struct buf out;	       /* what is not yet in the file */
+	uint64_t written;      /* octets that are */
 	unsigned rcpt_n;
 };
 
@@ -101,8 +102,9 @@ draft_write(struct draft *d)
 		return ERR_NOMEM;
 	if (d->fd == -1)
 		d->fd = queue_create(queue, d->msg->id, &st);
-	if (st == OK && !file_write(d->fd, d->out.p, d->out.n))
-		st = status_from_errno(errno);
+	if (st == OK)
+		st = file_write_at(d->fd, d->out.p, d->out.n, d->written);
+	d->written += d->out.n;
 	buf_clear(&d->out);
 	return st;
 }

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/file.h"
 #include "common/msg.h"
 #include "spool/lock.h"
 #include "spool/queue_file.h"
@@ -182,29 +183,32 @@ queue_touched(struct queue *q)
 
 /* Reads the envelope: the text grows until its empty line is there. */
 static enum status
-read_envelope(int fd, struct buf *text, const char **why)
+read_envelope(int fd, uint64_t size, struct buf *text, const char **why)
 {
 	char piece[READ_FIRST];
 	enum status st = OK;
 	size_t end = 0;
 
-	while (end == 0) {
-		ssize_t n = file_pread(fd, piece, sizeof(piece), text->n);
-		if (n == -1)
-			return status_from_errno(errno);
+	while (st == OK && end == 0) {
+		uint64_t left = size - text->n;
+		size_t n = left < sizeof(piece) ? (size_t)left : sizeof(piece);
 		/* The empty line may lie across two pieces. */
 		size_t from = text->n > 0 ? text->n - 1 : 0;
 		*why = n == 0 ? "no end of the envelope" : "too long";
-		if (n == 0 || text->n + (size_t)n > ENVELOPE_MAX)
+		if (n == 0 || text->n + n > ENVELOPE_MAX)
 			return ERR_DAMAGED;
-		if (!buf_add(text, piece, (size_t)n))
-			return ERR_NOMEM;
+		st = file_read_at(fd, piece, n, text->n);
+		if (st == OK && !buf_add(text, piece, n))
+			st = ERR_NOMEM;
+		if (st != OK)
+			break;
 		end = envelope_end(
 		    (struct view){ text->p + from, text->n - from });
 		if (end != 0)
 			text->n = from + end;
 	}
-	return st;
+	*why = "it shrank while it was read";
+	return st == ERR_CHANGED ? ERR_DAMAGED : st;
 }
 
 static enum status
@@ -241,7 +245,7 @@ queue_load(
 		goto out;
 	}
 	if ((st = check_file(out->fd, &size, why)) != OK ||
-	    (st = read_envelope(out->fd, &out->text, why)) != OK ||
+	    (st = read_envelope(out->fd, size, &out->text, why)) != OK ||
 	    (st = envelope_parse(buf_view(&out->text), &out->env, why)) != OK)
 		goto out;
 	*why = "the id is not the file's name";
@@ -260,11 +264,9 @@ out:
 enum status
 queue_record_read(const struct record *r, char *p, size_t n)
 {
-	ssize_t got = file_pread(r->fd, p, n, r->env.content_at);
+	enum status st = file_read_at(r->fd, p, n, r->env.content_at);
 
-	if (got == -1)
-		return status_from_errno(errno);
-	return (size_t)got == n ? OK : ERR_DAMAGED;
+	return st == ERR_CHANGED ? ERR_DAMAGED : st;
 }
 
 int
@@ -286,13 +288,9 @@ enum status
 queue_mark(struct record *r, unsigned i, char state)
 {
 	struct envelope_rcpt *c = &r->env.rcpt[i];
-	ssize_t n;
 
 	c->state = state;
-	do
-		n = pwrite(r->fd, &state, 1, (off_t)c->at);
-	while (n == -1 && errno == EINTR);
-	return n == 1 ? OK : n == 0 ? ERR_IO : status_from_errno(errno);
+	return file_write_at(r->fd, &state, 1, c->at);
 }
 
 void

@@ -8,86 +8,48 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/file.h"
 #include "common/msg.h"
 #include "spool/queue.h"
 
 enum { PIECE = 65536 };
 
-ssize_t
-file_pread(int fd, void *p, size_t n, uint64_t offset)
-{
-	char *to = p;
-	size_t have = 0;
-
-	while (have < n) {
-		ssize_t r =
-		    pread(fd, to + have, n - have, (off_t)(offset + have));
-		if (r == 0)
-			break;
-		if (r == -1 && errno != EINTR)
-			return -1;
-		if (r > 0)
-			have += (size_t)r;
-	}
-	return (ssize_t)have;
-}
-
-bool
-file_write(int fd, const void *p, size_t n)
-{
-	const char *from = p;
-
-	while (n > 0) {
-		ssize_t r = write(fd, from, n);
-		if (r == 0)
-			errno = EIO;
-		if (r == 0 || (r == -1 && errno != EINTR))
-			return false;
-		if (r > 0) {
-			from += r;
-			n -= (size_t)r;
-		}
-	}
-	return true;
-}
-
-static int
-append_by_hand(int fd, int from, uint64_t at, uint64_t n)
+static enum status
+copy_by_hand(int fd, uint64_t at, int from, uint64_t done, uint64_t n)
 {
 	static char piece[PIECE];
+	enum status st = OK;
 
-	while (n > 0) {
-		ssize_t r = file_pread(from, piece,
-		    n < sizeof(piece) ? (size_t)n : sizeof(piece), at);
-		if (r <= 0)
-			return (int)r;
-		if (!file_write(fd, piece, (size_t)r))
-			return -1;
-		at += (uint64_t)r;
-		n -= (uint64_t)r;
+	while (st == OK && n > 0) {
+		size_t k = n < sizeof(piece) ? (size_t)n : sizeof(piece);
+		st = file_read_at(from, piece, k, done);
+		if (st == OK)
+			st = file_write_at(fd, piece, k, at);
+		at += k;
+		done += k;
+		n -= k;
 	}
-	return 1;
+	return st == ERR_CHANGED ? ERR_INVALID : st;
 }
 
-int
-file_append(int fd, int from, uint64_t n)
+enum status
+file_copy(int fd, uint64_t at, int from, uint64_t n)
 {
-	off_t at = 0;
+	off_t in = 0, out = (off_t)at;
 
 	while (n > 0) {
-		ssize_t r = copy_file_range(
-		    from, &at, fd, NULL, n < 1 << 30 ? (size_t)n : 1 << 30, 0);
-		if (r > 0) {
-			n -= (uint64_t)r;
-			continue;
-		}
-		if (r == -1 && errno == EINTR)
+		ssize_t k = copy_file_range(
+		    from, &in, fd, &out, n < 1 << 30 ? (size_t)n : 1 << 30, 0);
+		if (k == -1 && errno == EINTR)
 			continue;
 		/* The file systems that cannot say so in many ways, and
 		 * some of them by 0; the disk's own errors come again. */
-		return append_by_hand(fd, from, (uint64_t)at, n);
+		if (k <= 0)
+			return copy_by_hand(
+			    fd, (uint64_t)out, from, (uint64_t)in, n);
+		n -= (uint64_t)k;
 	}
-	return 1;
+	return OK;
 }
 
 int
@@ -155,49 +117,46 @@ queue_forget(struct queue *q, const char *id)
 
 /* ---- publication ---- */
 
-static int
-flush(int fd, int (*sync)(int))
-{
-	int rc;
-
-	do
-		rc = sync(fd);
-	while (rc == -1 && errno == EINTR);
-	return rc;
-}
-
-/* The record's file, complete but not yet flushed; -1 with p->status. */
+/* Opens the record, and appends its content if that lies elsewhere; -1 with
+ * p->status.  It is not flushed yet. */
 static int
 complete(struct queue *q, struct publication *p)
 {
-	int rc = 1;
 	int fd = openat(
 	    q->incoming, p->id, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat s;
 
 	p->status = OK;
-	if (fd == -1) {
+	if (fd == -1 || (p->content != -1 && fstat(fd, &s) == -1))
 		p->status = status_from_errno(errno);
-		return -1;
-	}
-	if (p->content != -1)
-		rc = lseek(fd, 0, SEEK_END) == -1
-			 ? -1
-			 : file_append(fd, p->content, p->length);
-	if (rc == 1)
-		return fd;
-	p->status = rc == 0 ? ERR_INVALID : status_from_errno(errno);
-	close(fd);
-	return -1;
+	else if (p->content != -1)
+		p->status =
+		    file_copy(fd, (uint64_t)s.st_size, p->content, p->length);
+	if (p->status != OK)
+		close_fd(&fd);
+	return fd;
 }
 
 static void
 publish_one(struct queue *q, struct publication *p, int fd)
 {
-	if (flush(fd, fdatasync) == -1)
-		p->status = status_from_errno(errno);
-	else if (file_move(q->incoming, p->id, q->active, p->id) == -1)
+	p->status = file_flush(fd);
+	if (p->status == OK &&
+	    file_move(q->incoming, p->id, q->active, p->id) == -1)
 		p->status =
 		    errno == EEXIST ? ERR_INVALID : status_from_errno(errno);
+}
+
+/* The names in it. */
+static enum status
+flush_directory(int dir)
+{
+	int rc;
+
+	do
+		rc = fsync(dir);
+	while (rc == -1 && errno == EINTR);
+	return rc == -1 ? status_from_errno(errno) : OK;
 }
 
 /*
@@ -224,8 +183,8 @@ queue_publish(struct queue *q, struct publication *p, unsigned n)
 		close_fd(&fd[i]);
 		close_fd(&p[i].content);
 	}
-	if (moved > 0 && flush(q->active, fsync) == -1)
-		dir = status_from_errno(errno);
+	if (moved > 0)
+		dir = flush_directory(q->active);
 	for (unsigned i = 0; i < n; i++) {
 		if (p[i].status != OK)
 			unlinkat(q->incoming, p[i].id, 0);

@@ -11,8 +11,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "common/file.h"
 #include "common/msg.h"
-#include "spool/queue_file.h"
 #include "t/unit/fault.h"
 #include "t/unit/tap.h"
 
@@ -106,12 +106,12 @@ deposit(const char *id, size_t n, bool spooled)
 		buf_add(&b, content, n);
 	if (spooled) {
 		p.content = queue_spool(&q, &st);
-		if (p.content != -1 && !file_write(p.content, content, n))
-			st = status_from_errno(errno);
+		if (p.content != -1)
+			st = file_write_at(p.content, content, n, 0);
 	}
 	int fd = st == OK ? queue_create(&q, id, &st) : -1;
-	if (st == OK && !file_write(fd, b.p, b.n))
-		st = status_from_errno(errno);
+	if (st == OK)
+		st = file_write_at(fd, b.p, b.n, 0);
 	close_fd(&fd);
 	if (st == OK) {
 		view_copy(view_of(id), p.id, sizeof(p.id));
@@ -196,7 +196,7 @@ test_spool_file(void)
 	ok(fd != -1 && fstat(fd, &s) == 0 && s.st_nlink == 0 &&
 		s.st_size == 0 && (s.st_mode & 0777) == 0600,
 	    "a spool file has no name");
-	file_write(fd, "0123456789", 10);
+	file_write_at(fd, "0123456789", 10, 0);
 	close(queue_create(&q, ID, &st));
 	p.content = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	p.length = 11;
@@ -229,7 +229,7 @@ write_file(const char *name, const char *text, size_t n)
 {
 	int fd = openat(q.active, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
-	file_write(fd, text, n);
+	file_write_at(fd, text, n, 0);
 	close(fd);
 }
 
@@ -509,7 +509,7 @@ prepare(struct publication *p, unsigned i)
 	envelope_print_end(&b, 1, 4);
 	buf_add(&b, content, 4);
 	int fd = queue_create(&q, p->id, &st);
-	file_write(fd, b.p, b.n);
+	file_write_at(fd, b.p, b.n, 0);
 	close(fd);
 	buf_free(&b);
 }
