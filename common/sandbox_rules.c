@@ -149,6 +149,13 @@ static const struct rule opens_mailboxes[] = {
 	END
 };
 
+/* Moves what is left of a mailbox, with a journal. */
+static const struct rule updates[] = {
+	ALLOW(fallocate),        /* room for the journal, before it begins */
+	ALLOW(sync_file_range),  /* starts writing early */
+	END
+};
+
 /* Writes mailboxes that it was handed. */
 static const struct rule append[] = {
 	ALLOW(pread64), ALLOW(pwrite64), ALLOW(pwritev), ALLOW(preadv),
@@ -193,7 +200,7 @@ static const struct rule *const lists[ROLE__N][8] = {
 	[ROLE_LOOKUP] = { reads_files, base },
 	[ROLE_QUEUE] = { queue, base },
 	[ROLE_DELIVER] = { reads_files, opens_mailboxes, forks, base },
-	[ROLE_MAILDROP] = { reads_files, opens_mailboxes, forks, base },
+	[ROLE_MAILDROP] = { updates, reads_files, opens_mailboxes, forks, base },
 	[ROLE_APPEND] = { append, base },
 	[ROLE_CRYPT] = { crypt_proc, base },
 };
