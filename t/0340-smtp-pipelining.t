@@ -25,6 +25,7 @@ $s->raw(message('second') . ".\r\nQUIT\r\n");
 @r = map { $s->reply } 1 .. 2;
 is(join(' ', map { substr $_, 0, 3 } @r), '250 221', 'QUIT, too');
 ok($s->closed, 'closed');
+wait_for(5, sub { $pp->mbox('carol') ne '' }); # through the queue
 like($pp->mbox($_), qr/Subject: grouped/, "delivered to $_") for qw(bob carol);
 like($pp->mbox('bob'), qr/Subject: second/, 'and the second');
 
