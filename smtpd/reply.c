@@ -15,14 +15,14 @@ say(struct session *s, int code, char mark, const char *enhanced,
     const char *text)
 {
 	char line[REPLY_MAX];
-	int n = snprintf(line, sizeof(line) - 2, "%03d%c%s%s%s", code, mark,
+	int n = snprintf(line, sizeof(line) - 1, "%03d%c%s%s%s", code, mark,
 	    enhanced == NULL ? "" : enhanced, enhanced == NULL ? "" : " ",
 	    text);
 
 	if (n < 0)
 		n = 0;
-	if ((size_t)n > sizeof(line) - 3)
-		n = sizeof(line) - 3; /* cut */
+	if ((size_t)n > sizeof(line) - 2)
+		n = sizeof(line) - 2; /* cut */
 	for (int i = 0; i < n; i++)
 		if (line[i] < ' ' || line[i] > '~')
 			line[i] = '?';

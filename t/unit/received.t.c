@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "t/unit/smtp_fake.h"
 
+#include <fcntl.h>
 #include <regex.h>
 #include <time.h>
 
@@ -108,7 +109,8 @@ static void
 added_fields(void)
 {
 	static const char all[] =
-	    "EHLO c\r\n" BOB TO_BOB "Date: x\r\nMessage-ID: <y@z>\r\n\r\nb\r\n.\r\n";
+	    "EHLO c\r\n" BOB TO_BOB
+	    "Date: x\r\nMessage-ID: <y@z>\r\n\r\nb\r\n.\r\n";
 
 	with(LISTEN_MX, true, false);
 	stored_is("4.4: a relay adds neither Date nor Message-ID",
@@ -219,7 +221,7 @@ log_lines(void)
 		    "^cleanup: " ID ": message-id=<x1@b\\.org>$" },
 		{ "from", message,
 		    "^qmgr: " ID ": from=<a@b\\.org>, size=[0-9]+, nrcpt=1 "
-				 "\\(queue active\\)$" },
+		    "\\(queue active\\)$" },
 		{ "to", message,
 		    "^local: " ID
 		    ": to=<bob@example\\.org>, orig_to=<Bob>, relay=local, "
@@ -349,6 +351,52 @@ after_it(void)
 	fake_worker.over_limit = false;
 }
 
+/* Who is known to the queue by the channel on which it is asked. */
+static void
+rights(void)
+{
+	fake_session(view_of("EHLO c\r\n" TO_TWO TEXT));
+	ok(fake.queued == 1 && fake.queue_sock == -1,
+	    "anonymous: the worker's own channel to the queue");
+	with(LISTEN_MX, true, false);
+	buf_clear(&big);
+	buf_adds(&big, "EHLO c\r\n" BOB TO_TWO);
+	while (big.n < 90000)
+		buf_adds(&big, "line\r\n");
+	buf_adds(&big, ".\r\n");
+	fake_session(buf_view(&big));
+	ok(fake.queued == 1 && fake.queue_sock != -1 &&
+		fake.spool_sock == fake.queue_sock,
+	    "authenticated: the channel that auth gave");
+	ok(fcntl(fake.queue_sock, F_GETFD) == -1, "it ends with the session");
+	with(LISTEN_MX, false, false);
+}
+
+/* RFC 5321 4.5.3.1.5, RFC 2034 4 */
+static void
+reply_text(void)
+{
+	struct session s = { .c = &fake_worker.conn, .set = &fake_settings };
+	char text[2000];
+
+	conn_open(s.c, -1);
+	s.c->ops = &fake_ops;
+	buf_clear(&fake.out);
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	reply_more(&s, 250, "2.0.0", "a%c", '\n');
+	reply(&s, 250, "2.0.0", "b\r\n550 c\t\x7f\xff");
+	conn_flush(s.c);
+	ok(strcmp(buf_cstr(&fake.out),
+	       "250-2.0.0 a?\r\n250 2.0.0 b??550 c???\r\n") == 0,
+	    "nothing in a reply can end its line");
+	buf_clear(&fake.out);
+	ok(reply(&s, 421, "4.7.0", "%s", text) == NEXT_CLOSE &&
+		conn_flush(s.c) && fake.out.n == 512 &&
+		memcmp(fake.out.p + 510, "\r\n", 2) == 0,
+	    "a long one is cut to 512 octets");
+}
+
 static void
 writes(void)
 {
@@ -377,6 +425,8 @@ main(void)
 	limits();
 	after_it();
 	writes();
+	rights();
+	reply_text();
 	dates();
 	return done_testing();
 }

@@ -19,7 +19,7 @@
 #define X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
 #define X1000 X100 X100 X100 X100 X100 X100 X100 X100 X100 X100
 
-enum { CLEAR = 1, SUBMISSION = 2, SMTPS = 4, CERT = 8, GROUP = 16 };
+enum { CLEAR = 1, SUBMISSION = 2, SMTPS = 4, CERT = 8, GROUP = 16, MARKS = 32 };
 
 /* clang-format off */
 static const struct {
@@ -42,6 +42,12 @@ static const struct {
 	  "250|250|550 5.1.1|554 5.5.1|221", 0, 0, 0 },
 	{ "4.1.4: MAIL inside a transaction", E M M Q, "250|250|503 5.5.1|221", 0, 0, 0 },
 	{ "4.1.4: EHLO is RSET", E M R E D Q, "250|250|250|250|503|221", 0, 0, 0 },
+	{ "4.1.4: EHLO forgets recipients",
+	  E M R E M "RCPT TO:<alice@example.org>\r\n" D T Q,
+	  "250|250|250|250|250|250|354|250|221", 0, 1, 0 },
+	{ "4.1.1.5: RSET forgets recipients",
+	  E M R "RSET\r\n" M "RCPT TO:<alice@example.org>\r\n" D T Q,
+	  "250|250|250|250|250|250|354|250|221", 0, 1, 0 },
 	{ "4.1.1.5: RSET", E M R "RSET\r\n" D Q, "250|250|250|250 2.0.0|503|221", 0, 0, 0 },
 	{ "4.1.4: NOOP HELP VRFY RSET before HELO",
 	  "NOOP\r\nHELP\r\nVRFY x\r\nRSET\r\n" Q,
@@ -151,7 +157,8 @@ static const struct {
 	{ "3.6: relaying",
 	  E M "RCPT TO:<x@elsewhere.net>\r\nRCPT TO:<x%y.net@example.org>\r\n" Q,
 	  "250|250|550 5.7.1 <x@elsewhere.net>: Relay access denied|"
-	  "550 5.1.1 <x%y.net@example.org>: Recipient address rejected: User unknown in local recipient table|"
+	  "550 5.1.1 <x%y.net@example.org>: Recipient address rejected: User unknown in "
+	  "local recipient table|"
 	  "221", 0, 0, 0 },
 	{ "4.2.4: cannot be known now",
 	  E M "RCPT TO:<later>\r\n" Q,
@@ -238,13 +245,20 @@ static const struct {
 	{ "2.3.8: LF in a group",
 	  "EHLO c\nNOOP\nNOOP\r\n" Q,
 	  "500 5.5.2|500 5.5.2|250|221", GROUP, 0, 0 },
-	{ "2.3.8: CR alone is no line end", E "NOOP\rQUIT\r\n" Q, "250|500 5.5.2|221", 0, 0, 0 },
-	{ "2.3.8: CR CR LF", E "NOOP\r\r\n" Q, "250|500 5.5.2|221", 0, 0, 0 },
+	{ "2.3.8: CR alone is no line end",
+	  E "NOOP\rQUIT\r\n" Q,
+	  "250|500 5.5.2 A <CR>|221", 0, 0, 0 },
+	{ "2.3.8: CR CR LF",
+	  E "NOOP\r\r\n" Q,
+	  "250|500 5.5.2 A <CR>|221", 0, 0, 0 },
 	/* ---- groups, RFC 2920 ---- */
 	{ "RFC 2920 3.1: MAIL RCPT RCPT DATA",
 	  E M R "RCPT TO:<nobody>\r\n" D,
 	  "250|250|250|550|354", GROUP, 0, 0 },
 	{ "RFC 2920 3.1: DATA is the last", E M R D T Q, "250|250|250|421 4.7.0", GROUP, 0, 0 },
+	{ "RFC 2920 3.1: a group behind the content",
+	  E M R D MARK T M R D MARK T Q, "250|250|250|354|250|250|250|354|250|221",
+	  MARKS, 2, 0 },
 	{ "content after DATA was refused",
 	  E D "Subject: x\r\n\r\n" Q,
 	  "250|503|421 4.7.0", 0, 0, 0 },
@@ -375,7 +389,9 @@ dialogues(void)
 	for (size_t i = 0; i < NELEM(rows); i++) {
 		set_listener(rows[i].flags);
 		for (int mode = BY_LINE; mode <= BY_OCTET; mode++) {
-			fake.mode = rows[i].flags & GROUP ? AT_ONCE : mode;
+			fake.mode = rows[i].flags & GROUP   ? AT_ONCE
+				    : rows[i].flags & MARKS ? BY_MARK
+							    : mode;
 			fake_session(view_of(rows[i].in));
 			bool good = as_wanted(buf_cstr(&fake.out), rows[i].want,
 					true) &&
@@ -387,7 +403,7 @@ dialogues(void)
 				       "got:\n# %s\n",
 				    rows[i].want, fake.delivered, fake.queued,
 				    buf_cstr(&fake.out));
-			if (rows[i].flags & GROUP)
+			if (rows[i].flags & (GROUP | MARKS))
 				break;
 		}
 	}

@@ -29,7 +29,7 @@
 
 static struct {
 	struct view in; /* not yet sent by the client */
-	enum { BY_LINE, BY_OCTET, AT_ONCE } mode;
+	enum { BY_LINE, BY_OCTET, AT_ONCE, BY_MARK } mode;
 	bool armed;	/* the session waits: the next piece may come */
 	struct buf out; /* what the server wrote */
 	unsigned writes, waits;
@@ -38,6 +38,7 @@ static struct {
 	/* what was stored */
 	unsigned delivered, queued;
 	unsigned queued_rcpts;
+	int queue_sock, spool_sock; /* on which channel it was asked */
 	char id[QUEUE_ID_MAX], sender[ADDR_MAX + 1], rcpt[ADDR_MAX + 1];
 	struct buf content;
 	enum status queue_status, spool_status;
@@ -51,6 +52,8 @@ static struct worker fake_worker;
 static int fake_log = -1;
 
 /* ---- the client ---- */
+
+#define MARK "\036" /* BY_MARK: ends a piece, and is not sent */
 
 static ssize_t
 fake_read(struct conn *c, void *p, size_t n, short *events)
@@ -67,6 +70,13 @@ fake_read(struct conn *c, void *p, size_t n, short *events)
 	fake.armed = false;
 	if (fake.mode == BY_OCTET && len > 1)
 		len = 1;
+	const char *mark = len == 0 ? NULL : memchr(fake.in.p, MARK[0], len);
+	if (fake.mode == BY_MARK && mark != NULL) {
+		len = (size_t)(mark - fake.in.p);
+		memcpy(p, fake.in.p, len);
+		fake.in = (struct view){ mark + 1, fake.in.n - len - 1 };
+		return (ssize_t)len;
+	}
 	if (fake.mode == BY_LINE && lf != NULL)
 		len = (size_t)(lf - fake.in.p) + 1;
 	if (len > 0)
@@ -232,7 +242,7 @@ ask_deliver(int sock, struct delivery *d)
 int
 ask_queue_spool(int sock, enum status *st)
 {
-	(void)sock;
+	fake.spool_sock = sock;
 	*st = fake.spool_status;
 	if (*st != OK)
 		return -1;
@@ -245,7 +255,7 @@ ask_queue_spool(int sock, enum status *st)
 enum status
 ask_queue_deposit(int sock, struct deposit *d)
 {
-	(void)sock;
+	fake.queue_sock = sock;
 	if (fake.queue_status != OK)
 		return fake.queue_status;
 	fake.queued++;
