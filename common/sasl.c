@@ -24,7 +24,9 @@ challenge_set(struct buf *challenge, const char *text)
 	return buf_adds(challenge, b64) ? SASL_CONTINUE : SASL_BAD;
 }
 
-/* RFC 4616 2: [authzid] NUL authcid NUL passwd; the latter two not empty. */
+/* RFC 4616 2: [authzid] NUL authcid NUL passwd.  Nobody here may act for
+ * somebody else: then there is no password that would do, and the refusal is
+ * that of a wrong one. */
 static enum sasl_result
 plain_step(struct sasl *s, struct view in, struct buf *challenge)
 {
@@ -34,15 +36,14 @@ plain_step(struct sasl *s, struct view in, struct buf *challenge)
 	struct view authcid = view_split(&pass, '\0', &nul2);
 
 	(void)challenge;
-	if (!nul1 || !nul2 || authcid.n == 0 || pass.n == 0)
-		return SASL_BAD;
-	/* Nobody here may act for somebody else. */
-	if (authzid.n > 0 && !view_eq(authzid, authcid))
+	if (!nul1 || !nul2 || authcid.n == 0)
 		return SASL_BAD;
 	/* view_copy refuses a third NUL, and what is too long. */
 	if (!view_copy(authcid, s->user, sizeof(s->user)) ||
 	    !view_copy(pass, s->pass, sizeof(s->pass)))
 		return SASL_BAD;
+	if (authzid.n > 0 && !view_eq(authzid, authcid))
+		explicit_bzero(s->pass, sizeof(s->pass));
 	return SASL_CHECK;
 }
 
@@ -55,7 +56,7 @@ login_step(struct sasl *s, struct view in, struct buf *challenge)
 	bool fits = first ? view_copy(in, s->user, sizeof(s->user))
 			  : view_copy(in, s->pass, sizeof(s->pass));
 
-	if (in.n == 0 || !fits)
+	if (!fits || (first && in.n == 0))
 		return SASL_BAD;
 	return first ? challenge_set(challenge, "Password:") : SASL_CHECK;
 }

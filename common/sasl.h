@@ -28,9 +28,10 @@ enum { SASL_LINE_MAX = 12288 }; /* octets, CRLF included (RFC 4954 4) */
 
 enum sasl_result {
 	SASL_CONTINUE, /* challenge is to be sent; it may be empty */
-	SASL_CHECK,    /* user and pass are there, neither is empty */
-	SASL_BAD,      /* not base64, or not what the mechanism says; too
-			* long; an authorization identity of somebody else */
+	SASL_CHECK,    /* ask auth about user, which is not empty, and pass,
+			* which may be: then the answer is no, after the
+			* usual delay */
+	SASL_BAD,      /* not base64, not what the mechanism says, too long */
 	SASL_CANCEL    /* the client sent "*" */
 };
 
