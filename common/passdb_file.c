@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "common/passdb.h"
 
 struct entry {
@@ -29,6 +30,7 @@ struct entry {
 
 struct passdb_file {
 	const char *path; /* borrowed while reading */
+	bool hashes;	  /* are kept */
 	char *text;	  /* size octets and a NUL */
 	size_t size;
 	struct entry *entries;
@@ -99,47 +101,66 @@ entry_find(const struct passdb_file *f, struct view name)
 	return i == 0 ? NULL : &f->entries[i - 1];
 }
 
-/* Checks the second field and takes a scheme off it.  A hash that crypt(3)
- * does not know must not look like a wrong password for ever. */
+/* Takes a scheme off the second field.  *prefix is how a hash of it begins. */
+static bool
+scheme_take(const struct passdb_file *f, unsigned line, struct view *v,
+    const char **prefix, char **err)
+{
+	bool closed;
+	size_t i = 0;
+
+	*prefix = "";
+	if (v->n == 0 || v->p[0] != '{')
+		return true;
+	struct view rest = { v->p + 1, v->n - 1 };
+	struct view name = view_split(&rest, '}', &closed);
+	if (!closed || name.n > 32)
+		name.n = 0;
+	while (i < NELEM(schemes) && !view_caseeqs(name, schemes[i].name))
+		i++;
+	if (i == NELEM(schemes))
+		return bad(f, err,
+		    ":%u: password scheme {%.*s} is not supported: put a "
+		    "crypt(3) hash there, as made by 'openssl passwd -6'",
+		    line, (int)name.n, name.p);
+	*prefix = schemes[i].prefix;
+	*v = rest;
+	return true;
+}
+
+/* The second field.  What is no hash at all must not look like a wrong password
+ * for ever.  A hash that libcrypt does not know is perhaps of a newer one, or
+ * of one that still had the method: that is this user's loss only. */
 static bool
 hash_check(
     const struct passdb_file *f, unsigned line, struct view *v, char **err)
 {
-	const char *prefix = "";
+	char hash[USER_HASH_MAX];
+	const char *prefix;
 
-	if (v->n > 0 && v->p[0] == '{') {
-		struct view name = { v->p + 1, v->n - 1 };
-		bool closed;
-		size_t i = 0;
-		name = view_split(&name, '}', &closed);
-		while (
-		    i < NELEM(schemes) && !view_caseeqs(name, schemes[i].name))
-			i++;
-		if (!closed || i == NELEM(schemes))
-			return bad(f, err,
-			    ":%u: password scheme {%.*s} is not supported: "
-			    "put a crypt(3) hash there, as made by "
-			    "'openssl passwd -6'",
-			    line, closed ? (int)(name.n > 32 ? 32 : name.n) : 0,
-			    name.p);
-		*v = (struct view){ name.p + name.n + 1, v->n - name.n - 2 };
-		prefix = schemes[i].prefix;
-	}
-	if (v->n >= USER_HASH_MAX)
+	if (!scheme_take(f, line, v, &prefix, err))
+		return false;
+	if (v->n >= sizeof(hash))
 		return bad(f, err, ":%u: hash longer than %d octets", line,
 		    USER_HASH_MAX - 1);
-	char hash[USER_HASH_MAX];
-	bool good =
-	    view_copy(*v, hash, sizeof(hash)) &&
-	    (v->n == 0 || strchr("!*", hash[0]) != NULL ||
-		(view_casestarts(*v, prefix) && passdb_hash_usable(hash)));
+	bool text = view_copy(*v, hash, sizeof(hash));
+	bool locked = v->n == 0 || v->p[0] == '!' || v->p[0] == '*';
+	bool known = text && passdb_hash_usable(hash);
+	bool method = v->n > 1 && v->p[0] == '$';
 	explicit_bzero(hash, sizeof(hash));
-	return good ||
-	       bad(f, err,
-		   ":%u: the second field is no crypt(3) hash%s%s: make one "
-		   "with "
-		   "'openssl passwd -6', or put '!' there to lock the user out",
-		   line, prefix[0] == '\0' ? "" : " that begins with ", prefix);
+	if (!text || !(locked || known || method) ||
+	    !(locked || view_casestarts(*v, prefix)))
+		return bad(f, err,
+		    ":%u: the second field is no crypt(3) hash%s%s: make one "
+		    "with 'openssl passwd -6', or put '!' there to lock the "
+		    "user out",
+		    line, prefix[0] == '\0' ? "" : " that begins with ",
+		    prefix);
+	if (f->hashes && !locked && !known)
+		log_warn("warning: %s:%u: libcrypt does not know how this hash "
+			 "was made; the user cannot log in",
+		    f->path, line);
+	return true;
 }
 
 /* Empty is allowed for whoever cannot act as somebody else anyway. */
@@ -217,8 +238,7 @@ fields_check(const struct passdb_file *f, unsigned line, const struct view *v,
 
 /* One line that is neither blank nor a comment. */
 static bool
-line_add(struct passdb_file *f, unsigned line, struct view rest, bool hashes,
-    char **err)
+line_add(struct passdb_file *f, unsigned line, struct view rest, char **err)
 {
 	struct view v[FIELDS];
 	struct entry e = { .line = line };
@@ -235,7 +255,7 @@ line_add(struct passdb_file *f, unsigned line, struct view rest, bool hashes,
 	    !id_check(f, line, v[UID], "uid", geteuid(), &e.uid, err) ||
 	    !id_check(f, line, v[GID], "gid", getegid(), &e.gid, err))
 		return false;
-	if (!hashes) {
+	if (!f->hashes) {
 		wipe(f, v[HASH]);
 		wipe(f, rest); /* extra may hold a second secret */
 		v[HASH].n = 0;
@@ -272,7 +292,7 @@ index_alloc(struct passdb_file *f)
 }
 
 static bool
-parse(struct passdb_file *f, bool hashes, char **err)
+parse(struct passdb_file *f, char **err)
 {
 	struct view rest = { f->text, f->size };
 
@@ -285,7 +305,7 @@ parse(struct passdb_file *f, bool hashes, char **err)
 		struct view text = view_trim(v);
 		if (text.n == 0 || text.p[0] == '#')
 			continue;
-		if (!line_add(f, line, text, hashes, err))
+		if (!line_add(f, line, text, err))
 			return false;
 	}
 	return true;
@@ -360,6 +380,7 @@ passdb_file_read(const char *path, bool hashes, struct stat *st, char **err)
 	if (f == NULL)
 		return NULL;
 	f->path = path;
+	f->hashes = hashes;
 	/* O_NONBLOCK: a FIFO must not stop us; owner_check refuses it. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd == -1 || fstat(fd, st) == -1) {
@@ -369,8 +390,8 @@ passdb_file_read(const char *path, bool hashes, struct stat *st, char **err)
 				    : "");
 		goto out;
 	}
-	good = owner_check(f, st, err) && slurp(f, fd, st, err) &&
-	       parse(f, hashes, err);
+	good =
+	    owner_check(f, st, err) && slurp(f, fd, st, err) && parse(f, err);
 out:
 	if (fd != -1)
 		close(fd);

@@ -49,7 +49,7 @@ check(const struct passdb_line *l)
 	must(strlen(l->home) < USER_HOME_MAX);
 	must(l->home[0] == '\0' || l->home[0] == '/');
 	must(l->uid != (uid_t)-1 && l->gid != (gid_t)-1);
-	must(l->hash[0] == '\0' || strchr("!*", l->hash[0]) != NULL ||
+	must(l->hash[0] == '\0' || strchr("!*$", l->hash[0]) != NULL ||
 	     passdb_hash_usable(l->hash));
 	if (crypt_setting(l->hash, setting))
 		must(strlen(setting) < strlen(l->hash) &&

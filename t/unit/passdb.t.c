@@ -107,6 +107,23 @@ test_good(void)
 	passdb_free(db);
 }
 
+/* One user's hash must not keep the others out. */
+static void
+test_unknown_method(void)
+{
+	static const char text[] = "bob:$9$what$ever:1:1::\nalice:!:1:1\n";
+	char *err;
+	struct user u;
+
+	put_file(text, sizeof(text) - 1, 0600);
+	struct passdb *db = open_db(false, true, &err);
+	ok(db != NULL && passdb_find(db, view_of("bob"), true, &u) == 1 &&
+		!passdb_hash_usable(u.hash) &&
+		passdb_find(db, view_of("alice"), true, &u) == 1,
+	    "a hash of an unknown method locks out its user only");
+	passdb_free(db);
+}
+
 static void
 test_names(void)
 {
@@ -157,8 +174,6 @@ test_bad_lines(void)
 		{ "bob:{}" H6 ":1:1::", ":2: password scheme {}" },
 		{ "bob:{SHA512-CRYPT}" H5 ":1:1::", "that begins with $6$" },
 		{ "bob:secret:1:1::", ":2: the second field is no crypt" },
-		{ "bob:$9$what$ever:1:1::",
-		    ":2: the second field is no crypt" },
 		{ "bob:x:1:1::", ":2: the second field is no crypt" },
 		{ "bob:" H6 ":-1:1::", ":2: uid must be a number" },
 		{ "bob:" H6 ":bob:1::", ":2: uid must be a number" },
@@ -190,6 +205,12 @@ test_bad_lines(void)
 		passdb_free(db);
 	}
 	char *err;
+	put_file("b:$6$a\0b$"
+		 "c:1:1\n",
+	    15, 0640);
+	ok(open_db(false, true, &err) == NULL && strstr(err, ":1: the second"),
+	    "a NUL in a hash");
+	free(err);
 	put_file("alice:!:1:1\nb\0b:!:1:1\n", 23, 0640);
 	ok(open_db(false, true, &err) == NULL && strstr(err, ":2: no name"),
 	    "a NUL in a name");
@@ -423,6 +444,7 @@ main(void)
 		return 1;
 	snprintf(path, sizeof(path), "%s/users", dir);
 	test_good();
+	test_unknown_method();
 	test_names();
 	test_bad_lines();
 	test_modes();
