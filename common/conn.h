@@ -2,9 +2,9 @@
 #define COMMON_CONN_H
 /*
  * The connection to one client, plain or TLS behind one ops table, with
- * bounded buffers.  Reading waits at most the set timeout; before it waits, what
- * was written goes out, so that the replies to a group of pipelined commands
- * leave in one write.
+ * bounded buffers.  Reading waits at most the set timeout; before it waits,
+ * what was written goes out, so that the replies to a group of pipelined
+ * commands leave in one write.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,7 +28,8 @@ struct conn_ops {
 	ssize_t (*write)(struct conn *, const void *p, size_t n, short *events);
 	/* Octets that read would give without waiting are held inside (TLS). */
 	bool (*pending)(struct conn *);
-	void (*close)(struct conn *); /* orderly end (TLS close_notify), frees io */
+	/* Orderly end (TLS close_notify); frees io. */
+	void (*close)(struct conn *);
 };
 
 enum line_status {
@@ -49,7 +50,7 @@ struct conn {
 	void *io;          /* the ops' own: SSL * */
 	int fd;            /* owned; -1 in tests */
 	int timeout_ms;    /* of one wait for input */
-	int64_t deadline;  /* now_ms() by which everything must be over; 0: none */
+	int64_t deadline;  /* now_ms() by which all must be over; 0: none */
 	int stop_fd;       /* borrowed; readable: look at stop(); -1: none */
 	bool (*stop)(void *arg); /* takes all there is to read from stop_fd;
 				  * true: conn_line gives LINE_STOP */
@@ -60,7 +61,7 @@ struct conn {
 	enum line_status ended; /* LINE_EOF or LINE_ERROR: no input any more */
 	int fd_flags;      /* of fd before conn_open */
 	size_t out_n;      /* unsent output */
-	bool failed;       /* a write failed or timed out: all writes are void */
+	bool failed;       /* a write failed or timed out: all are void */
 	uint64_t octets_in, octets_out;
 	char in[CONN_IN];
 	char out[CONN_OUT];

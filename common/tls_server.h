@@ -17,6 +17,8 @@ struct tls_server {
  * call; NULL: no memory. */
 BIO_METHOD *tls_bio_method(void);
 
+/* Sets these lists. */
+bool tls_set_lists(SSL_CTX *, const char *groups, const char *sigalgs);
 /* Handshakes of a server context against itself through memory: each version
  * with each kind of key.  Proves that certificates, channel and key role work
  * together, and loads all that OpenSSL loads when first used, so that nothing

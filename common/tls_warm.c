@@ -46,8 +46,7 @@ client_ctx(const struct warm *w)
 	    SSL_CTX_set_max_proto_version(ctx, w->version) == 1 &&
 	    SSL_CTX_set_cipher_list(ctx, w->ciphers) == 1 &&
 	    SSL_CTX_set_ciphersuites(ctx, w->suites) == 1 &&
-	    SSL_CTX_set1_groups_list(ctx, w->groups) == 1 &&
-	    SSL_CTX_set1_sigalgs_list(ctx, w->sigalgs) == 1)
+	    tls_set_lists(ctx, w->groups, w->sigalgs))
 		return ctx;
 	SSL_CTX_free(ctx);
 	return NULL;
