@@ -83,11 +83,13 @@ not_removed(struct session *s, enum status st)
 		return reply_err(s, "SYS/TEMP",
 		    "Another program holds the "
 		    "mailbox; nothing was deleted.");
+	case ERR_IO:
 	case ERR_DOWN:
-		/* The answer may be lost with who should have given it. */
+		/* Who made the update died, or could not finish or undo it
+		 * now: it may be complete, and will be, or as if never begun.
+		 */
 		return reply_err(s, "SYS/TEMP",
-		    "Some deleted messages may not "
-		    "be removed.");
+		    "It is not certain that the messages were deleted.");
 	default:
 		return reply_err(s, "SYS/TEMP",
 		    "Deleted messages were not "

@@ -128,9 +128,11 @@ poplog_logout(
 	tag(s, &t);
 	if (st != OK) {
 		log_clean(view_of(text), why, sizeof(why));
-		log_write(LOG_LVL_ERROR, t.text,
-		    "Error: deleted messages not removed: %s (%s)",
-		    status_text(st), why);
+		log_write(LOG_LVL_ERROR, t.text, "Error: %s: %s",
+		    st == ERR_IO || st == ERR_DOWN
+			? "not certain that messages were deleted"
+			: "deleted messages not removed",
+		    why[0] == '\0' ? status_text(st) : why);
 	}
 	log_write(LOG_LVL_INFO, t.text,
 	    "Disconnected: %s top=%" PRIu64 "/%" PRIu64 ", retr=%" PRIu64

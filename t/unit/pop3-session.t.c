@@ -39,6 +39,15 @@ test_quit(void)
 	ok(strstr(log, "del=0/2") != NULL,
 	    "and the log does not say otherwise");
 	free(got);
+
+	commit_status = ERR_IO;
+	client_start(&c);
+	say(&c, "USER alice\r\nPASS alice-pass\r\nDELE 1\r\nQUIT\r\n");
+	got = hear(&c, NULL, NULL);
+	client_end(&c, log, sizeof(log));
+	ok(strstr(got, "-ERR [SYS/TEMP] It is not certain") != NULL,
+	    "nothing is claimed when the update died");
+	free(got);
 	commit_status = OK;
 }
 
