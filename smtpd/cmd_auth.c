@@ -27,7 +27,6 @@ no(struct session *s, const struct sasl *sasl)
 	log_warn("warning: %s: SASL %s authentication failed: authentication "
 		 "failure, sasl_username=%s",
 	    s->client, sasl->mech->name, user);
-	s->misbehaved = true;
 	if (++s->auth_failures >= (uint64_t)s->set->auth_failures_max) {
 		log_info("too many errors after AUTH from %s", s->client);
 		return reply(s, 421, "4.7.0", "Too many failed attempts");
@@ -48,7 +47,6 @@ check(struct session *s, const struct sasl *sasl)
 		return no(s, sasl);
 	default:
 		s->user[0] = '\0';
-		s->misbehaved = true; /* perhaps the role has gone */
 		return reply(
 		    s, 454, "4.7.0", "Temporary authentication failure");
 	}
@@ -63,6 +61,7 @@ exchange(struct session *s, struct sasl *sasl, struct view initial)
 	enum line_status st = LINE_OK;
 	enum sasl_result r;
 
+	s->spent = true; /* passwords lie in the input buffer */
 	buf_init(&challenge, SASL_LINE_MAX);
 	r = sasl_initial(sasl, initial, &challenge);
 	while (r == SASL_CONTINUE) {

@@ -69,7 +69,7 @@ cmd_rcpt(struct session *s, struct view arg)
 		return reply(s, 452, "4.5.3",
 		    "Too many recipients: send this message, then the others");
 	if (!ask_lookup_rcpt(s->w->chan[ROLE_LOOKUP], rcpt.text, &found)) {
-		s->misbehaved = true; /* the channel is of no use any more */
+		s->spent = true; /* the channel is of no use any more */
 		return refuse(s, &rcpt, RCPT_LATER);
 	}
 	if (found.kind != RCPT_LOCAL)

@@ -171,7 +171,7 @@ unknown(struct session *s, struct view verb, struct view line)
 	const struct command *near = command_near(verb);
 	char clean[100];
 
-	s->misbehaved = true;
+	s->spent = true;
 	if (is_http(verb, line)) {
 		log_info("warning: non-SMTP command from %s: %s %s", s->client,
 		    log_clean(verb, clean, sizeof(clean) / 4),
@@ -204,7 +204,7 @@ command_bad(struct session *s, const char *why)
 {
 	s->verb = "UNKNOWN";
 	s->count[NELEM(commands)].all++;
-	s->misbehaved = true;
+	s->spent = true;
 	if (s->data_refused)
 		return content_came(s);
 	return reply(s, 500, "5.5.2", "%s", why);
@@ -218,7 +218,7 @@ improper_pipelining(struct session *s)
 	char text[64];
 	struct view rest = { s->c->in + s->c->head, s->c->tail - s->c->head };
 
-	s->misbehaved = true;
+	s->spent = true;
 	log_info("improper command pipelining after %s from %s: %s", s->verb,
 	    s->client, log_clean(rest, text, sizeof(text)));
 	/* Closing is what keeps content from becoming commands, and what came

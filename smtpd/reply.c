@@ -37,7 +37,7 @@ finish(struct session *s, int code, const char *enhanced, const char *text)
 	if (code >= 500 && ++s->errors >= (uint64_t)s->set->errors_max) {
 		log_info(
 		    "too many errors after %s from %s", s->verb, s->client);
-		s->misbehaved = true;
+		s->spent = true;
 		code = 421;
 		enhanced = "4.7.0";
 		text = "Too many errors";

@@ -41,20 +41,29 @@ session_buffered(const struct session *s)
 	return s->c->head < s->c->tail;
 }
 
+/* The pool counts; that there is one too many is all that is known here. */
+static enum next
+over_limit(struct session *s)
+{
+	log_warn("warning: Connection concurrency limit exceeded: %lld from %s "
+		 "for service smtpd",
+	    (long long)s->set->workers_per_client + 1, s->client);
+	return reply(s, 421, "4.7.0",
+	    "%s Too many connections from your address", s->set->hostname);
+}
+
 enum next
 session_broken(struct session *s, enum line_status st)
 {
 	switch (st) {
 	case LINE_TIMEOUT:
-		s->misbehaved = true;
+		s->spent = true;
 		log_info("timeout after %s from %s", s->verb, s->client);
 		return reply(
 		    s, 421, "4.4.2", "%s Timeout exceeded", s->set->hostname);
 	case LINE_STOP:
 		if (s->w->over_limit)
-			return reply(s, 421, "4.7.0",
-			    "%s Too many connections from your address",
-			    s->set->hostname);
+			return over_limit(s);
 		return reply(s, 421, "4.3.2", "%s Service shutting down",
 		    s->set->hostname);
 	default:
@@ -95,7 +104,7 @@ session_start_tls(struct session *s)
 	const char *why = "";
 	enum line_status st = conn_starttls(s->c, s->w->tls, &why);
 
-	s->misbehaved = true; /* this process has seen a session's keys */
+	s->spent = true; /* this process has seen a session's keys */
 	if (st != LINE_OK) {
 		log_info("SSL_accept error from %s: %s", s->client, why);
 		log_info("lost connection after STARTTLS from %s", s->client);
@@ -142,7 +151,7 @@ first_octet(struct session *s)
 	if (st != LINE_OK)
 		return session_broken(s, st);
 	if (v.p[0] == 0x16) { /* RFC 8446 5.1: handshake record */
-		s->misbehaved = true;
+		s->spent = true;
 		log_info("warning: TLS handshake on a plain connection from %s",
 		    s->client);
 		return reply(s, 421, "4.7.0",
@@ -159,14 +168,10 @@ session_open(struct session *s)
 	struct worker *w = s->w;
 
 	if (w->over_limit)
-		log_warn("warning: Connection concurrency limit exceeded: "
-			 "%lld from %s for service smtpd",
-		    (long long)s->set->workers_per_client + 1, s->client);
+		return over_limit(s);
 	if (w->listener->type == LISTEN_SMTPS &&
-	    (w->over_limit || session_start_tls(s) != NEXT_COMMAND))
+	    session_start_tls(s) != NEXT_COMMAND)
 		return NEXT_LOST;
-	if (w->over_limit)
-		return session_broken(s, LINE_STOP);
 	reply(s, 220, NULL, "%s ESMTP pennypost", s->set->hostname);
 	return first_octet(s);
 }
@@ -219,5 +224,5 @@ smtp_session_serve(struct worker *w)
 	cmd_data_free();
 	close_fd(&s->right);
 	command_log_counts(s);
-	return !s->misbehaved && s->user[0] == '\0';
+	return !s->spent && s->user[0] == '\0';
 }

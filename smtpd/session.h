@@ -43,7 +43,8 @@ struct session {
 	bool tls;
 	bool bare_lf;	   /* the command at hand ended in LF alone */
 	bool pipelined;	   /* commands have come in groups */
-	bool misbehaved;   /* this process shall serve nobody else */
+	bool spent;	   /* this process shall serve nobody else: it has
+			    * seen secrets or nonsense */
 	bool data_refused; /* what comes now may be content */
 	const char *verb;  /* of the last command, for the log */
 	int code;	   /* of the last reply */

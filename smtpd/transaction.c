@@ -127,7 +127,7 @@ static enum next
 refuse_by_status(struct session *s, enum status st)
 {
 	if (st == ERR_DOWN)
-		s->misbehaved = true; /* its channel is of no use any more */
+		s->spent = true; /* its channel is of no use any more */
 	if (st == ERR_NOSPACE || st == ERR_QUOTA)
 		return reject(s, transaction_only_rcpt(s), 452, "4.3.1",
 		    "Insufficient system storage");
@@ -153,6 +153,7 @@ to_queue(struct session *s, const struct content *content)
 	for (unsigned i = 0; i < s->t.rcpt_n; i++)
 		list[i] =
 		    (struct deposit_rcpt){ rcpts[i].address, rcpts[i].address };
+	log_flush(); /* our lines stand before the queue's */
 	enum status st = ask_queue_deposit(queue_channel(s), &d);
 	return st == OK ? accepted(s) : refuse_by_status(s, st);
 }
@@ -197,7 +198,7 @@ to_mailbox(struct session *s, const struct content *content)
 		return mailbox_refused(s, &d);
 	case ERR_DOWN:
 		/* It may have been delivered: better twice than never. */
-		s->misbehaved = true;
+		s->spent = true;
 		return to_queue(s, content);
 	default: /* busy or full, or there is trouble that may pass */
 		return to_queue(s, content);

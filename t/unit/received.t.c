@@ -330,6 +330,8 @@ after_it(void)
 	with(LISTEN_MX, true, true);
 	ok(!fake_session(view_of("EHLO c\r\n" BOB "QUIT\r\n")),
 	    "not after AUTH");
+	ok(!fake_session(view_of("EHLO c\r\nAUTH PLAIN\r\n*\r\nQUIT\r\n")),
+	    "nor after half of it");
 	ok(!fake_session(view_of("EHLO c\r\nSTARTTLS\r\nQUIT\r\n")),
 	    "not after TLS");
 	with(LISTEN_MX, false, false);
