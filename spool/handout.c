@@ -10,6 +10,7 @@
 #include "common/msg.h"
 #include "common/service.h"
 #include "spool/handout_log.h"
+#include "spool/publish.h"
 #include "spool/slot.h"
 #include "spool/turns.h"
 
@@ -100,14 +101,8 @@ letter_settle(struct letter *l)
 		sched_defer(sched, msg, soon, now_ms());
 		return;
 	}
-	enum status st = queue_remove(queue, msg->id);
-	if (st == OK || st == ERR_GONE)
-		log_info("%s: removed", msg->id);
-	else
-		log_error("queue: %s: all recipients are done, but the record "
-			  "cannot be removed (%s); it would be delivered "
-			  "again after a restart",
-		    msg->id, status_text(st));
+	publish_remove(msg->id);
+	log_info("%s: removed", msg->id);
 	sched_drop(sched, msg);
 }
 

@@ -78,6 +78,38 @@ publisher(struct queue *q, int sock)
 	_exit(0);
 }
 
+/* ---- in the remover ---- */
+
+static void
+remove_record(struct queue *q)
+{
+	char id[ENVELOPE_ID_MAX + 1];
+
+	msg_get_str(&m, id, sizeof(id));
+	enum status st = queue_remove(q, id);
+	if (st != OK && st != ERR_GONE)
+		log_error("queue: %s: all recipients are done, but the record "
+			  "cannot be removed (%s)",
+		    id, status_text(st));
+}
+
+static noreturn void
+remover(struct queue *q, int sock)
+{
+	int rc = 1;
+
+	while (rc == 1) {
+		rc = msg_recv(sock, &m);
+		if (rc == 1 && m.type == REMOVE)
+			remove_record(q);
+		else if (rc == 1) /* SYNC: all before it is done */
+			rc = msg_send(sock, &m) == 0 ? 1 : -1;
+		else if (rc == -1 && errno == EAGAIN && wait_for(sock, POLLIN))
+			rc = 1;
+	}
+	_exit(0);
+}
+
 /* ---- in the queue ---- */
 
 struct jobs {
@@ -91,6 +123,8 @@ static struct publisher {
 	struct watch *watch;
 } publishers[PUBLISHERS_MAX];
 static unsigned publishers_n;
+static int remover_sock = -1;
+static struct queue *queue;
 static struct jobs backlog;
 static struct timer *again;
 static uint64_t last_ticket;
@@ -115,31 +149,45 @@ jobs_take(struct jobs *q)
 	return j;
 }
 
-bool
-publishers_fork(struct queue *q, unsigned n, void (*enter)(void *), void *arg)
+/* A process of its own that serves on the other end of *sock. */
+static bool
+fork_one(void (*serve)(struct queue *, int), void (*enter)(void *), void *arg,
+    int *sock)
 {
 	int end[2];
 
-	for (publishers_n = 0; publishers_n < n; publishers_n++) {
-		if (channel_pair(end) == -1)
-			return false;
-		log_flush();
-		pid_t pid = fork();
-		if (pid == 0) {
-			close(end[0]);
-			for (unsigned i = 0; i < publishers_n; i++)
-				close(publishers[i].sock);
-			enter(arg);
-			publisher(q, end[1]);
-		}
-		close(end[1]);
-		publishers[publishers_n] = (struct publisher){ .sock = end[0] };
-		if (pid == -1) {
-			close(end[0]);
-			return false;
-		}
+	if (channel_pair(end) == -1)
+		return false;
+	log_flush();
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(end[0]);
+		for (unsigned i = 0; i < publishers_n; i++)
+			close(publishers[i].sock);
+		enter(arg);
+		serve(queue, end[1]);
+		_exit(0);
 	}
-	return true;
+	close(end[1]);
+	*sock = end[0];
+	if (pid == -1)
+		close_fd(sock);
+	return pid != -1;
+}
+
+bool
+publishers_fork(struct queue *q, unsigned n, void (*enter)(void *), void *arg)
+{
+	bool good = true;
+
+	queue = q;
+	for (publishers_n = 0; good && publishers_n < n;) {
+		struct publisher *p = &publishers[publishers_n];
+		*p = (struct publisher){ .sock = -1 };
+		good = fork_one(publisher, enter, arg, &p->sock);
+		publishers_n += good;
+	}
+	return good && fork_one(remover, enter, arg, &remover_sock);
 }
 
 static void drain(void *arg);
@@ -242,7 +290,16 @@ publishers_watch(void)
 }
 
 void
-publishers_end(void)
+publish_remove(const char *id)
+{
+	msg_start(&m, REMOVE);
+	msg_put_str(&m, id);
+	if (msg_send(remover_sock, &m) == -1) /* it has a lot to do: help */
+		remove_record(queue);
+}
+
+void
+publishers_end(int ms)
 {
 	for (unsigned i = 0; i < publishers_n; i++) {
 		watch_del(publishers[i].watch);
@@ -251,4 +308,9 @@ publishers_end(void)
 	timer_del(again);
 	again = NULL;
 	publishers_n = 0;
+	msg_start(&m, SYNC);
+	if (!msg_call(remover_sock, &m, ms))
+		log_warn("warning: queue: done records were not removed in "
+			 "time; the next start does it");
+	close_fd(&remover_sock);
 }

@@ -7,10 +7,14 @@
  *
  * PUBLISH: u64 ticket, str id, u64 length; an fd with the content to append
  * first, or none.  Answer: u64 ticket, u32 enum status; in order.
+ *
+ * One more process removes records that are done: on some disks that takes as
+ * long as a flush.  REMOVE: str id; no answer.  SYNC: no fields; the answer
+ * comes when everything asked before is done.
  */
 #include "spool/queue.h"
 
-enum { PUBLISH = 1 };
+enum { PUBLISH = 1, REMOVE = 2, SYNC = 3 };
 enum { PUBLISHERS_MAX = 8 };
 
 struct publish_job {
@@ -28,6 +32,8 @@ bool publishers_fork(
 void publishers_watch(void);
 /* Has a record published.  job is the caller's again when done is called. */
 void publish_submit(struct publish_job *);
-/* Ends the publishers, in order: for tests. */
-void publishers_end(void);
+/* Has a published record removed, some time soon. */
+void publish_remove(const char *id);
+/* An orderly end: waits at most ms for removals under way. */
+void publishers_end(int ms);
 #endif

@@ -23,8 +23,8 @@
 #include "spool/slot.h"
 
 enum {
-	PUBLISHERS = 2,
-	TICK = 2000,	 /* ms */
+	PUBLISHERS = 4, /* more gain nothing, fewer wait behind large content */
+	TICK = 2000,	/* ms */
 	END_WAIT = 20000 /* ms for deliveries under way at an orderly end */
 };
 
@@ -176,6 +176,7 @@ svc_queue_main(struct role *r)
 	tick(NULL);
 	service_run();
 	handout_end(END_WAIT);
+	publishers_end(END_WAIT);
 	log_flush();
 	exit(0);
 }
