@@ -20,6 +20,7 @@ static struct shared {
 	_Atomic unsigned flushes;
 	_Atomic unsigned flush_us;  /* a flush takes this much longer */
 	_Atomic int write_errno;    /* pwrite fails; 0: it works */
+	_Atomic int clock_s;       /* the clock is that much ahead */
 	_Atomic unsigned write_max; /* octets that still fit; 0: no matter */
 } * shared;
 
@@ -41,6 +42,16 @@ pwrite(int fd, const void *p, size_t n, off_t at)
 		return -1;
 	}
 	return syscall(SYS_pwrite64, fd, p, n, at);
+}
+
+int
+clock_gettime(clockid_t id, struct timespec *t)
+{
+	int rc = (int)syscall(SYS_clock_gettime, id, t);
+
+	if (id == CLOCK_MONOTONIC)
+		t->tv_sec += shared->clock_s;
+	return rc;
 }
 
 static struct chain chain;

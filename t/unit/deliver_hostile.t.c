@@ -254,6 +254,24 @@ test_hoard(void)
 		(b = deliver_got_open(&m, &d)) != -1,
 	    "but when one was used");
 	close(b);
+	/* Two that are never used, and time. */
+	close(asker);
+	p.fd = asker = chain_asker(&chain, false);
+	a = open_channel(asker, "alice");
+	b = open_channel(asker, "bob");
+	deliver_put_open(&m, &d);
+	msg_send(asker, &m);
+	shared->clock_s += 25;
+	alive("25 seconds");
+	ok(a != -1 && b != -1 && poll(&p, 1, 200) == 0,
+	    "an unused channel has its time");
+	shared->clock_s += 10;
+	alive("35 seconds");
+	ok(poll(&p, 1, 3000) == 1 && msg_recv(asker, &m) == 1 &&
+		deliver_got_open(&m, &d) != -1 && dropped(a) && dropped(b),
+	    "and is closed after it");
+	close(a);
+	close(b);
 	/* Gone while it waits. */
 	deliver_put_open(&m, &d);
 	msg_send(asker, &m);
@@ -274,7 +292,7 @@ int
 main(void)
 {
 	chain_shared();
-	chain_start(&chain, 3, "append_processes 2\nmailbox_lock_wait 600ms\n");
+	chain_start(&chain, 3, "append_processes 1\nmailbox_lock_wait 600ms\n");
 	test_bad_open();
 	test_bad_append();
 	test_bad_files();
