@@ -28,6 +28,7 @@ enum {
 };
 
 static unsigned channels;
+static bool leaving; /* no more channels will come */
 
 /* ---- one channel ---- */
 
@@ -156,6 +157,8 @@ channel_gone(struct peer *p)
 	free(j);
 	p->state = NULL;
 	channels--;
+	if (leaving && channels == 0)
+		service_stop();
 }
 
 static const struct service channel = {
@@ -230,6 +233,9 @@ adopt_ready(void *arg, uint32_t events)
 			m.fd = -1;
 		} else if (rc == 0) {
 			watch_del(adopt_watch);
+			leaving = true;
+			if (channels == 0)
+				service_stop();
 			return;
 		} else if (rc == -1 && errno != EBADMSG) {
 			return;
@@ -254,6 +260,7 @@ void
 append_start(int adopt, int ctl)
 {
 	channels = 0;
+	leaving = false;
 	adopt_sock = adopt;
 	ctl_sock = ctl;
 	service_init();

@@ -5,8 +5,9 @@
  */
 #include <stdnoreturn.h>
 
-/* adopt: where the channels of deliveries come from; ctl: for dotlocks; its end
- * ends the process once no answer is owed.  Takes both. */
+/* adopt: where the channels of deliveries come from; after its end the process
+ * finishes those it has, and ends.  ctl: for dotlocks; its end ends the process
+ * once no answer is owed.  Takes both. */
 noreturn void append_process(int adopt, int ctl);
 /* Its parts: everything up to service_run(), and taking one channel. */
 void append_start(int adopt, int ctl);

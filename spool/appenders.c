@@ -2,8 +2,10 @@
  * The opener's append processes.
  *
  *   DOWN --start--> UP --its control channel ends--> DYING --reaped--> DOWN
- *    ^                                                                  |
- *    +------------------------ back-off <-------------------------------+
+ *    ^              | its adoption channel is closed     ^               |
+ *    |              v                                    |               |
+ *    |           LEAVING --it has finished what it had---+               |
+ *    +---------------------------- back-off <----------------------------+
  *
  * Runs in: deliver (the opener).
  */
@@ -33,7 +35,7 @@ enum {
 			       * flush does not refuse those who come */
 };
 
-enum state { DOWN, UP, DYING };
+enum state { DOWN, UP, LEAVING, DYING };
 
 struct appender {
 	enum state state;
@@ -53,6 +55,7 @@ static struct appender appenders[APPENDERS_MAX];
 static unsigned wanted;
 static const struct role *role;
 static appender_lookup *lookup;
+static void (*all_gone)(void);
 
 static void start(struct appender *a);
 
@@ -155,6 +158,17 @@ start_later(struct appender *a)
 }
 
 static void
+tell_all_gone(void)
+{
+	if (all_gone == NULL)
+		return;
+	for (unsigned i = 0; i < APPENDERS_MAX; i++)
+		if (appenders[i].state != DOWN)
+			return;
+	all_gone();
+}
+
+static void
 reap(void *arg)
 {
 	struct appender *a = arg;
@@ -175,6 +189,7 @@ reap(void *arg)
 	dotlock_drop(a); /* not before: it may still have been writing */
 	a->state = DOWN;
 	start_later(a);
+	tell_all_gone();
 }
 
 /* Its control channel has ended: it died, or broke the protocol and must. */
@@ -184,10 +199,10 @@ gone(struct peer *p)
 	struct appender *a = p->state;
 
 	a->ctl = NULL;
+	if (a->state == UP)
+		kill(a->pid, SIGKILL);
 	close_fd(&a->adopt);
 	a->state = DYING;
-	if (!a->retired)
-		kill(a->pid, SIGKILL);
 	a->timer = timer_add(0, reap, a);
 }
 
@@ -249,19 +264,42 @@ appenders_start(const struct role *r, unsigned n, appender_lookup *find)
 	appenders_resize(n);
 }
 
+/* Asks it to end when it has finished what it has. */
+static void
+retire(struct appender *a)
+{
+	a->retired = true;
+	if (a->state == UP) {
+		close_fd(&a->adopt);
+		a->state = LEAVING;
+	} else if (a->state == DOWN) {
+		timer_del(a->timer);
+		a->timer = NULL;
+	}
+}
+
+void
+appenders_stop(void (*gone_all)(void))
+{
+	all_gone = gone_all;
+	wanted = 0;
+	for (unsigned i = 0; i < APPENDERS_MAX; i++)
+		retire(&appenders[i]);
+	tell_all_gone();
+}
+
 void
 appenders_resize(unsigned n)
 {
+	if (all_gone != NULL) /* it ends */
+		return;
 	wanted = n < 1 ? 1 : n > APPENDERS_MAX ? APPENDERS_MAX : n;
 	for (unsigned i = 0; i < APPENDERS_MAX; i++) {
 		struct appender *a = &appenders[i];
 		bool was_retired = a->retired;
 		a->retired = i >= wanted;
-		if (a->retired && a->state == UP)
-			peer_drop(a->ctl);
-		else if (a->retired && a->state == DOWN) {
-			timer_del(a->timer);
-			a->timer = NULL;
+		if (a->retired) {
+			retire(a);
 		} else if (!a->retired && a->state == DOWN &&
 			   a->timer == NULL) {
 			if (was_retired)

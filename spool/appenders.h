@@ -19,6 +19,8 @@ typedef enum status appender_lookup(
 void appenders_start(const struct role *role, unsigned n, appender_lookup *);
 /* After a reload.  Those that are too many finish what they have. */
 void appenders_resize(unsigned n);
+/* Lets all end when they have finished what they have, then calls gone(). */
+void appenders_stop(void (*gone)(void));
 /* Gives channel (borrowed) to the process of that user.  OK, ERR_DOWN: there
  * is none now; ERR_BUSY: it does not keep up. */
 enum status appenders_hand(const char *user, int channel);

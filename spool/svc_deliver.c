@@ -36,6 +36,7 @@ enum {
 	REFRESH = 1000,	     /* ms between two looks at the users file */
 	HEADER_ROOM = 65536, /* octets of content over message_size_max:
 			      * trace headers */
+	STOP_MAX = 20000,    /* ms for deliveries under way to end */
 	WHY_MAX = 256
 };
 
@@ -415,6 +416,23 @@ new_settings(struct settings *s)
 	appenders_resize((unsigned)s->append_processes);
 }
 
+static void
+stop_late(void *arg)
+{
+	(void)arg;
+	service_stop();
+}
+
+/* The master says so.  What append has begun it finishes: the end of this
+ * process would kill it. */
+static void
+stop(uint32_t grace)
+{
+	(void)grace;
+	timer_add(STOP_MAX, stop_late, NULL);
+	appenders_stop(service_stop);
+}
+
 void
 svc_deliver_main(struct role *r)
 {
@@ -434,6 +452,7 @@ svc_deliver_main(struct role *r)
 	if (r->peer[ROLE_QUEUE] != -1)
 		add_intro(ROLE_QUEUE, r->peer[ROLE_QUEUE]);
 	role_watch_master(r, add_intro, new_settings);
+	role_on_stop(stop);
 	role_ready(r);
 	service_run();
 	log_flush();

@@ -265,13 +265,18 @@ test_hoard(void)
 	alive("25 seconds");
 	ok(a != -1 && b != -1 && poll(&p, 1, 200) == 0,
 	    "an unused channel has its time");
-	shared->clock_s += 10;
-	alive("35 seconds");
-	ok(poll(&p, 1, 3000) == 1 && msg_recv(asker, &m) == 1 &&
-		deliver_got_open(&m, &d) != -1 && dropped(a) && dropped(b),
-	    "and is closed after it");
+	/* Append may have taken the second one only now. */
+	shared->clock_s += 35;
+	alive("a minute");
+	int c = -1;
+	if (poll(&p, 1, 3000) == 1 && msg_recv(asker, &m) == 1)
+		c = deliver_got_open(&m, &d);
+	ok(c != -1, "after it the third is given: %s", d.text);
+	ok(dropped(a), "as the first is closed");
+	ok(dropped(b), "and the second");
 	close(a);
 	close(b);
+	close(c);
 	/* Gone while it waits. */
 	deliver_put_open(&m, &d);
 	msg_send(asker, &m);
