@@ -130,11 +130,14 @@ retry(void *arg)
 {
 	(void)arg;
 	restart_timer = NULL;
-	for (enum group_kind k = GROUP_LOG; k < GROUP__N; k++)
+	for (enum group_kind k = GROUP_LOG; k < GROUP__N; k++) {
+		if (coming[k] != NULL)
+			return; /* when it is ready the others follow */
 		if (exists(k) && (current[k] == NULL || current[k]->failed)) {
 			start_next(k);
 			return;
 		}
+	}
 }
 
 static void
