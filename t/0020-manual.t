@@ -54,6 +54,8 @@ for my $d (qw(smtpd pop3d)) {
 	my $n = () = $c =~ /^listen (?:smtps|pop3s).*\n/mg;
 	is($n, 1, "etc/$d.conf has a listener inside TLS");
 	$c =~ s/^listen (?:smtps|pop3s).*\n//mg;
+	$c .= "role_user $_ 64101\n"
+	    for qw(log worker key lookup queue append crypt);
 	spew("$dir/conf", "$c\nempty_directory $dir\n" .
 	    ($d eq 'smtpd' ? "queue_directory $dir\n" : ''));
 	my ($st, $out) = run(Pennypost->program($d), '-t', '-f', "$dir/conf");

@@ -4,7 +4,8 @@ use strict;
 use warnings;
 use lib 't/lib';
 use Test::More;
-use Fcntl qw(:DEFAULT F_SETLK F_WRLCK F_UNLCK SEEK_SET);
+use Fcntl qw(F_SETLK F_WRLCK SEEK_SET);
+use POSIX ();
 use Time::HiRes qw(sleep time);
 use Pennypost;
 
@@ -13,7 +14,7 @@ my $pp = Pennypost->start(smtpd => { mailbox_lock_wait => '500ms',
 
 sub queue_files {
 	my $dir = "$pp->{dir}/queue";
-	my @f = `find '$dir' -type f ! -name lock ! -name '.*'`;
+	my @f = `find '$dir' -type f ! -name lock ! -name deposit ! -name '.*'`;
 	chomp @f;
 	return @f;
 }
@@ -50,17 +51,32 @@ for my $u (qw(alice bob)) {
 
 # A mailbox that another program holds: the message is durable in the queue
 # before 250, and arrives when the lock is gone.
+my ($holder, $hold, $ready, $tell, $wait);
 sub lock_mailbox {
-	my ($user, $type) = @_;
-	our $held;
-	if (!$held) {
-		open $held, '+<', $pp->mailbox($user) or die $!;
+	my $user = shift;
+	# In a process of its own: a lock of ours would end when we read the
+	# mailbox.
+	pipe $ready, $tell;
+	pipe $wait, $hold;
+	$holder = fork // die "fork: $!";
+	if ($holder == 0) {
+		close $hold;
+		open my $f, '+<', $pp->mailbox($user) or die $!;
+		# struct flock of 64-bit Linux
+		my $l = pack 's s x4 q q i x4', F_WRLCK, SEEK_SET, 0, 0, 0;
+		syswrite $tell, fcntl($f, F_SETLK, $l) ? 'y' : 'n';
+		sysread $wait, my ($x), 1;
+		POSIX::_exit(0);
 	}
-	# struct flock of 64-bit Linux
-	my $l = pack 's s x4 q q i x4', $type, SEEK_SET, 0, 0, 0;
-	return fcntl $held, F_SETLK, $l;
+	close $_ for $tell, $wait;
+	sysread $ready, my ($answer), 1;
+	return $answer eq 'y';
 }
-ok(lock_mailbox('bob', F_WRLCK), 'another program locks the mailbox');
+sub unlock_mailbox {
+	close $hold;
+	return waitpid($holder, 0) == $holder;
+}
+ok(lock_mailbox('bob'), 'another program locks the mailbox');
 my $t = time;
 $r = $pp->send('bob@example.org', message('while busy'));
 like($r, qr/^250 /, 'a message for it is accepted');
@@ -73,21 +89,22 @@ $pp->log_like('smtpd', qr/status=deferred/, 'and deferred in the log');
 $pp->kill_all('smtpd');
 cmp_ok(scalar queue_files(), '>', 0, 'in the queue after kill -9');
 is($pp->launch('smtpd'), '', 'smtpd starts again');
-ok(lock_mailbox('bob', F_UNLCK), 'the lock is gone');
+ok(unlock_mailbox(), 'the lock is gone');
 ok(wait_for(15, sub { $pp->mbox('bob') =~ /while busy/ }), 'it arrives');
 ok(wait_for(10, sub { !queue_files() }), 'and leaves the queue');
 my @n = $pp->mbox('bob') =~ /^Subject: while busy$/mg;
 is(scalar @n, 1, 'once');
 
-# Two daemons on one queue: the second says whose it is and stops.
-my $other = "$pp->{dir}/other.conf";
-(my $conf = slurp($pp->conf_file('smtpd'))) =~ s/:(\d{4,5})\b/':' . ($1 + 7)/ge;
-$conf =~ s/^pid_file.*\n//m;
-spew($other, $conf);
-my ($st, $out) = run({ seconds => 10 }, $pp->program('smtpd'), '-e', '-f',
-    $other);
-like($out, qr{\Q$pp->{dir}\E/queue}, 'a second smtpd on this queue is refused')
-    or diag("$st: $out");
+# Two daemons on one queue: one hands out, the other one only deposits.
+my $two = Pennypost->start(daemons => ['smtpd'], smtpd => {
+	queue_directory => "$pp->{dir}/queue", mailbox => "$pp->{dir}/mail/%u" });
+$two->log_like('smtpd', qr/another process hands out the queue/,
+    'a second smtpd on this queue says so');
+like($two->send([ 'alice@example.org', 'carol@example.org' ],
+    message('by the second')), qr/^250 /, 'and takes mail');
+ok(wait_for(15, sub { $pp->mbox('carol') =~ /by the second/ }),
+    'which the first one delivers');
+is($two->stop, 0, 'the second stops');
 
 # What lies in the queue directory and is none of ours does no harm.
 $pp->stop('smtpd');

@@ -132,7 +132,7 @@ for my $what (qw(smtps pop3s)) {
 }
 # A whole message over TLS, large.
 my $big = message('big over TLS') . ('x' x 76 . "\r\n") x 20000;
-like($pp->send('bob@example.org', $big, to => 'smtps', tls => 1), qr/^250/,
+like($pp->send('bob@example.org', $big, starttls => 1), qr/^250/,
     '1.5 MB over TLS');
 my ($got) = $pp->fetch('bob', to => 'pop3s', tls => 1);
 ok(substr($got, -length $big) eq $big, 'and back');

@@ -15,6 +15,7 @@ my %port = (smtpd => 3025, pop3d => 3110);
 my %kind = (smtpd => 'smtp', pop3d => 'pop3');
 my @started;
 END {
+	local $?;
 	for my $pid (@started) {
 		kill 'KILL', map { $_->[0] } Pennypost::Proc::family($pid, 'x');
 		waitpid $pid, 0;
@@ -139,12 +140,15 @@ SKIP: {
 	skip 'systemd-socket-activate is not installed', 1
 	    unless have('systemd-socket-activate');
 	for my $d (qw(smtpd pop3d)) {
-		my $at = $pp->addr . ':' . ($port{$d} + 100);
+		# A socket is taken for the listen line of its address.
+		my $port = $pp->port($d eq 'smtpd' ? 'mx' : 'pop3');
+		my $at = $pp->addr . ":$port";
+		spew("$pp->{dir}/activate.log", '');
 		my $pid = fork // die;
 		if ($pid == 0) {
 			POSIX::setsid();
 			open STDIN, '<', '/dev/null';
-			open STDOUT, '>', "$pp->{dir}/activate.log";
+			open STDOUT, '>>', "$pp->{dir}/activate.log";
 			open STDERR, '>&', \*STDOUT;
 			alarm 0;
 			{ no warnings; exec 'systemd-socket-activate', '-l', $at,
@@ -154,8 +158,8 @@ SKIP: {
 		push @started, $pid;
 		wait_for(5, sub { slurp("$pp->{dir}/activate.log") =~
 			/Listening/ });
-		talk_on($d, $port{$d} + 100, "$d LISTEN_FDS");
-		talk_on($d, $port{$d} + 100, "$d LISTEN_FDS again");
+		talk_on($d, $port, "$d LISTEN_FDS");
+		talk_on($d, $port, "$d LISTEN_FDS again");
 		kill 'TERM', $pid;
 		ends($pid, "$d LISTEN_FDS", 15);
 	}

@@ -503,6 +503,10 @@ sub send {
 	my ($self, $to, $content, %o) = @_;
 	my $s = $self->smtp(%o);
 	my $r = $s->{greeting};
+	if ($o{starttls}) {
+		$s->cmd('EHLO client.test');
+		return $r unless $s->starttls;
+	}
 	for my $c ('EHLO client.test', 'MAIL FROM:<' .
 	    ($o{from} // 'sender@client.test') . '>',
 	    (map "RCPT TO:<$_>", ref $to ? @$to : $to), 'DATA') {
