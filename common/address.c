@@ -186,13 +186,14 @@ address_parse(struct view v, struct address *out)
 		if (!domain_valid(v) ||
 		    !view_copy(v, a.domain, sizeof(a.domain)))
 			return ADDR_SYNTAX;
-		for (char *c = a.domain; *c != '\0'; c++)
-			*c = (char)ascii_lower(*c);
 	}
 	e = spell(&a);
-	if (e == ADDR_OK)
-		*out = a;
-	return e;
+	if (e != ADDR_OK)
+		return e;
+	for (char *c = a.domain; *c != '\0'; c++)
+		*c = (char)ascii_lower(*c);
+	*out = a;
+	return ADDR_OK;
 }
 
 /* Octets of v up to, not including, the first stop (or blank, when stop is a

@@ -20,7 +20,8 @@ struct address {
 					   * literals keep their brackets */
 	char text[ADDR_MAX + 1]; /* local@domain as it may stand in a header
 				  * or envelope, local part quoted if it must
-				  * be; "" is the null reverse-path */
+				  * be, the domain's letters as they were
+				  * typed; "" is the null reverse-path */
 };
 
 enum address_error {

@@ -21,12 +21,11 @@ delivered_to_set(
     const struct address *a, const char *user, const char *domain, char *out)
 {
 	struct address own;
-	char text[ADDR_MAX + 1], name[USER_NAME_MAX];
-	size_t n = strlen(user);
+	char text[ADDR_MAX + 1];
+	int len = snprintf(text, sizeof(text), "%s@%s", user, domain);
 
-	for (size_t i = 0; i <= n; i++)
-		name[i] = (char)ascii_lower(user[i]);
-	int len = snprintf(text, sizeof(text), "%s@%s", name, domain);
+	for (char *c = text; *c != '\0'; c++)
+		*c = (char)ascii_lower(*c);
 	if (len > 0 && (size_t)len < sizeof(text) &&
 	    address_parse(view_of(text), &own) == ADDR_OK)
 		view_copy(view_of(own.text), out, ADDR_MAX + 1);

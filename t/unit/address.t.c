@@ -18,7 +18,7 @@ static const struct {
 	bool null;
 } paths[] = {
 	{ V("<a@b.org>"),           "4.1.2 Path",                    "a@b.org", "", ADDR_OK, false },
-	{ V("<a@B.ORG>"),           "2.4 the domain has no case",    "a@b.org", "", ADDR_OK, false },
+	{ V("<a@B.ORG>"),           "2.4 the domain has no case",    "a@B.ORG", "", ADDR_OK, false },
 	{ V("<A@b.org>"),           "2.4 the local part has",        "A@b.org", "", ADDR_OK, false },
 	{ V("<>"),                  "4.1.1.2 null reverse-path",     "", "", ADDR_OK, true },
 	{ V("<>"),                  "4.1.1.3 no null forward-path",  NULL, NULL, ADDR_SYNTAX, false },
@@ -71,7 +71,7 @@ static const struct {
 	{ V("<j\xc3\xb6@c>"),       "UTF-8 (RFC 6531) not offered",  NULL, NULL, ADDR_UTF8, false },
 	{ V("<j@c\xff>"),           "any octet over 127",            NULL, NULL, ADDR_UTF8, false },
 	{ V("<a@[192.0.2.1]>"),     "4.1.3 IPv4 literal",            "a@[192.0.2.1]", "", ADDR_OK, false },
-	{ V("<a@[IPV6:2001:DB8::1]>"), "4.1.3 IPv6 literal",         "a@[ipv6:2001:db8::1]", "", ADDR_OK, false },
+	{ V("<a@[IPV6:2001:DB8::1]>"), "4.1.3 IPv6 literal",         "a@[IPV6:2001:DB8::1]", "", ADDR_OK, false },
 	{ V("<" L60 "aaaa@b>"),     "4.5.3.1.1 local part of 64",    L60 "aaaa@b", "", ADDR_OK, false },
 	{ V("<" L60 "aaaaa@b>"),    "4.5.3.1.1 local part of 65",    NULL, NULL, ADDR_TOO_LONG, false },
 	{ V("<\"" L60 " aaaa\"@b>"), "4.5.3.1.1 65, quoted",         NULL, NULL, ADDR_TOO_LONG, false },
@@ -128,6 +128,9 @@ main(void)
 			(e != ADDR_OK || (strcmp(a.text, paths[i].text) == 0 &&
 					     view_eqs(v, paths[i].rest))),
 		    "%s", paths[i].name);
+		for (const char *c = a.domain; *c != '\0'; c++)
+			if (*c != ascii_lower(*c))
+				ok(false, "domain in lower case");
 		if (e == ADDR_OK && a.text[0] != '\0')
 			ok(stable(&a), "%s: reads back the same",
 			    paths[i].name);
