@@ -382,9 +382,11 @@ reload(const char *extra)
 static void
 slow_client(unsigned n)
 {
+	struct delivery d =
+	    chain_deliver(chain_asker(&chain, false), "alice", "x\r\n");
+
 	(void)n;
-	chain_deliver(chain_asker(&chain, false), "alice", "x\r\n");
-	_exit(0);
+	_exit(d.status == OK ? 0 : 1);
 }
 
 static void
@@ -458,9 +460,18 @@ main(void)
 	test_death();
 	test_dotlock();
 	alive("all tests");
+	/* Told to stop in the middle of a flush. */
+	int how = -1;
+	shared->flush_us = 700000;
+	pid_t slow = fork();
+	if (slow == 0)
+		slow_client(0);
+	usleep(200000);
 	/* What it leaves behind becomes our child. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	ok(chain_stop(&chain), "it ends when it is told to");
+	waitpid(slow, &how, 0);
+	ok(how == 0, "but finishes the delivery that it has begun");
 	for (int i = 0; i < 100 && waitpid(-1, NULL, WNOHANG) != -1; i++)
 		usleep(10000);
 	ok(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD,
