@@ -30,7 +30,9 @@ static struct {
 	long left; /* operations until it comes */
 	int err;
 	bool came;
-	bool stays; /* every later one fails, too */
+	bool stays;	/* every later one fails, too */
+	char trace[64]; /* what was called, a letter each */
+	unsigned trace_n;
 } fault;
 
 __attribute__((unused)) static void
@@ -50,10 +52,21 @@ fault_disarm(void)
 	return fault.came;
 }
 
+__attribute__((unused)) static void
+fault_trace(void)
+{
+	fault.trace_n = 0;
+	fault.trace[0] = '\0';
+}
+
 /* Called by each operation.  True: it must fail, errno is set. */
 static bool
-fault_now(size_t *n)
+fault_now(char letter, size_t *n)
 {
+	if (fault.trace_n < sizeof(fault.trace) - 1) {
+		fault.trace[fault.trace_n++] = letter;
+		fault.trace[fault.trace_n] = '\0';
+	}
 	if (fault.kind == FAULT_NONE || --fault.left > 0 ||
 	    (fault.left < 0 && !fault.stays))
 		return false;
@@ -69,35 +82,36 @@ fault_now(size_t *n)
 	return true;
 }
 
-#define FAULTY(type, name, params, nth, ...)                                   \
+#define FAULTY(letter, type, name, params, nth, ...)                           \
 	type fault_##name params __asm__(#name);                               \
 	type fault_##name params                                               \
 	{                                                                      \
-		if (fault_now(nth))                                            \
+		if (fault_now(letter, nth))                                    \
 			return -1;                                             \
 		return (type)syscall(SYS_##name, __VA_ARGS__);                 \
 	}
 
-FAULTY(int, fsync, (int fd), NULL, fd)
-FAULTY(int, fdatasync, (int fd), NULL, fd)
-FAULTY(int, ftruncate, (int fd, off_t n), NULL, fd, n)
-FAULTY(int, linkat, (int d, const char *a, int e, const char *b, int f), NULL,
-    d, a, e, b, f)
-FAULTY(int, unlinkat, (int d, const char *a, int f), NULL, d, a, f)
-FAULTY(int, renameat2, (int d, const char *a, int e, const char *b, unsigned f),
+FAULTY('s', int, fsync, (int fd), NULL, fd)
+FAULTY('d', int, fdatasync, (int fd), NULL, fd)
+FAULTY('t', int, ftruncate, (int fd, off_t n), NULL, fd, n)
+FAULTY('l', int, linkat, (int d, const char *a, int e, const char *b, int f),
     NULL, d, a, e, b, f)
-FAULTY(int, mkdirat, (int d, const char *a, mode_t m), NULL, d, a, m)
-FAULTY(ssize_t, write, (int fd, const void *p, size_t n), &n, fd, p, n)
-FAULTY(ssize_t, copy_file_range,
+FAULTY('u', int, unlinkat, (int d, const char *a, int f), NULL, d, a, f)
+FAULTY('r', int, renameat2,
+    (int d, const char *a, int e, const char *b, unsigned f), NULL, d, a, e, b,
+    f)
+FAULTY('m', int, mkdirat, (int d, const char *a, mode_t m), NULL, d, a, m)
+FAULTY('w', ssize_t, write, (int fd, const void *p, size_t n), &n, fd, p, n)
+FAULTY('c', ssize_t, copy_file_range,
     (int a, off_t *ao, int b, off_t *bo, size_t n, unsigned f), &n, a, ao, b,
     bo, n, f)
 
-ssize_t fault_pwrite(int fd, const void *p, size_t n,
-    off_t at) __asm__("pwrite");
+ssize_t fault_pwrite(int fd, const void *p, size_t n, off_t at) __asm__(
+    "pwrite");
 ssize_t
 fault_pwrite(int fd, const void *p, size_t n, off_t at)
 {
-	if (fault_now(&n))
+	if (fault_now('w', &n))
 		return -1;
 	return syscall(SYS_pwrite64, fd, p, n, at);
 }
@@ -106,7 +120,7 @@ ssize_t fault_pread(int fd, void *p, size_t n, off_t at) __asm__("pread");
 ssize_t
 fault_pread(int fd, void *p, size_t n, off_t at)
 {
-	if (fault_now(&n))
+	if (fault_now('p', &n))
 		return -1;
 	return syscall(SYS_pread64, fd, p, n, at);
 }
@@ -120,7 +134,7 @@ fault_openat(int d, const char *name, int flags, ...)
 	va_start(ap, flags);
 	int mode = va_arg(ap, int);
 	va_end(ap);
-	if (fault_now(NULL))
+	if (fault_now('o', NULL))
 		return -1;
 	return (int)syscall(SYS_openat, d, name, flags, mode);
 }

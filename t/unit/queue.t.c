@@ -554,6 +554,24 @@ test_batch(void)
 	clear();
 }
 
+/* What is durable when: the record before it has its name, the name before the
+ * answer. */
+static void
+test_flushes(void)
+{
+	fault_trace();
+	deposit(ID, 3000, false);
+	ok(strcmp(fault.trace, "owodrs") == 0,
+	    "inline: create, write; open, flush, rename, flush (%s)",
+	    fault.trace);
+	clear();
+	fault_trace();
+	deposit(ID, 3000, true);
+	ok(strcmp(fault.trace, "owowocdrs") == 0,
+	    "spooled: the copy is flushed, too (%s)", fault.trace);
+	clear();
+}
+
 static void
 test_no_rename_flag(void)
 {
@@ -590,6 +608,7 @@ main(void)
 		test_short(spooled);
 	}
 	test_batch();
+	test_flushes();
 	test_no_rename_flag();
 	queue_close(&q); /* so that children are runners */
 	test_crash(false);
