@@ -216,13 +216,13 @@ sub fingerprint {
 	$pp->write_config('smtpd', grace_time => undef,
 	    workers_per_client => 5, workers_max => 50, workers_idle => 5);
 	$pp->start;
-	my @s = map { $pp->connect('mx', from => '127.9.9.9') } 1 .. 8;
+	my @s = map { $pp->connect('mx', source => '127.9.9.9') } 1 .. 8;
 	my @r = map { $_->reply(10) } @s;
 	is(scalar(grep { /^220/ } @r), 5, 'five sessions for one address');
 	is(scalar(grep { /^421 4\.7\.0/ } @r), 3, 'the others get 421')
 	    or diag(join "\n", @r);
 	$pp->log_like('smtpd', qr/127\.9\.9\.9/, 'and it is logged');
-	is($pp->smtp(from => '127.9.9.8')->{greeting} =~ /^220/, 1,
+	is($pp->smtp(source => '127.9.9.8')->{greeting} =~ /^220/, 1,
 	    'another address is served');
 }
 done_testing;

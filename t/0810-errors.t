@@ -86,7 +86,7 @@ for my $d (qw(smtpd pop3d)) {
 	    qr/\Q$dir\E\/(?:rsa\.key|ecdsa\.crt)/);
 	fails("$d: no users file", $d, set('users', "$dir/none"),
 	    qr/\Q$dir\E\/none/, qr/No such file/);
-	spew("$dir/badusers", "alice:x:1000:1000:a:/home\nbob:x:many\n", 0600);
+	spew("$dir/badusers", "alice:*:1000:1000:a:/home\nbob:*:many\n", 0600);
 	fails("$d: an error in the users file", $d, set('users',
 	    "$dir/badusers"), qr/\Q$dir\E\/badusers:2: /);
 	fails("at start: $d: no empty directory", $d,
@@ -102,7 +102,7 @@ for my $d (qw(smtpd pop3d)) {
 	    LocalPort => $pp->port($port), Listen => 1, ReuseAddr => 1);
 	ok($busy, 'a port is in use');
 	fails("at start: $d: port in use", $d, undef,
-	    qr/\Q$pp->{addr}\E:${\ $pp->port($port)}/, qr/in use/);
+	    qr/\Q$pp->{addr}\E port ${\ $pp->port($port)}/, qr/in use/);
 	close $busy;
 	fails("at start: $d: an address that is not ours", $d, sub {
 		my $t = shift;
@@ -123,9 +123,7 @@ for my $d (qw(smtpd pop3d)) {
 	is($st, 0, "$d -t: a good config") or diag($out);
 	($st, $out) = run($pp->program($d), '-f', $pp->conf_file($d), '-T',
 	    'hostname');
-	is("$st $out", "0 hostname mail.example.org\n", "$d -T hostname")
-	    if $out =~ /^hostname/;
-	like($out, qr/mail\.example\.org/, "$d -T shows it");
+	is("$st $out", qq(0 hostname "mail.example.org"\n), "$d -T hostname");
 	($st, $out) = run($pp->program($d), '-f', $pp->conf_file($d), '-T',
 	    'nonsense');
 	isnt($st, 0, "$d -T nonsense");

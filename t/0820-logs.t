@@ -10,7 +10,7 @@ use Pennypost;
 
 my $pp = Pennypost->start(smtpd => { errors_max => 6 });
 my $cl = '\S+\[127\.0\.0\.7\]';
-my @from = (from => '127.0.0.7');
+my @from = (source => '127.0.0.7');
 sub plain { encode_base64("\0$_[0]\0$_[1]", '') }
 
 # ---- a scripted run ----
@@ -96,7 +96,7 @@ select undef, undef, undef, 0.5;
 for my $d (qw(smtpd pop3d)) {
 	my $log = $pp->log($d);
 	unlike($log, qr/[^\t\n -~]/, "$d: only printable characters");
-	my @odd = grep { !/^\Q$d\E: ready$/ && !m{^(?:\S+ +)*?(?:postfix/\w+|
+	my @odd = grep { !/^\Q$d\E: ready$/ && !m{^(?:\S+\ +)*?(?:postfix/\w+|
 	    dovecot|pennypost/[\w-]+)(?:\[\d+\])?:\ }x } split /\n/, $log;
 	is(scalar @odd, 0, "$d: every line has its tag")
 	    or diag(@odd[0 .. ($#odd > 4 ? 4 : $#odd)]);

@@ -122,7 +122,7 @@ for (@as) {
 	my %env = (%port, DEMO_DIR => "$dir/busy");
 	my ($st, $out) = run({ env => \%env, seconds => 60 }, 'etc/demo.sh');
 	isnt($st, 0, 'the demo ends');
-	like($out, qr/127\.0\.0\.1:$port{POP3_PORT}.*in use/,
+	like($out, qr/127\.0\.0\.1 port $port{POP3_PORT}.*in use/,
 	    'and says which port is in use');
 	unlike($out, qr/^ready$/m, 'it was not ready');
 }

@@ -22,6 +22,7 @@ check='
 perl                  prove
 procps                ps
 libio-socket-ssl-perl PERL:IO::Socket::SSL
+libauthen-sasl-perl   PERL:Authen::SASL
 python3               python3
 swaks                 swaks
 curl                  curl

@@ -12,12 +12,12 @@ use Socket qw(IPPROTO_TCP TCP_NODELAY SOL_SOCKET SO_LINGER);
 use Test::More ();
 use Time::HiRes qw(sleep time);
 
-# Options: kind => smtp|pop3, seconds => for one wait, from => local address,
+# Options: kind => smtp|pop3, seconds => for one wait, source => local address,
 # tls => 1 or { SSL options }.
 sub tcp {
 	my ($class, $addr, $port, %o) = @_;
 	my $sock = IO::Socket::INET->new(PeerAddr => $addr, PeerPort => $port,
-	    $o{from} ? (LocalAddr => $o{from}) : (), Timeout => 10)
+	    $o{source} ? (LocalAddr => $o{source}) : (), Timeout => 10)
 	    or croak "connect to $addr:$port: $@";
 	setsockopt $sock, IPPROTO_TCP, TCP_NODELAY, 1;
 	my $self = bless {
