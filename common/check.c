@@ -1,6 +1,7 @@
 /*
- * smtpd -t, pop3d -t: what can be checked without starting.  Runs in: master,
- * which then exits.
+ * What can be checked without starting: smtpd -t, pop3d -t.  Runs in: master;
+ * the directories before each start, all else when it then exits, as it reads
+ * keys.
  */
 #define _GNU_SOURCE
 #include "common/master.h"
@@ -62,7 +63,9 @@ check_directory(const char *what, const char *path)
 	struct stat st;
 
 	if (stat(path, &st) == -1)
-		problem("%s %s: %s", what, path, strerror(errno));
+		problem("%s %s: %s%s%s", what, path, strerror(errno),
+		    errno == ENOENT ? "; create it: mkdir -p " : "",
+		    errno == ENOENT ? path : "");
 	else if (!S_ISDIR(st.st_mode))
 		problem("%s %s: not a directory", what, path);
 	else if ((st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX))
@@ -105,6 +108,20 @@ check_mailbox(const struct settings *s)
 }
 
 unsigned
+config_check_places(const struct daemon *d, const struct settings *s)
+{
+	program = d->name;
+	check_mailbox(s);
+	if (!d->pop3)
+		check_directory("queue_directory", s->queue_directory);
+	if (geteuid() == 0) {
+		/* priv_user reads the settings only. */
+		check_roles(d, (struct settings *)(uintptr_t)s);
+	}
+	return problems;
+}
+
+unsigned
 config_check(const struct daemon *d, const struct settings *s)
 {
 	char *err = NULL;
@@ -117,12 +134,5 @@ config_check(const struct daemon *d, const struct settings *s)
 		problem("%s", err);
 	free(err);
 	passdb_free(db);
-	check_mailbox(s);
-	if (!d->pop3)
-		check_directory("queue_directory", s->queue_directory);
-	if (geteuid() == 0) {
-		/* priv_user reads the settings only. */
-		check_roles(d, (struct settings *)(uintptr_t)s);
-	}
-	return problems;
+	return config_check_places(d, s);
 }

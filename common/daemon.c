@@ -157,6 +157,11 @@ daemon_main(int argc, char **argv, const struct daemon *d)
 		settings_free(s);
 		return 1;
 	}
+	/* One line now instead of one from each role that fails for it. */
+	if (!o.inetd && config_check_places(d, s) != 0) {
+		settings_free(s);
+		return 1;
+	}
 	if (o.background && background(&ready_fd) == -1) {
 		fprintf(stderr, "%s: -b: %s\n", d->name, strerror(errno));
 		settings_free(s);

@@ -30,4 +30,6 @@ int master_run(const struct daemon *, const struct options *,
 /* -t: everything that can be checked without starting.  Prints each problem on
  * standard error as one line; the number of them. */
 unsigned config_check(const struct daemon *, const struct settings *);
+/* The part of it that needs no key: directories and the roles' users. */
+unsigned config_check_places(const struct daemon *, const struct settings *);
 #endif

@@ -131,7 +131,7 @@ else:
 if how == 'starttls':
     s.starttls(context=ctx)
 s.login('alice', 'alice-pass')
-text = open(file, 'rb').read()
+text = open(file, 'rb').read().replace(b'\n', b'\r\n')
 refused = s.sendmail('alice@example.org', ['bob@example.org'], text)
 assert refused == {}, refused
 assert s.verify('bob')[0] in (250, 252)
