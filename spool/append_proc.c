@@ -32,32 +32,32 @@ static bool leaving; /* no more channels will come */
 
 /* ---- one channel ---- */
 
-static enum answer
-answer_grant(struct peer *p, struct msg *rq, struct msg *rp)
+/* The opener put two messages into the channel before it gave the asker its
+ * end, so they are there and they are the first. */
+static bool
+take_grant(int sock, struct job *j)
 {
-	struct job *j = p->state;
+	static struct msg m;
 	struct stat st;
+	bool good = false;
 
-	(void)rp;
-	if (!grant_get(rq, &j->grant) || fstat(rq->fd, &st) == -1 ||
+	if (msg_recv(sock, &m) != 1 || m.type != GRANT || m.fd == -1 ||
+	    !grant_get(&m, &j->grant) || fstat(m.fd, &st) == -1 ||
 	    !S_ISREG(st.st_mode))
-		return ANSWER_DROP;
+		goto out;
 	j->dev = st.st_dev;
 	j->ino = st.st_ino;
-	j->mbox = rq->fd;
-	rq->fd = -1;
-	return ANSWER_NONE;
-}
-
-static enum answer
-answer_grant_dir(struct peer *p, struct msg *rq, struct msg *rp)
-{
-	struct job *j = p->state;
-
-	(void)rp;
-	j->dir = rq->fd;
-	rq->fd = -1;
-	return ANSWER_NONE;
+	j->mbox = m.fd;
+	m.fd = -1;
+	if (msg_recv(sock, &m) != 1 || m.type != GRANT_DIR || m.fd == -1 ||
+	    m.len != 0)
+		goto out;
+	j->dir = m.fd;
+	m.fd = -1;
+	good = true;
+out:
+	close_fd(&m.fd);
+	return good;
 }
 
 static bool
@@ -131,11 +131,6 @@ answer_append_file(struct peer *p, struct msg *rq, struct msg *rp)
 
 /* clang-format off */
 static const struct request requests[] = {
-	{ GRANT,         1, GRANT_FIELDS_MAX, true,  BIT(GRANT_DIR),
-	    answer_grant,         "GRANT" },
-	{ GRANT_DIR,     0, 0,                true,
-	    BIT(APPEND_INLINE) | BIT(APPEND_FILE),
-	    answer_grant_dir,     "GRANT_DIR" },
 	{ APPEND_INLINE, 1, MSG_DATA_MAX,     false, 0,
 	    answer_append_inline, "APPEND_INLINE" },
 	{ APPEND_FILE,   1, 4096,             true,  0,
@@ -144,17 +139,23 @@ static const struct request requests[] = {
 /* clang-format on */
 
 static void
+job_free(struct job *j)
+{
+	close_fd(&j->mbox);
+	close_fd(&j->dir);
+	close_fd(&j->file);
+	free(j->content);
+	free(j);
+}
+
+static void
 channel_gone(struct peer *p)
 {
 	struct job *j = p->state;
 
 	box_forget(j);
 	timer_del(j->idle);
-	close_fd(&j->mbox);
-	close_fd(&j->dir);
-	close_fd(&j->file);
-	free(j->content);
-	free(j);
+	job_free(j);
 	p->state = NULL;
 	channels--;
 	if (leaving && channels == 0)
@@ -165,7 +166,7 @@ static const struct service channel = {
 	.name = "delivery",
 	.requests = requests,
 	.n = NELEM(requests),
-	.first = BIT(GRANT),
+	.first = BIT(APPEND_INLINE) | BIT(APPEND_FILE),
 	.gone = channel_gone,
 };
 
@@ -204,9 +205,15 @@ append_adopt(int sock)
 		return;
 	}
 	j->mbox = j->dir = j->file = -1;
+	if (!take_grant(sock, j)) {
+		log_warn("warning: a delivery came without its mailbox");
+		close(sock);
+		job_free(j);
+		return;
+	}
 	struct peer *p = service_add(sock, &channel, j);
 	if (p == NULL) {
-		free(j);
+		job_free(j);
 		return;
 	}
 	j->peer = p->id;

@@ -1,7 +1,9 @@
 /*
  * How fast and how dear local deliveries are, without SMTP around them:
- *   deliver [clients [mailboxes [messages [octets [append_processes]]]]]
- * All that the role does is real: users, privileges, sandbox, locks, flushes.
+ *   deliver [clients [mailboxes [messages [octets [processes [us]]]]]]
+ * us: microseconds of CPU that an asker spends between two deliveries, as a
+ * dialogue would.  All that the role does is real: users, privileges, sandbox,
+ * locks, flushes.
  */
 #define _GNU_SOURCE
 #include "t/unit/chain.h"
@@ -53,6 +55,17 @@ argument(int argc, char **argv, int i, unsigned long dflt)
 	return i < argc ? strtoul(argv[i], NULL, 10) : dflt;
 }
 
+static unsigned long dialogue;
+
+static void
+talk(void)
+{
+	double until = now() + (double)dialogue / 1e6;
+
+	while (dialogue > 0 && now() < until)
+		continue;
+}
+
 static void
 client(const struct chain *c, unsigned long first, unsigned long boxes,
     unsigned long n, const char *text)
@@ -63,6 +76,7 @@ client(const struct chain *c, unsigned long first, unsigned long boxes,
 	for (unsigned long i = 0; i < n; i++) {
 		/* Users 0 and 1 have names. */
 		snprintf(user, sizeof(user), "u%lu", (first + i) % boxes + 2);
+		talk();
 		struct delivery d = chain_deliver(asker, user, text);
 		if (d.status != OK && shared->failed++ == 0)
 			printf("%s: %s\n", user, d.text);
@@ -78,6 +92,7 @@ main(int argc, char **argv)
 	unsigned long n = argument(argc, argv, 3, 20000);
 	unsigned long octets = argument(argc, argv, 4, 4096);
 	unsigned long processes = argument(argc, argv, 5, 16);
+	dialogue = argument(argc, argv, 6, 0);
 	struct chain c;
 	char extra[64];
 	struct rusage use;
