@@ -33,6 +33,7 @@ struct scan {
 	bool quote;	 /* at is inside the '>'s at the start of a line */
 	uint64_t lf;	 /* LFs of the current message behind its From_ line */
 	uint64_t quoted; /* its quoted From_ lines */
+	octets eight;	 /* all its octets there, ORed */
 	struct mbox_list *out;
 };
 
@@ -53,9 +54,11 @@ any(octets v)
 	return (w[0] | w[1]) != 0;
 }
 
+/* Counts the LFs of n octets, and ORs the octets into *eight. */
 static uint64_t
-count_lf(const char *p, size_t n)
+count_lf(const char *p, size_t n, octets *eight)
 {
+	octets all = *eight;
 	uint64_t lf = 0;
 
 	while (n >= 64) {
@@ -63,17 +66,31 @@ count_lf(const char *p, size_t n)
 		octets sum = { 0 };
 		n -= blocks * 64;
 		for (; blocks > 0; blocks--, p += 64) {
-			sum -= (octets)(load(p) == '\n');
-			sum -= (octets)(load(p + 16) == '\n');
-			sum -= (octets)(load(p + 32) == '\n');
-			sum -= (octets)(load(p + 48) == '\n');
+			octets a = load(p), b = load(p + 16);
+			octets c = load(p + 32), d = load(p + 48);
+			sum -= (octets)(a == '\n');
+			sum -= (octets)(b == '\n');
+			sum -= (octets)(c == '\n');
+			sum -= (octets)(d == '\n');
+			all |= (a | b) | (c | d);
 		}
 		for (int i = 0; i < 16; i++)
 			lf += sum[i];
 	}
-	for (; n > 0; n--, p++)
+	for (; n > 0; n--, p++) {
 		lf += *p == '\n';
+		all[0] |= (unsigned char)*p;
+	}
+	*eight = all;
 	return lf;
+}
+
+/* Counts what has not been counted before buf[end]. */
+static void
+count_to(struct scan *s, size_t end)
+{
+	s->lf += count_lf(s->buf + s->counted, end - s->counted, &s->eight);
+	s->counted = end;
 }
 
 /* Which of 16 octets are LFs before a line that is of interest? */
@@ -110,10 +127,8 @@ find_line(const char *p, size_t n)
 static enum status
 refill(struct scan *s, size_t keep)
 {
-	if (s->counted < keep) {
-		s->lf += count_lf(s->buf + s->counted, keep - s->counted);
-		s->counted = keep;
-	}
+	if (s->counted < keep)
+		count_to(s, keep);
 	memmove(s->buf, s->buf + keep, s->n - keep);
 	s->base += keep;
 	s->n -= keep;
@@ -151,13 +166,14 @@ close_message(struct scan *s, size_t end)
 	uint64_t at, n;
 	bool blank = end >= 2 && memcmp(s->buf + end - 2, "\n\n", 2) == 0;
 
-	s->lf += count_lf(s->buf + s->counted, end - s->counted);
-	s->counted = end;
+	count_to(s, end);
 	m->length = s->base + end - m->offset;
 	if (!blank)
 		m->flags |= MBOX_NO_BLANK;
 	if (s->quoted > 0)
 		m->flags |= MBOX_FROM_QUOTED;
+	if (any(s->eight & (octets)(s->eight > 127)))
+		m->flags |= MBOX_8BIT;
 	mbox_content(m, &at, &n);
 	m->wire = n + s->lf - s->quoted;
 	if ((m->flags & MBOX_NO_BLANK) == 0)
@@ -185,6 +201,7 @@ open_message(struct scan *s, size_t at, size_t from_len)
 		.from_len = (uint32_t)from_len };
 	s->counted = at + from_len;
 	s->lf = s->quoted = 0;
+	s->eight = (octets){ 0 };
 	s->at = s->counted - 1; /* the LF before the next line */
 	return OK;
 }

@@ -157,6 +157,9 @@ ref_scan(struct view t, bool mboxrd, struct ref *r)
 		struct buf out;
 		uint64_t at, n;
 		m = &r->msg[i];
+		for (size_t k = m->from_len; k < m->length; k++)
+			if ((unsigned char)t.p[m->offset + k] > 127)
+				m->flags |= MBOX_8BIT;
 		mbox_content(m, &at, &n);
 		buf_init(&out, 64 + 4 * n);
 		mbox_reader_init(&rd, mboxrd, -1);
@@ -206,7 +209,8 @@ static const struct view syllables[] = { { "\n", 1 }, { "\n\n", 2 },
 	{ F1, sizeof(F1) - 1 }, { F2, sizeof(F2) - 1 }, { "From ", 5 },
 	{ ">", 1 }, { ">From x\n", 8 }, { "From x\n", 7 }, { ".", 1 },
 	{ "\r\n", 2 }, { "\0", 1 }, { "a line of text\n", 15 },
-	{ "Subject: x\n", 11 }, { ">>From ", 7 }, { "Fri Nov 20 ", 11 } };
+	{ "Subject: x\n", 11 }, { ">>From ", 7 }, { "Fri Nov 20 ", 11 },
+	{ "\xd0\x9f\n", 3 } };
 
 static size_t
 random_text(unsigned seed, char *p, size_t max)
