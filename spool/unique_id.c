@@ -20,7 +20,7 @@
 #include "common/file.h"
 
 enum {
-	HEAD = 8192, /* octets that are read at once from the front */
+	HEAD = 4096, /* octets that are read at once from the front */
 	TAIL = 64,   /* and from the end */
 	BODY = 1024, /* octets of the body that count */
 	NAME = 32    /* a field's name and colon are seen in one piece */

@@ -113,7 +113,7 @@ crash_box(struct box *b, unsigned long *runs)
 {
 	struct explore x = { .check = check_crash,
 		.arg = b,
-		.samples = torture ? 200 : 12,
+		.samples = torture ? 40 : 12,
 		.seed = b->seed | 1 };
 
 	x.before[MBOX] = b->before;
