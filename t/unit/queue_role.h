@@ -385,6 +385,14 @@ close_channels(struct running *x)
 	close_fd(&x->auth);
 }
 
+static void
+pause_ms(long ms)
+{
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
 /* As the master does it. */
 static void
 stop(struct running *x)
@@ -393,6 +401,7 @@ stop(struct running *x)
 	msg_put_u32(&tm_msg, 1000);
 	msg_send(x->ctl, &tm_msg);
 	end_process(x->queue, 0);
+	pause_ms(300); /* what deliver has begun it finishes */
 	end_process(x->deliver, SIGKILL);
 	close_channels(x);
 }
@@ -499,14 +508,6 @@ delivered_to(const char *name)
 	for (unsigned i = 0; i < shared->n; i++)
 		n += strcmp(shared->done[i].to, name) == 0;
 	return n;
-}
-
-static void
-pause_ms(long ms)
-{
-	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
-
-	nanosleep(&t, NULL);
 }
 
 /* Waits until n are delivered in all; true if that came within ms. */
