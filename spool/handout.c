@@ -333,7 +333,7 @@ handout_run(void)
 {
 	static bool running;
 	struct sched_msg *msg = NULL;
-	struct slot *s;
+	struct slot *s = NULL;
 	struct turn *t;
 	int n = 0;
 

@@ -256,8 +256,10 @@ answered(struct publisher *p)
 	enum status st = status_unpack(msg_get_u32(&m));
 	struct publish_job *j = jobs_take(&p->jobs);
 
-	if (!msg_done(&m) || j == NULL || j->ticket != ticket)
+	if (j == NULL || !msg_done(&m) || j->ticket != ticket) {
 		fatal("a publisher answered nonsense");
+		return;
+	}
 	p->n--;
 	j->pub.status = st;
 	j->done(j);
