@@ -5,10 +5,10 @@
  *
  * A separator is a line "From " + sender + date that parses (asctime, with or
  * without a time zone, before or behind the year; seconds optional), after a
- * blank line or at the start of the file.  Anything else is text.  LF line ends;
- * a CR before LF is an octet of the line.  Bodies quoted mboxrd (or mboxo).
- * Everything in the file is hostile.  Read with pread in bounded pieces, never
- * mapped.
+ * blank line or at the start of the file.  Anything else is text.  Lines end in
+ * LF; a CR before it is an octet of the line.  Bodies are quoted mboxrd (or
+ * mboxo).  Everything in the file is hostile.  It is read with pread in bounded
+ * pieces, never mapped.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -54,8 +54,8 @@ bool mbox_is_from(struct view line);
 enum status mbox_scan(int fd, uint64_t size, bool mboxrd,
     struct mbox_list *out);
 void mbox_list_free(struct mbox_list *);
-/* Is there a separator at that offset: a From_ line behind a blank line or at the
- * start of the file?  ERR_CHANGED: no, or not any more. */
+/* Is there a separator at that offset: a From_ line behind a blank line or at
+ * the start of the file?  ERR_CHANGED: no, or not any more. */
 enum status mbox_check_separator(int fd, uint64_t offset);
 /* The unique-id: a hash of the message, the same wherever it lies in the file
  * and whatever other programs add to its header or blank lines behind it.

@@ -9,9 +9,9 @@
 
 /* Where the octets come from that shall be at dest. */
 uint64_t move_source(const struct journal *j, uint64_t dest);
-/* Moves everything behind dest, cuts the mailbox, and clears the journal.  size:
- * of the mailbox.  *begun (may be NULL) is set before the mailbox is first
- * written to.  OK: it is durable. */
+/* Moves everything behind dest, cuts the mailbox, and clears the journal.
+ * size: of the mailbox.  *begun (may be NULL) is set before the mailbox is
+ * first written to.  OK: it is durable. */
 enum status move_all(struct journal *j, int mbox, uint64_t dest, uint64_t size,
     bool *begun);
 /* The journal's data for its mark: put where they belong, if they are whole and

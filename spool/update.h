@@ -6,9 +6,9 @@
  * mailbox as before or as after, once update_recover() has run.
  *
  * The caller is the owner of the mailbox and holds nothing; this takes the
- * mailbox lock, and needs about one MiB of memory.  Nothing deleted: nothing written.  The last messages deleted:
- * truncate.  Else a redo journal in the state directory, in windows, as drawn
- * in update.c.
+ * mailbox lock, and needs about one MiB of memory.  Nothing deleted: nothing
+ * written.  The last messages deleted: truncate.  Else a redo journal in the
+ * state directory, in windows, as drawn in update.c.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -44,9 +44,9 @@ enum status update_run(const struct update_job *);
 /* Is there an update that was not finished? */
 bool update_unfinished(int state_dir);
 /* Finishes what a crash interrupted, if anything; the caller holds the
- * exclusive mailbox lock.  May itself be interrupted and repeated.  OK also when
- * there was nothing to do.  What somebody appended meanwhile is kept.  ERR_DAMAGED:
- * the journal does not fit the file; it was set aside (journal.bad) and
- * nothing was changed. */
+ * exclusive mailbox lock.  May itself be interrupted and repeated.  OK also
+ * when there was nothing to do.  What somebody appended meanwhile is kept.
+ * ERR_DAMAGED: the journal does not fit the file; it was set aside
+ * (journal.bad) and nothing was changed. */
 enum status update_recover(int mbox, int state_dir);
 #endif

@@ -4,12 +4,12 @@
  * Message content between the wire (CRLF, dot-stuffed) and the mbox (LF, From_
  * lines quoted).  Pure: octets in, octets out, in pieces of any size.
  *
- *   DATA octets --dot-unstuff--> content (CRLF) --wire_to_mbox--> mbox
- *   mbox --mbox_to_wire--> content (CRLF) --dot-stuff--> RETR octets
+ *   DATA octets --dot_read--> content (CRLF) --wire_to_mbox--> mbox
+ *   mbox --mbox_to_wire--> RETR octets (CRLF, dot-stuffed)
  *
  * RETR gives back exactly the octets that DATA brought, for content whose lines
- * end in CRLF; bare LF becomes CRLF, bare CR and NUL stay octets, a missing last
- * CRLF is added.
+ * end in CRLF; bare LF becomes CRLF, bare CR and NUL stay octets, a missing
+ * last CRLF is added.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@
 #include "common/view.h"
 
 /* The end of DATA and dot-unstuffing (RFC 5321 4.5.2): only CRLF.CRLF ends.
- * Bare LF and bare CR are kept as octets; the caller's later step normalises. */
+ * Bare LF and bare CR are kept as octets; wire_to_mbox normalises. */
 struct dot_reader {
 	int state;
 	bool bare_lf, bare_cr; /* such a thing was seen */
@@ -48,11 +48,11 @@ bool wire_to_mbox(struct mbox_writer *, struct view in, struct buf *out);
 bool wire_to_mbox_end(struct mbox_writer *, struct buf *out);
 
 /* mbox -> RETR octets: LF to CRLF, From_ unquoting, dot-stuffing.  Give it what
- * mbox_content() of spool/mbox.h says: neither the From_ line nor the blank line
- * behind the message.  mboxrd takes one '>' off ^>+From; mboxo takes nothing off,
- * because nobody can know whose the '>' is.  The line "." that ends the response
- * is the caller's.  body_lines, for TOP: -1 = all; the header, and the blank line
- * behind it, are always given whole. */
+ * mbox_content() of spool/mbox.h says: neither the From_ line nor the blank
+ * line behind the message.  mboxrd takes one '>' off ^>+From; mboxo takes
+ * nothing off, because nobody can know whose the '>' is.  The line "." that
+ * ends the response is the caller's.  body_lines, for TOP: -1 = all; the
+ * header, and the blank line behind it, are always given whole. */
 struct mbox_reader {
 	bool mboxrd;
 	bool in_body;

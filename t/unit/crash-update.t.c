@@ -1,6 +1,6 @@
 /* An update that is interrupted anywhere leaves the mailbox as before or as
  * after, once it has been recovered; and so does a recovery.
- * PENNYPOST_TORTURE=1 in the environment tries every set of messages. */
+ * TORTURE=1 in the environment tries every set of messages. */
 #define _GNU_SOURCE /* fallocate */
 #include "spool/update.h"
 
@@ -258,7 +258,7 @@ faults(void)
 int
 main(void)
 {
-	const char *env = getenv("PENNYPOST_TORTURE");
+	const char *env = getenv("TORTURE");
 
 	torture = env != NULL && strcmp(env, "1") == 0;
 	disk_open();
