@@ -39,7 +39,8 @@ static struct config *config;           /* in force, or at first to be */
 static bool serving, stopping, reloading;
 static int status;
 static int ready_fd = -1;
-static int64_t backoff, last_failure;
+/* By what died: roles that die one after the other wait for nobody. */
+static int64_t backoff[ROLE__N], last_failure[ROLE__N];
 static struct timer *restart_timer;
 static struct group_host host;
 
@@ -294,18 +295,17 @@ reload(void)
 /* ---- failing ---- */
 
 static void
-restart_soon(void)
+restart_soon(enum role_id died)
 {
-	int64_t now = now_ms();
+	int64_t now = now_ms(), wait = backoff[died];
 
-	if (now - last_failure > PEACE)
-		backoff = 0;
-	last_failure = now;
+	if (now - last_failure[died] > PEACE)
+		wait = 0;
+	last_failure[died] = now;
 	if (restart_timer == NULL)
-		restart_timer = timer_add(backoff, retry, NULL);
-	backoff = backoff == 0 ? BACKOFF_FIRST :
-	    backoff * 2 > BACKOFF_MAX  ? BACKOFF_MAX :
-					 backoff * 2;
+		restart_timer = timer_add(wait, retry, NULL);
+	wait = wait == 0 ? BACKOFF_FIRST : wait * 2;
+	backoff[died] = wait > BACKOFF_MAX ? BACKOFF_MAX : wait;
 }
 
 static void
@@ -313,7 +313,6 @@ on_failed(struct group *g, struct proc *p, const char *why)
 {
 	bool was_coming = coming[g->kind] == g;
 
-	(void)p;
 	if (was_coming)
 		coming[g->kind] = NULL;
 	if (stopping || g->draining)
@@ -341,7 +340,7 @@ on_failed(struct group *g, struct proc *p, const char *why)
 		group_kill(g);
 		current[GROUP_BACK] = NULL;
 	}
-	restart_soon();
+	restart_soon(p->id);
 }
 
 static void
@@ -369,7 +368,7 @@ on_told(struct group *g, unsigned what)
 	/* A worker died by a signal: fresh address spaces for the next ones,
 	 * and not more often than the back-off says. */
 	g->failed = true;
-	restart_soon();
+	restart_soon(ROLE_WORKER);
 }
 
 /* ---- stopping: front, back, log, one behind the other ---- */

@@ -21,7 +21,7 @@
 #include "common/msg.h"
 #include "common/service.h"
 
-enum { SPAWN_BURST = 16, SURPLUS_MS = 5000, RETRY_MS = 200, END_MS = 3000,
+enum { SPAWN_BURST = 4, SURPLUS_MS = 5000, RETRY_MS = 200, END_MS = 3000,
 	STORM_MAX = 5000 };
 
 struct slot {
@@ -120,7 +120,7 @@ worker_gone(struct slot *s)
 		    strsignal(WTERMSIG(status)));
 		tell_master(CTL_BREACH, (uint32_t)WTERMSIG(status));
 	} else if (WIFSIGNALED(status)) {
-		log_warn("warning: worker process %ld was killed",
+		log_warn("warning: worker process %ld was killed (signal 9)",
 		    (long)s->pid);
 	} else if (WEXITSTATUS(status) != 0) {
 		log_warn("warning: worker process %ld exited with status %d",
@@ -172,12 +172,8 @@ now_busy(struct slot *s)
 	last_client = now_ms();
 	storm_delay = 0;
 	unsigned same = clients_enter(s->client);
-	if (!role->inetd && over_limit(s, same)) {
-		log_warn("warning: too many workers for one client or "
-			 "listener: told worker %ld to refuse (%u from that "
-			 "address)", (long)s->pid, same);
-		tell_worker(s, POOL_DROP);
-	}
+	bool full = !role->inetd && over_limit(s, same);
+	tell_worker(s, full ? POOL_DROP : POOL_SERVE);
 	return true;
 }
 
@@ -388,6 +384,10 @@ stop(uint32_t grace)
 			if (slots[i].pid != 0)
 				tell_worker(&slots[i], POOL_STOP);
 	}
+	/* The whole server stops: what has begun may be finished. */
+	for (unsigned i = 0; grace != UINT32_MAX && i < slot_n; i++)
+		if (slots[i].pid != 0)
+			tell_worker(&slots[i], POOL_FINISH);
 	if (grace != UINT32_MAX)
 		timer_add(grace, end_all, NULL);
 	maybe_done();

@@ -8,8 +8,10 @@
  *   worker -> pool: POOL_BUSY u32 listener, view client address (16 octets;
  *                     IPv4 mapped), on accept
  *                   POOL_IDLE: ready for another client
- *   pool -> worker: POOL_DROP: too many from this address, end the session
- *                   POOL_STOP: finish the session, then exit
+ *   pool -> worker: POOL_SERVE or POOL_DROP, the answer to POOL_BUSY: go on,
+ *                     or: too many from this address, say so and close
+ *                   POOL_STOP: serve this client to its end, then exit
+ *                   POOL_FINISH: end the session when nothing is under way
  *                   POOL_END: end the session at its next command
  */
 #include "common/role.h"
@@ -20,7 +22,9 @@ enum {
 	POOL_IDLE = 2,
 	POOL_DROP = 3,
 	POOL_STOP = 4,
-	POOL_END = 5
+	POOL_END = 5,
+	POOL_SERVE = 6,
+	POOL_FINISH = 7
 };
 
 /* The pool's main; serve is the daemon's session. */

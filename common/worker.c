@@ -12,6 +12,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,8 @@
 
 #include "common/log.h"
 #include "common/msg.h"
+
+enum { VERDICT_MS = 2000 };
 
 static const struct role *role;
 static bool listening; /* this process still holds the listening sockets */
@@ -59,7 +62,9 @@ worker_stop(void *arg)
 			w->over_limit = end = true;
 		if (m.type == POOL_END)
 			end = true;
-		if (m.type == POOL_STOP || m.type == POOL_END)
+		if (m.type == POOL_FINISH)
+			w->finishing = true;
+		if (m.type != POOL_DROP && m.type != POOL_SERVE)
 			w->stopping = true;
 	}
 	if (w->stopping)
@@ -123,6 +128,28 @@ meet(struct worker *w, int fd, unsigned char raw[16])
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
+/* The pool counts who serves whom; the client is greeted when it has said that
+ * there is room.  A pool that is slow or gone is no reason to refuse. */
+static void
+wait_verdict(struct worker *w)
+{
+	struct pollfd p = { .fd = w->ctl, .events = POLLIN };
+
+	while (w->ctl != -1 && poll(&p, 1, VERDICT_MS) == 1) {
+		int rc = msg_recv(w->ctl, &m);
+		if (rc != 1 || m.type == POOL_SERVE) {
+			if (rc == 0)
+				worker_stop(w); /* its end */
+			return;
+		}
+		close_fd(&m.fd);
+		w->over_limit |= m.type == POOL_DROP;
+		w->stopping |= m.type != POOL_DROP;
+		if (w->over_limit)
+			return;
+	}
+}
+
 static void
 tell_pool(struct worker *w, uint32_t what, unsigned listener,
     const unsigned char raw[16])
@@ -150,6 +177,7 @@ serve_one(struct worker *w, int fd, unsigned listener, session_serve *serve)
 	w->listener = &w->settings->listeners[listener];
 	w->over_limit = false;
 	tell_pool(w, POOL_BUSY, listener, raw);
+	wait_verdict(w);
 	conn_open(&w->conn, fd);
 	w->conn.timeout_ms = (int)w->settings->command_timeout;
 	w->conn.stop_fd = w->ctl;

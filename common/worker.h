@@ -25,7 +25,9 @@ struct worker {
 	char client_port[8];
 	char local[64];    /* the address the client came to */
 	bool over_limit;   /* the pool said: too many from this address */
-	bool stopping;     /* the server stops or reloads */
+	bool stopping;     /* this process serves nobody after this client */
+	bool finishing;    /* the server stops: end when no transaction is
+			    * under way (RFC 5321 3.8) */
 	struct conn conn;
 };
 

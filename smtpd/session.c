@@ -185,6 +185,10 @@ session_command(struct session *s)
 	 * others. */
 	enum line_status st = session_read(s, conn_line, SASL_LINE_MAX, &line);
 
+	if (s->w->finishing && (st == LINE_OK || st == LINE_BARE_LF) &&
+	    (s->state & (ST_MAIL | ST_RCPT)) == 0 &&
+	    !view_caseeqs(line, "QUIT"))
+		st = LINE_STOP; /* RFC 5321 3.8 */
 	s->bare_lf = st == LINE_BARE_LF;
 	s->pipelined |= session_buffered(s);
 	switch (st) {

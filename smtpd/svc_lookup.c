@@ -109,14 +109,17 @@ void
 svc_lookup_main(struct role *r)
 {
 	char *err = NULL;
-	struct user u;
 
 	role = r;
 	users = passdb_open(r->settings, false, &err);
 	if (users == NULL)
 		role_failed(r, "%s", err == NULL ? "out of memory" : err);
-	/* Has libc load and open whatever a question about a user takes. */
-	passdb_find(users, view_of("postmaster"), false, &u);
+	/* Also has libc load and open whatever such a question takes. */
+	if (!recipient_postmaster_ok(r->settings, users))
+		role_failed(r, "postmaster %s: there is no such user, or it is "
+		    "uid 0, for whom no file is written; name the user who "
+		    "reads postmaster's and root's mail: postmaster USER",
+		    r->settings->postmaster);
 	priv_drop(r, ROLE_LOOKUP, NULL);
 	service_init();
 	sandbox_enter(r, ROLE_LOOKUP);

@@ -41,14 +41,25 @@ find_postmaster(const struct settings *s, struct passdb *db, struct user *out)
 	static time_t last;
 	int rc = passdb_find(db, view_of(s->postmaster), false, out);
 
-	if (rc == 0 && time(NULL) - last >= COMPLAIN) {
+	if (rc == 1 && out->uid != 0)
+		return 1;
+	if (rc != -1 && time(NULL) - last >= COMPLAIN) {
 		last = time(NULL);
 		log_error("error: mail for postmaster cannot be delivered: "
-			  "there is no user '%s'; set 'postmaster' in the "
-			  "configuration to somebody who exists",
-		    s->postmaster);
+			  "the user '%s' %s; set 'postmaster' in the "
+			  "configuration to somebody who reads it",
+		    s->postmaster, rc == 0 ? "does not exist" : "is uid 0");
 	}
-	return rc == 0 ? -1 : rc;
+	return -1;
+}
+
+bool
+recipient_postmaster_ok(const struct settings *s, struct passdb *db)
+{
+	struct user u;
+
+	return passdb_find(db, view_of(s->postmaster), false, &u) != 0 &&
+	    u.uid != 0;
 }
 
 static bool
@@ -97,7 +108,10 @@ recipient_resolve(const struct settings *s, struct passdb *db,
 		    s->local_domain_n > 0 ? s->local_domains[0] : s->hostname;
 	else if (!settings_local_domain(s, a.domain, strlen(a.domain)))
 		return RESOLVED_FOREIGN;
-	switch (find_user(s, db, view_of(a.local), out)) {
+	int found = find_user(s, db, view_of(a.local), out);
+	if (found == 1 && out->uid == 0)
+		found = find_postmaster(s, db, out);
+	switch (found) {
 	case 1:
 		delivered_to_set(&a, out->name, domain, delivered_to);
 		return RESOLVED_LOCAL;

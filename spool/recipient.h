@@ -3,6 +3,8 @@
 /*
  * From a recipient address to a local user: local domains, postmaster, the
  * recipient delimiter (bob+tag is bob's unless there is a user bob+tag), case.
+ * No process writes a file as uid 0 for a client: mail for root, and for whoever
+ * else is uid 0, goes to the user whom `postmaster` names.
  * The one place for it: lookup, deliver and queue all call this.
  */
 #include "common/address.h"
@@ -20,4 +22,7 @@ enum rcpt_resolved {
  * ours, at least ADDR_MAX + 1 octets. */
 enum rcpt_resolved recipient_resolve(const struct settings *, struct passdb *,
     const char *address, struct user *out, char *delivered_to);
+/* Does `postmaster` name somebody who can get mail?  Also true when the user
+ * database cannot be asked now. */
+bool recipient_postmaster_ok(const struct settings *, struct passdb *);
 #endif
