@@ -127,8 +127,11 @@ test_answers(int w)
 	ok(says(w, "bob@elsewhere.example", RCPT_FOREIGN, "", ""), "foreign");
 	ok(says(w, "PostMaster", RCPT_LOCAL, "bob", "bob@example.org"),
 	    "postmaster");
-	ok(says(w, "root@example.org", RCPT_LOCAL, "root", "root@example.org"),
+	ok(says(w, "daemon@example.org", RCPT_LOCAL, "daemon",
+	       "daemon@example.org"),
 	    "a system user, asked for after the privileges are gone");
+	ok(says(w, "root@example.org", RCPT_LOCAL, "bob", "bob@example.org"),
+	    "root's mail goes to postmaster's user");
 	ok(says(w, "no such address", RCPT_UNKNOWN, "", ""), "no address");
 }
 

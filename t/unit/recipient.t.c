@@ -37,7 +37,8 @@ static const struct {
 	{ "alice", RESOLVED_LOCAL, 1001, "alice@example.org" },
 	{ "\"alice\"@example.org", RESOLVED_LOCAL, 1001, "alice@example.org" },
 	{ "carol@example.org", RESOLVED_LOCAL, 1004, "carol@example.org" },
-	{ "root@example.org", RESOLVED_LOCAL, 0, "root@example.org" },
+	{ "root@example.org", RESOLVED_LOCAL, 1004, "carol@example.org" },
+	{ "root+x@example.org", RESOLVED_LOCAL, 1004, "carol@example.org" },
 	{ "alice@[127.0.0.1]", RESOLVED_LOCAL, 1001, "alice@[127.0.0.1]" },
 	{ "alice@[127.0.0.2]", RESOLVED_FOREIGN, 0, "" },
 	{ "alice@[IPv6:::1]", RESOLVED_FOREIGN, 0, "" },
@@ -105,6 +106,15 @@ main(void)
 			printf("# %d, uid %u, %s\n", (int)got, (unsigned)u.uid,
 			    to);
 	}
+	static char root[] = "root", nobody[] = "zoe";
+	ok(recipient_postmaster_ok(&s, db), "carol may be postmaster");
+	s.postmaster = root;
+	ok(!recipient_postmaster_ok(&s, db), "root may not");
+	ok(recipient_resolve(&s, db, "postmaster", &u, to) == RESOLVED_LATER,
+	    "and gets no mail: it waits");
+	s.postmaster = nobody;
+	ok(!recipient_postmaster_ok(&s, db), "nor somebody unknown");
+	s.postmaster = carol;
 	s.recipient_delimiter = none;
 	ok(recipient_resolve(&s, db, "alice+x@example.org", &u, to) ==
 		RESOLVED_UNKNOWN,
