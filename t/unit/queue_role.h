@@ -578,6 +578,15 @@ log_text(void)
 	return text;
 }
 
+/* Waits until the log says so. */
+__attribute__((unused)) static bool
+logged(const char *text)
+{
+	for (int i = 0; i < 1000 && strstr(log_text(), text) == NULL; i++)
+		pause_ms(3);
+	return strstr(log_text(), text) != NULL;
+}
+
 __attribute__((unused)) static void
 clear_log(void)
 {

@@ -182,8 +182,8 @@ test_record(void)
 	ok(wait_done(1, 5000) && wait_empty(1000) &&
 		delivered_to("eve@example.org") == 0,
 	    "nobody else gets it");
-	ok(strstr(log_text(), "to=<busy3-tame@example.org>, orig_to=<tame>, "
-			      "relay=local") != NULL,
+	ok(logged("to=<busy3-tame@example.org>, orig_to=<tame>, "
+		  "relay=local"),
 	    "log: the original recipient");
 	close(u);
 }
@@ -297,10 +297,8 @@ test_addresses(void)
 {
 	static const char *const bad[] = { "bob@example.org\nT eve@example.org",
 		"bob\t@example.org", "bob@example.org\r", "\x01@example.org",
-		"b\xc3\xb6"
-		"b@example.org",
-		"@example.org", "bob@", "bob@example.org@example.org", " ",
-		"bob@exa\x7fmple.org" };
+		"b\xc3\xb6@example.org", "@example.org", "bob@",
+		"bob@example.org@example.org", " ", "bob@exa\x7fmple.org" };
 	int w = new_worker(&x);
 	unsigned n = 0;
 
@@ -416,8 +414,7 @@ test_collision(void)
 	ok(strstr(waiting_record(), "\n\nfirst") != NULL,
 	    "the first is unharmed");
 	drop_waiting();
-	pause_ms(1500);
-	ok(strstr(log_text(), "the record has gone from active/") != NULL,
+	ok(logged("the record has gone from active/"),
 	    "log: a record was taken away");
 }
 
@@ -462,7 +459,8 @@ test_gone(void)
 	}
 	ok(files_in("incoming") == 1, "a long envelope is on disk already");
 	close(v);
-	pause_ms(100);
+	for (int i = 0; i < 1000 && files_in("incoming") > 0; i++)
+		pause_ms(3);
 	ok(files_in("incoming") == 0, "and gone with its asker");
 	/* Those that do not wait for their answer. */
 	for (unsigned i = 0; i < N; i++) {
@@ -493,7 +491,7 @@ test_flood(void)
 	int64_t t = now_ms();
 	ok(put_one(v, "dave@example.org", "x") == OK, "a flood of %u", sent);
 	t = now_ms() - t;
-	ok(t < 500, "holds nobody up (%lld ms)", (long long)t);
+	ok(t < 1500, "holds nobody up (%lld ms)", (long long)t);
 	close(w);
 	close(v);
 	ok(wait_done(1, 2000), "and delivery goes on");

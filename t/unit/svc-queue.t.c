@@ -102,21 +102,21 @@ test_busy(void)
 	int64_t took = now_ms() - t;
 	ok(took >= 300 && took < 3000, "after a while (%lld ms)",
 	    (long long)took);
-	ok(strstr(log_text(), "dsn=4.2.0, status=deferred (locked by another "
-			      "program: said the test)") != NULL,
+	ok(logged("dsn=4.2.0, status=deferred (locked by another "
+		  "program: said the test)"),
 	    "log: why");
 	put_one(w, "lost1-x@example.org", "x");
 	ok(wait_done(2, 5000), "so it is when an append process died");
-	ok(strstr(log_text(), "append has gone") != NULL, "log: why");
+	ok(logged("append has gone"), "log: why");
 	put_one(w, "gone-x@example.org", "x");
 	pause_ms(100);
-	ok(strstr(log_text(), "dsn=4.1.1, status=deferred (does not exist: "
-			      "said the test)") != NULL,
+	ok(logged("dsn=4.1.1, status=deferred (does not exist: "
+		  "said the test)"),
 	    "an unknown user stays, with a line");
 	put_one(w, "full-x@example.org", "x");
 	pause_ms(700);
-	ok(strstr(log_text(), "dsn=4.2.2, status=deferred (quota exceeded: "
-			      "over <quota>?)") != NULL,
+	ok(logged("dsn=4.2.2, status=deferred (quota exceeded: "
+		  "over <quota>?)"),
 	    "so does a full mailbox");
 	close(w);
 }
@@ -144,11 +144,11 @@ test_fair(void)
 		put_one(w, "full-y@example.org", "x");
 	put_one(w, "quick@example.org", "x");
 	int64_t t = ms_until_delivered("quick@example.org");
-	ok(t < 150, "a slow and a full mailbox delay nobody else (%lld ms)",
+	ok(t < 800, "a slow and a full mailbox delay nobody else (%lld ms)",
 	    (long long)t);
 	put(w, next_id(), two, 2, view_of("x"), NULL);
 	t = ms_until_delivered("fast@example.org");
-	ok(t < 150, "nor the other recipients of their messages (%lld ms)",
+	ok(t < 800, "nor the other recipients of their messages (%lld ms)",
 	    (long long)t);
 	ok(wait_done(43, 8000) && delivered_to("slow-x@example.org") == 40,
 	    "the slow one gets all of its own");
@@ -225,8 +225,8 @@ test_damaged_record(void)
 	pause_ms(100);
 	ok(files_in("damaged") == 1 && files_in("incoming") == 0,
 	    "a damaged record is set aside, a leftover removed");
-	ok(strstr(log_text(), "BADBADBAD: damaged record (the arrived line) "
-			      "set aside as damaged/BADBADBAD") != NULL,
+	ok(logged("BADBADBAD: damaged record (the arrived line) "
+		  "set aside as damaged/BADBADBAD"),
 	    "log: it says so");
 	ok(delivered_to("bob@example.org") == 1, "the others go on");
 	close(w);
