@@ -9,20 +9,45 @@
  * at most, and the delay after a refusal is at most a minute. */
 enum { TIMEOUT_MS = 120000 };
 
+static struct msg m; /* 64 KiB: not on the stack */
+
 static bool
 could_be(struct view v, size_t max)
 {
 	return v.n <= max && (v.n == 0 || memchr(v.p, '\0', v.n) == NULL);
 }
 
-enum auth_result
-ask_auth_password(int sock, struct view user, struct view pass,
-    const char *mechanism, const char *client, char *user_out,
-    size_t user_out_size, int *right)
+/* Sends m, with the client's socket unless fd is -1, and reads the answer. */
+static enum auth_result
+ask(int sock, int fd, char *user_out, size_t user_out_size, int *right)
 {
-	static struct msg m;
 	uint32_t result = AUTH_LATER;
 
+	*right = -1;
+	user_out[0] = '\0';
+	m.fd = fd;
+	if (!msg_call_lent(sock, &m, TIMEOUT_MS))
+		return AUTH_LATER;
+	result = msg_get_u32(&m);
+	struct view user = msg_get_view(&m, AUTH_USER_MAX);
+	msg_get_view(&m, 0);
+	if (!msg_done(&m) || result > AUTH_LATER ||
+	    (m.fd != -1) != (result == AUTH_YES) ||
+	    (result == AUTH_YES && !view_copy(user, user_out, user_out_size))) {
+		result = AUTH_LATER;
+	} else {
+		*right = m.fd;
+		m.fd = -1;
+	}
+	msg_wipe(&m);
+	return (enum auth_result)result;
+}
+
+enum auth_result
+ask_auth_password(const struct auth_client *c, struct view user,
+    struct view pass, const char *mechanism, char *user_out,
+    size_t user_out_size, int *right)
+{
 	*right = -1;
 	user_out[0] = '\0';
 	/* Nobody's, and auth would take them for a breach. */
@@ -32,19 +57,6 @@ ask_auth_password(int sock, struct view user, struct view pass,
 	msg_put_view(&m, user);
 	msg_put_view(&m, pass);
 	msg_put_str(&m, mechanism);
-	msg_put_str(&m, client);
-	if (!msg_call(sock, &m, TIMEOUT_MS))
-		return AUTH_LATER;
-	result = msg_get_u32(&m);
-	msg_get_str(&m, user_out, user_out_size);
-	if (!msg_done(&m) || result > AUTH_LATER ||
-	    (m.fd != -1) != (result == AUTH_YES)) {
-		result = AUTH_LATER;
-		user_out[0] = '\0';
-	} else {
-		*right = m.fd;
-		m.fd = -1;
-	}
-	msg_wipe(&m);
-	return (enum auth_result)result;
+	msg_put_str(&m, c->address);
+	return ask(c->sock, c->fd, user_out, user_out_size, right);
 }

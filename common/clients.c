@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/network.h"
+
 struct entry {
 	unsigned char key[16];
 	unsigned count; /* 0: free */
@@ -31,11 +33,8 @@ clients_init(unsigned max)
 static void
 key_of(const unsigned char address[16], unsigned char key[16])
 {
-	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
-
 	memcpy(key, address, 16);
-	if (memcmp(key, mapped, sizeof(mapped)) != 0)
-		memset(key + 8, 0, 8);
+	address_share(key);
 }
 
 static unsigned

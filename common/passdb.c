@@ -13,40 +13,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "common/log.h"
 #include "common/passdb_file.h"
+#include "common/private_file.h"
 
-enum {
-	NSS_BUF_MIN = 4096,
-	NSS_BUF_MAX = 1 << 20,
-	SETTLED = 2, /* s: the coarsest clock of a file system (FAT, NFSv2) */
-	MODELS_MAX = 1000
-};
+enum { NSS_BUF_MIN = 4096, NSS_BUF_MAX = 1 << 20, MODELS_MAX = 1000 };
 
 struct passdb {
 	char *path; /* NULL: no file */
 	bool hashes;
 	bool system;
 	struct passdb_file *file;
-	struct stat seen; /* the file as it was read, or as it was refused */
-	bool settled;	  /* a change cannot hide in the same clock tick */
+	struct private_watch watch;
 };
-
-/* Two writes within one tick of the file's clock leave no trace, so what was
- * read right after a change is read once more a little later. */
-static bool
-settled(const struct stat *st)
-{
-	return st->st_ctim.tv_sec + SETTLED < time(NULL);
-}
 
 struct passdb *
 passdb_open(const struct settings *s, bool with_hashes, char **err)
 {
 	struct passdb *db = calloc(1, sizeof(*db));
+	struct stat read;
 
 	*err = NULL;
 	if (db == NULL)
@@ -58,10 +45,10 @@ passdb_open(const struct settings *s, bool with_hashes, char **err)
 	db->path = strdup(s->users);
 	if (db->path == NULL)
 		goto bad;
-	db->file = passdb_file_read(db->path, with_hashes, &db->seen, err);
+	db->file = passdb_file_read(db->path, with_hashes, &read, err);
 	if (db->file == NULL)
 		goto bad;
-	db->settled = settled(&db->seen);
+	private_watch_set(&db->watch, &read);
 	return db;
 bad:
 	passdb_free(db);
@@ -78,46 +65,26 @@ passdb_free(struct passdb *db)
 	free(db);
 }
 
-static bool
-same_time(struct timespec a, struct timespec b)
-{
-	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-static bool
-same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino &&
-	       a->st_size == b->st_size && same_time(a->st_mtim, b->st_mtim) &&
-	       same_time(a->st_ctim, b->st_ctim);
-}
-
 void
 passdb_refresh(struct passdb *db)
 {
-	struct stat now, read;
+	struct stat read;
 	char *err = NULL;
+	bool changed;
 
-	if (db->path == NULL)
-		return;
-	if (stat(db->path, &now) == -1)
-		memset(&now, 0, sizeof(now));
-	bool same = same_file(&now, &db->seen);
-	if (same && (db->settled || !settled(&now)))
+	if (db->path == NULL ||
+	    !private_watch_due(&db->watch, db->path, &changed))
 		return;
 	struct passdb_file *f =
 	    passdb_file_read(db->path, db->hashes, &read, &err);
-	db->settled = settled(&now);
-	db->seen = now;
 	if (f != NULL) {
 		passdb_file_free(db->file);
 		db->file = f;
-		db->seen = read;
-		db->settled = settled(&read);
-		if (!same)
+		private_watch_set(&db->watch, &read);
+		if (changed)
 			log_info("%s: read again: %u users", db->path,
 			    passdb_file_count(f));
-	} else if (!same) {
+	} else if (changed) {
 		log_error("error: %s; the users read before stay in force",
 		    err == NULL ? "out of memory" : err);
 	}

@@ -8,17 +8,14 @@
 #define _GNU_SOURCE
 #include "common/passdb_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "common/passdb.h"
+#include "common/private_file.h"
 
 struct entry {
 	uint32_t name, hash, gecos, home; /* offsets into text */
@@ -65,21 +62,7 @@ passdb_name_valid(struct view v)
 	return true;
 }
 
-__attribute__((format(printf, 3, 4))) static bool
-bad(const struct passdb_file *f, char **err, const char *fmt, ...)
-{
-	char *what = NULL;
-	va_list ap;
-
-	va_start(ap, fmt);
-	int n = vasprintf(&what, fmt, ap);
-	va_end(ap);
-	if (n == -1 || asprintf(err, "%s%s", f->path, what) == -1)
-		*err = NULL;
-	if (n != -1)
-		free(what);
-	return false;
-}
+#define bad(f, err, ...) private_file_error(err, (f)->path, __VA_ARGS__)
 
 static uint32_t
 name_hash(struct view v)
@@ -311,90 +294,24 @@ parse(struct passdb_file *f, char **err)
 	return true;
 }
 
-/* Whoever can write this file is everybody; whoever can read it may guess. */
-static bool
-owner_check(const struct passdb_file *f, const struct stat *st, char **err)
-{
-	if (!S_ISREG(st->st_mode))
-		return bad(f, err, ": not a regular file");
-	if (st->st_uid != 0 && st->st_uid != geteuid())
-		return bad(f, err,
-		    ": belongs to uid %u: the users file must be %s: "
-		    "chown %u '%s'",
-		    (unsigned)st->st_uid, geteuid() == 0 ? "root's" : "yours",
-		    (unsigned)geteuid(), f->path);
-	if (st->st_mode & (S_IWGRP | S_IRWXO))
-		return bad(f, err,
-		    ": mode %04o: others can %s the users file: "
-		    "chmod 0640 '%s'",
-		    (unsigned)st->st_mode & 07777,
-		    st->st_mode & (S_IWGRP | S_IWOTH) ? "change" : "read",
-		    f->path);
-	if (st->st_size > PASSDB_FILE_MAX)
-		return bad(
-		    f, err, ": larger than %d MiB", PASSDB_FILE_MAX >> 20);
-	return true;
-}
-
-static bool
-same(const struct stat *a, const struct stat *b)
-{
-	return a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
-static bool
-slurp(struct passdb_file *f, int fd, const struct stat *st, char **err)
-{
-	struct stat after;
-	size_t want = (size_t)st->st_size;
-
-	f->text = calloc(1, want + 1);
-	if (f->text == NULL)
-		return bad(f, err, ": out of memory");
-	while (f->size < want) {
-		ssize_t n = read(fd, f->text + f->size, want - f->size);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return bad(f, err, ": %s", strerror(errno));
-		if (n == 0)
-			break;
-		f->size += (size_t)n;
-	}
-	if (f->size < want || fstat(fd, &after) == -1 || !same(st, &after))
-		return bad(f, err, ": changed while it was read");
-	return true;
-}
-
 struct passdb_file *
 passdb_file_read(const char *path, bool hashes, struct stat *st, char **err)
 {
 	struct passdb_file *f = calloc(1, sizeof(*f));
-	bool good = false;
-	int fd = -1;
+	struct private_file whole;
 
 	*err = NULL;
 	memset(st, 0, sizeof(*st));
 	if (f == NULL)
 		return NULL;
+	bool good =
+	    private_file_read(path, "users", PASSDB_FILE_MAX, &whole, err);
 	f->path = path;
 	f->hashes = hashes;
-	/* O_NONBLOCK: a FIFO must not stop us; owner_check refuses it. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd == -1 || fstat(fd, st) == -1) {
-		bad(f, err, ": cannot be read: %s%s", strerror(errno),
-		    errno == ENOENT ? "; create it, or take 'users' out of the "
-				      "configuration"
-				    : "");
-		goto out;
-	}
-	good =
-	    owner_check(f, st, err) && slurp(f, fd, st, err) && parse(f, err);
-out:
-	if (fd != -1)
-		close(fd);
+	f->text = whole.text;
+	f->size = whole.size;
+	*st = whole.st;
+	good = good && parse(f, err);
 	f->path = NULL;
 	if (good)
 		return f;
@@ -407,9 +324,7 @@ passdb_file_free(struct passdb_file *f)
 {
 	if (f == NULL)
 		return;
-	if (f->text != NULL)
-		explicit_bzero(f->text, f->size);
-	free(f->text);
+	private_file_wipe(&(struct private_file){ f->text, f->size, { 0 } });
 	free(f->entries);
 	free(f->buckets);
 	free(f);

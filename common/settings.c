@@ -52,6 +52,9 @@ static const struct conf_option options[] = {
 	{ OPT(auth_failure_delay), .type = CONF_TIME, .mask = BOTH, .dflt = "2s",   .min = 0, .max = MIN },
 	{ OPT(auth_failures_max),  .type = CONF_INT,  .mask = BOTH, .dflt = "3",    .min = 1, .max = 100 },
 	{ OPT(auth_processes),     .type = CONF_INT,  .mask = BOTH, .dflt = "4",    .min = 1, .max = 64 },
+	{ OPT(auth_address_failures), .type = CONF_INT, .mask = BOTH, .dflt = "20", .min = 0, .max = 1000000 },
+	{ OPT(auth_address_window), .type = CONF_TIME, .mask = BOTH, .dflt = "10m", .min = SEC, .max = DAY },
+	{ SPECIAL(auth_address_exempt, exempt), .mask = BOTH, .dflt = "127.0.0.0/8 ::1/128" },
 	{ SPECIAL(local_domains, domains), .mask = S },
 	{ OPT(postmaster),         .type = CONF_STRING, .mask = S, .dflt = "root" },
 	{ OPT(recipient_delimiter), .type = CONF_STRING, .mask = S, .dflt = "+" },
@@ -152,6 +155,7 @@ settings_free(struct settings *s)
 	for (unsigned i = 0; i < s->local_domain_n; i++)
 		free(s->local_domains[i]);
 	free(s->local_domains);
+	free(s->auth_exempt);
 	free(s->tls);
 	free(s->listeners);
 	free(s->role_users);

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "common/network.h"
+
 enum listen_type {
 	LISTEN_MX,         /* SMTP from anywhere (RFC 5321) */
 	LISTEN_SUBMISSION, /* RFC 6409 */
@@ -66,6 +68,13 @@ struct settings {
 	int64_t auth_failure_delay; /* ms */
 	int64_t auth_failures_max;  /* per session */
 	int64_t auth_processes;
+	int64_t auth_address_failures; /* per address and window; 0: any */
+	int64_t auth_address_window;   /* ms */
+	struct network *auth_exempt;   /* auth_address_exempt */
+	unsigned auth_exempt_n;
+	uint32_t sasl_mechanisms;      /* bits, by enum sasl_id */
+	char *secrets;        /* file; "" = none */
+	char *tls_client_ca;  /* file; "" = none */
 	/* smtpd */
 	char **local_domains;
 	unsigned local_domain_n;
@@ -80,6 +89,7 @@ struct settings {
 	int64_t retry_min, retry_max; /* ms */
 	/* pop3d */
 	int64_t idle_timeout; /* ms: authenticated */
+	bool apop;
 };
 
 /* Reads the file.  NULL: *err (malloc'd) says "file:line: what, and what was

@@ -11,9 +11,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/sasl_mech.h"
 #include "common/settings.h"
 
-enum { LISTENERS_MAX = 32, TLS_MAX = 8, DOMAINS_MAX = 10000 };
+enum { LISTENERS_MAX = 32, TLS_MAX = 8, DOMAINS_MAX = 10000,
+	NETWORKS_MAX = 1000 };
 
 static void *
 grow(void *list, unsigned n, size_t size)
@@ -243,6 +245,83 @@ print_domains(const void *target, struct buf *b)
 
 	for (unsigned i = 0; i < s->local_domain_n; i++)
 		buf_addf(b, "local_domains %s\n", s->local_domains[i]);
+}
+
+/* ---- auth_address_exempt NETWORK... ---- */
+
+char *
+parse_exempt(void *target, const struct conf_line *c, bool again)
+{
+	struct settings *s = target;
+	bool none = c->n == 2 && strcasecmp(c->word[1], "none") == 0;
+
+	if (!again)
+		s->auth_exempt_n = 0; /* the default's */
+	for (unsigned i = 1; i < c->n && !none; i++) {
+		struct network n;
+		if (!network_parse(view_of(c->word[i]), &n))
+			return conf_error("\"%s\" is not a network; write for "
+			    "example 192.0.2.0/24, 2001:db8::/32 or none",
+			    c->word[i]);
+		if (s->auth_exempt_n == NETWORKS_MAX)
+			return conf_error("more than %d networks",
+			    NETWORKS_MAX);
+		s->auth_exempt =
+		    grow(s->auth_exempt, s->auth_exempt_n, sizeof(n));
+		s->auth_exempt[s->auth_exempt_n++] = n;
+	}
+	return NULL;
+}
+
+void
+print_exempt(const void *target, struct buf *b)
+{
+	const struct settings *s = target;
+	char text[NETWORK_TEXT];
+
+	for (unsigned i = 0; i < s->auth_exempt_n; i++) {
+		network_text(&s->auth_exempt[i], text);
+		buf_addf(b, "auth_address_exempt %s\n", text);
+	}
+	if (s->auth_exempt_n == 0)
+		buf_adds(b, "auth_address_exempt none\n");
+}
+
+/* ---- sasl_mechanisms NAME... ---- */
+
+char *
+parse_mechanisms(void *target, const struct conf_line *c, bool again)
+{
+	struct settings *s = target;
+	bool all = c->n == 2 && strcasecmp(c->word[1], "all") == 0;
+
+	if (again)
+		return conf_error("sasl_mechanisms is set twice");
+	s->sasl_mechanisms = 0;
+	for (unsigned i = 0; i < SASL__N && all; i++)
+		s->sasl_mechanisms |= 1u << i;
+	for (unsigned i = 1; i < c->n && !all; i++) {
+		enum sasl_id id = sasl_id_of(view_of(c->word[i]));
+		if (id == SASL__N)
+			return conf_error("\"%s\" is not a mechanism; there "
+			    "are SCRAM-SHA-256-PLUS, SCRAM-SHA-1-PLUS, "
+			    "SCRAM-SHA-256, SCRAM-SHA-1, EXTERNAL, CRAM-MD5, "
+			    "PLAIN, LOGIN, and all of them", c->word[i]);
+		s->sasl_mechanisms |= 1u << id;
+	}
+	return NULL;
+}
+
+void
+print_mechanisms(const void *target, struct buf *b)
+{
+	const struct settings *s = target;
+
+	buf_adds(b, "sasl_mechanisms");
+	for (unsigned i = 0; i < SASL__N; i++)
+		if (s->sasl_mechanisms & 1u << i)
+			buf_addf(b, " %s", sasl_mechs[i].name);
+	buf_addc(b, '\n');
 }
 
 /* ---- small choices ---- */

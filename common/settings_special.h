@@ -23,6 +23,10 @@ char *parse_log_style(void *target, const struct conf_line *, bool again);
 void print_log_style(const void *target, struct buf *);
 char *parse_log_to(void *target, const struct conf_line *, bool again);
 void print_log_to(const void *target, struct buf *);
+char *parse_exempt(void *target, const struct conf_line *, bool again);
+void print_exempt(const void *target, struct buf *);
+char *parse_mechanisms(void *target, const struct conf_line *, bool again);
+void print_mechanisms(const void *target, struct buf *);
 
 void settings_add_domain(struct settings *, const char *name);
 const char *listen_type_name(enum listen_type); /* "mx" */

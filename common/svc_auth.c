@@ -18,7 +18,8 @@
  * exactly one call of crypt(3): for nobody, for who is locked out, and for uid
  * 0, with the salt and cost of somebody else and a result that is thrown away.
  * A refusal is answered auth_failure_delay after the question, not after the
- * decision, which hides what differs in the work.
+ * decision, which hides what differs in the work.  Whose address has failed too
+ * often is refused likewise, without any work (auth_limit.h).
  */
 #define _GNU_SOURCE
 #include "common/svc_auth.h"
@@ -30,6 +31,7 @@
 #include <string.h>
 
 #include "common/ask_auth.h"
+#include "common/auth_limit.h"
 #include "common/crypt_pool.h"
 #include "common/crypt_proc.h"
 #include "common/log.h"
@@ -54,6 +56,7 @@ struct check {
 	int64_t asked;	     /* now_ms() */
 	bool dummy;	     /* whatever comes out, the answer is no */
 	const char *why;     /* for the log: static */
+	struct origin origin;
 	struct user found;
 	char user[AUTH_USER_MAX + 1], pass[AUTH_PASS_MAX + 1];
 	char mechanism[MECHANISM_MAX + 1], client[CLIENT_MAX + 1];
@@ -67,6 +70,7 @@ static struct list {
 	unsigned n;
 } waiting, running;
 static struct msg rp; /* 64 KiB: not on the stack */
+static const char too_many[] = "too many failures from that address";
 
 static void
 list_add(struct list *l, struct check *c)
@@ -152,7 +156,8 @@ answer_due(void *arg)
 		}
 	}
 	msg_put_u32(&rp, c->result);
-	msg_put_str(&rp, c->result == AUTH_YES ? c->found.name : "");
+	msg_put_str(&rp, c->result == AUTH_YES ? c->found.name : c->user);
+	msg_put_view(&rp, (struct view){ NULL, 0 });
 	log_result(c);
 	p->state = NULL;
 	peer_answer(p, &rp);
@@ -165,6 +170,10 @@ decide(struct check *c, enum auth_result result, const char *why)
 {
 	int64_t delay = 0;
 
+	/* At once, not when it is answered: meanwhile others may be asked
+	 * about, and whoever leaves does not take the failure along. */
+	if (result == AUTH_NO && why != too_many)
+		auth_limit_count(&c->origin, role->settings, now_ms());
 	explicit_bzero(c->pass, sizeof(c->pass));
 	explicit_bzero(c->found.hash, sizeof(c->found.hash));
 	timer_del(c->timer);
@@ -230,6 +239,10 @@ check_start(struct check *c)
 {
 	char setting[USER_HASH_MAX];
 
+	if (auth_limit_reached(&c->origin, role->settings, now_ms())) {
+		decide(c, AUTH_NO, too_many);
+		return;
+	}
 	passdb_refresh(users);
 	int found = passdb_find(users, view_of(c->user), true, &c->found);
 	if (found == -1) {
@@ -290,6 +303,7 @@ answer_auth_password(struct peer *p, struct msg *rq, struct msg *unused)
 	msg_get_str(rq, c->client, sizeof(c->client));
 	if (!msg_done(rq))
 		goto out;
+	origin_of(rq->fd, role->settings, &c->origin);
 	c->peer = p->id;
 	c->asked = now_ms();
 	p->state = c;
@@ -327,7 +341,7 @@ asker_gone(struct peer *p)
 static const struct request requests[] = {
 	{ AUTH_PASSWORD, 4 * 4,
 	    4 * 4 + AUTH_USER_MAX + AUTH_PASS_MAX + MECHANISM_MAX + CLIENT_MAX,
-	    false, BIT(AUTH_PASSWORD), answer_auth_password, "password" },
+	    true, BIT(AUTH_PASSWORD), answer_auth_password, "password" },
 };
 static const struct service service = {
 	.name = "worker",

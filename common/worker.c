@@ -9,7 +9,6 @@
 #define _GNU_SOURCE
 #include "common/pool.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -23,6 +22,7 @@
 
 #include "common/log.h"
 #include "common/msg.h"
+#include "common/network.h"
 
 enum { VERDICT_MS = 2000 };
 
@@ -80,30 +80,20 @@ worker_title(struct worker *w, const char *what)
 
 /* ---- who is the client ---- */
 
-/* As 16 octets, IPv4 mapped, and as text; false if it is no internet socket. */
-static bool
-describe(const struct sockaddr_storage *a, unsigned char raw[16], char *text,
-    size_t size, char *port, size_t port_size)
+/* As 16 octets, IPv4 mapped, and as text. */
+static void
+describe(const struct sockaddr_storage *a, unsigned char raw[ADDRESS_OCTETS],
+    char text[64], char port[8])
 {
-	if (a->ss_family == AF_INET) {
-		const struct sockaddr_in *in = (const void *)a;
-		memcpy(raw, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
-		memcpy(raw + 12, &in->sin_addr, 4);
-		snprintf(port, port_size, "%u", ntohs(in->sin_port));
-	} else if (a->ss_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const void *)a;
-		memcpy(raw, &in6->sin6_addr, 16);
-		snprintf(port, port_size, "%u", ntohs(in6->sin6_port));
-	} else {
-		memset(raw, 0, 16);
-		snprintf(text, size, "unknown");
-		snprintf(port, port_size, "0");
-		return false;
-	}
-	if (memcmp(raw, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12) == 0)
-		return inet_ntop(AF_INET, raw + 12, text, (socklen_t)size) !=
-		    NULL;
-	return inet_ntop(AF_INET6, raw, text, (socklen_t)size) != NULL;
+	const struct sockaddr_in *in = (const void *)a;
+	const struct sockaddr_in6 *in6 = (const void *)a;
+	bool internet = address_of(a, raw);
+
+	snprintf(text, ADDRESS_TEXT, "unknown");
+	if (internet)
+		address_text(raw, text);
+	snprintf(port, 8, "%u", !internet ? 0u :
+	    ntohs(a->ss_family == AF_INET ? in->sin_port : in6->sin6_port));
 }
 
 static void
@@ -117,13 +107,12 @@ meet(struct worker *w, int fd, unsigned char raw[16])
 
 	if (getpeername(fd, (struct sockaddr *)&a, &n) == -1)
 		a.ss_family = AF_UNSPEC;
-	describe(&a, raw, w->client, sizeof(w->client), w->client_port,
-	    sizeof(w->client_port));
+	describe(&a, raw, w->client, w->client_port);
 	a = (struct sockaddr_storage){ 0 };
 	n = sizeof(a);
 	if (getsockname(fd, (struct sockaddr *)&a, &n) == -1)
 		a.ss_family = AF_UNSPEC;
-	describe(&a, own, w->local, sizeof(w->local), port, sizeof(port));
+	describe(&a, own, w->local, port);
 	/* A client that vanished without a word is noticed in the end. */
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }

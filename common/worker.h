@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/ask_auth.h"
 #include "common/conn.h"
 #include "common/role.h"
 #include "common/settings.h"
@@ -44,6 +45,13 @@ typedef bool session_serve(struct worker *w);
  * end at its next command (421; RFC 5321 3.8): over the limit, or the grace
  * time is near its end. */
 bool worker_stop(void *worker);
+/* For questions to auth about the client. */
+static inline struct auth_client
+worker_auth_client(const struct worker *w)
+{
+	return (struct auth_client){ w->chan[ROLE_AUTH], w->conn.fd,
+		w->client };
+}
 /* Shows in ps what the worker does: "smtpd: worker 192.0.2.1 DATA". */
 void worker_title(struct worker *, const char *what);
 #endif

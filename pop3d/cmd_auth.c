@@ -79,6 +79,7 @@ static enum next
 login(struct session *s, struct view user, struct view pass, const char *method,
     const char *log_method)
 {
+	struct auth_client c = worker_auth_client(s->w);
 	char name[USER_NAME_MAX] = "";
 	int right = -1;
 
@@ -86,17 +87,17 @@ login(struct session *s, struct view user, struct view pass, const char *method,
 	s->auth_tries++;
 	s->method = log_method;
 	view_copy(user, s->login, sizeof(s->login));
-	switch (ask_auth_password(s->w->chan[ROLE_AUTH], user, pass, method,
-	    s->w->client, name, sizeof(name), &right)) {
+	switch (ask_auth_password(
+	    &c, user, pass, method, name, sizeof(name), &right)) {
 	case AUTH_YES:
 		view_copy(view_of(name), s->login, sizeof(s->login));
 		return enter(s, right);
-	case AUTH_LATER:
+	case AUTH_NO:
+		break;
+	default:
 		reply_err(s, "SYS/TEMP",
 		    "Logins are not possible now; try again later.");
 		return try_again(s);
-	case AUTH_NO:
-		break;
 	}
 	s->auth_failures++;
 	memcpy(s->failed, s->login, sizeof(s->failed));

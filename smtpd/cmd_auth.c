@@ -37,9 +37,11 @@ no(struct session *s, const struct sasl *sasl)
 static enum next
 check(struct session *s, const struct sasl *sasl)
 {
-	switch (ask_auth_password(s->w->chan[ROLE_AUTH], view_of(sasl->user),
-	    view_of(sasl->pass), sasl->mech->name, s->w->client, s->user,
-	    sizeof(s->user), &s->right)) {
+	struct auth_client c = worker_auth_client(s->w);
+
+	switch (ask_auth_password(&c, view_of(sasl->user),
+	    view_of(sasl->pass), sasl->mech->name, s->user, sizeof(s->user),
+	    &s->right)) {
 	case AUTH_YES:
 		return yes(s, sasl);
 	case AUTH_NO:

@@ -39,13 +39,12 @@ must(bool good)
 /* ---- the roles ---- */
 
 enum auth_result
-ask_auth_password(int sock, struct view user, struct view pass,
-    const char *mechanism, const char *client, char *user_out, size_t size,
-    int *right)
+ask_auth_password(const struct auth_client *c, struct view user,
+    struct view pass, const char *mechanism, char *user_out,
+    size_t size, int *right)
 {
-	(void)sock;
+	(void)c;
 	(void)mechanism;
-	(void)client;
 	*right = -1;
 	user_out[0] = '\0';
 	if (pass.n == 0 || pass.p[0] == '!')

@@ -59,8 +59,10 @@ open_right(struct attack *a)
 	char user[64];
 	int right = -1;
 
-	ask_auth_password(a->w->chan[ROLE_AUTH], view_of(a->user),
-	    view_of(a->pass), "PLAIN", "192.0.2.1", user, sizeof(user), &right);
+	struct auth_client c = worker_auth_client(a->w);
+
+	ask_auth_password(&c, view_of(a->user), view_of(a->pass), "PLAIN",
+	    user, sizeof(user), &right);
 	return right;
 }
 

@@ -65,6 +65,7 @@ valid_auth(unsigned i, struct msg *m)
 	msg_put_str(m, "wrong");
 	msg_put_str(m, "PLAIN");
 	msg_put_str(m, "192.0.2.1");
+	m->fd = 0; /* /dev/null: no socket of a client */
 }
 
 static void

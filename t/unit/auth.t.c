@@ -14,6 +14,7 @@ test_yes(int w)
 
 	for (size_t i = 0; i < NELEM(cases); i++) {
 		char name[USER_NAME_MAX], pass[64], lower[32], home[64];
+		struct auth_client me = asker(w);
 		struct intro in = { 0 };
 		int right = -1, far = -1;
 		bool good;
@@ -23,9 +24,9 @@ test_yes(int w)
 			lower[k] = (char)ascii_lower(cases[i].user[k]);
 		(void)snprintf(pass, sizeof(pass), "%s-pass", lower);
 		(void)snprintf(home, sizeof(home), "/home/%s", lower);
-		good = ask_auth_password(w, view_of(cases[i].user),
-			   view_of(pass), "PLAIN", "192.0.2.1", name,
-			   sizeof(name), &right) == AUTH_YES &&
+		good = ask_auth_password(&me, view_of(cases[i].user),
+			   view_of(pass), "PLAIN", name, sizeof(name),
+			   &right) == AUTH_YES &&
 		       right != -1 && strcmp(name, lower) == 0;
 		far = introduced(&in);
 		good = good && far != -1 && in.kind == INTRO_USER &&
@@ -70,6 +71,8 @@ test_no(int w)
 		{ "nobody-here", long_pass, "the longest password, nobody" },
 	};
 
+	struct auth_client me = asker(w);
+
 	memset(long_name, 'u', AUTH_USER_MAX);
 	memset(long_pass, 'p', AUTH_PASS_MAX);
 	for (size_t i = 0; i < NELEM(cases); i++) {
@@ -81,9 +84,9 @@ test_no(int w)
 		if (before != 0)
 			last = before;
 		int64_t start = now_ms();
-		enum auth_result r = ask_auth_password(w,
+		enum auth_result r = ask_auth_password(&me,
 		    view_of(cases[i].user), view_of(cases[i].pass), "USER",
-		    "192.0.2.1", name, sizeof(name), &right);
+		    name, sizeof(name), &right);
 		int64_t took = now_ms() - start;
 		unsigned long long after = calls_of(logged());
 		if (!ok(r == AUTH_NO && right == -1 && name[0] == '\0' &&
@@ -96,10 +99,10 @@ test_no(int w)
 	ok(!readable(queue, 0), "nobody was introduced");
 	char name[USER_NAME_MAX];
 	int right;
-	ok(ask_auth_password(w, view_of("alice"), (struct view){ "a\0b", 3 },
-	       "USER", "x", name, sizeof(name), &right) == AUTH_NO &&
-		ask_auth_password(w, (struct view){ "a\0b", 3 }, view_of("x"),
-		    "USER", "x", name, sizeof(name), &right) == AUTH_NO &&
+	ok(ask_auth_password(&me, view_of("alice"), (struct view){ "a\0b", 3 },
+	       "USER", name, sizeof(name), &right) == AUTH_NO &&
+		ask_auth_password(&me, (struct view){ "a\0b", 3 }, view_of("x"),
+		    "USER", name, sizeof(name), &right) == AUTH_NO &&
 		check(w, "dave", "wrong") == AUTH_NO,
 	    "a NUL is asked about by no honest worker");
 }
@@ -125,6 +128,7 @@ put_check(const char *user, size_t user_n, size_t pass_n, const char *mech,
 	msg_put_view(&m, (struct view){ filler, pass_n });
 	msg_put_str(&m, mech);
 	msg_put_view(&m, (struct view){ filler, client_n });
+	m.fd = client;
 }
 
 static void
@@ -158,18 +162,18 @@ test_hostile(int good)
 	msg_send(w = new_worker(), &m);
 	ok(dropped(w), "something missing");
 	put_check("alice", 5, 5, "PLAIN", 5);
-	m.fd = 0;
-	msg_send(w = new_worker(), &m);
-	ok(dropped(w), "a descriptor");
 	m.fd = -1;
+	msg_send(w = new_worker(), &m);
+	ok(dropped(w), "no socket of a client");
 	put_check("alice", 5, 5, "PLAIN", 5);
-	m.type = 2;
+	m.type = 9;
 	msg_send(w = new_worker(), &m);
 	ok(dropped(w), "an unknown request");
 	msg_start(&m, AUTH_PASSWORD);
 	msg_put_u32(&m, 0xffffffff);
 	msg_put_u64(&m, ~0ULL);
 	msg_put_u32(&m, 0xffffffff);
+	m.fd = client;
 	msg_send(w = new_worker(), &m);
 	ok(dropped(w), "lengths of 4 GiB");
 	w = new_worker();

@@ -27,6 +27,7 @@
 #include "common/log.h"
 #include "common/msg.h"
 #include "common/service.h"
+#include "t/unit/client_at.h"
 #include "t/unit/tap.h"
 
 enum { DELAY = 400, PROCESSES = 2 };
@@ -36,6 +37,7 @@ static char users_path[64], conf_path[64], empty_path[64];
 static pid_t auth;
 static int ctl, pool, queue, log_fd; /* our ends */
 static struct msg m;
+static int client = -1; /* the client's socket, as auth sees it */
 
 /* ---- the world around auth ---- */
 
@@ -205,8 +207,10 @@ ask(int sock, const char *user, const char *pass)
 	msg_put_str(&m, pass);
 	msg_put_str(&m, "PLAIN");
 	msg_put_str(&m, "192.0.2.1");
+	m.fd = client;
 	if (msg_send(sock, &m) == -1)
 		abort();
+	m.fd = -1;
 }
 
 /* The result of ask(), -1 when nothing came within ms, -2 when dropped. */
@@ -222,13 +226,20 @@ answered(int sock, int ms)
 	return result;
 }
 
+static struct auth_client
+asker(int sock)
+{
+	return (struct auth_client){ sock, client, "192.0.2.1" };
+}
+
 __attribute__((unused)) static int
 check(int sock, const char *user, const char *pass)
 {
 	char name[USER_NAME_MAX];
 	int right;
-	enum auth_result r = ask_auth_password(sock, view_of(user),
-	    view_of(pass), "PLAIN", "192.0.2.1", name, sizeof(name), &right);
+	struct auth_client c = asker(sock);
+	enum auth_result r = ask_auth_password(&c, view_of(user), view_of(pass),
+	    "PLAIN", name, sizeof(name), &right);
 
 	if (right != -1)
 		close(right);
@@ -298,6 +309,7 @@ static bool
 begin(void)
 {
 	signal(SIGPIPE, SIG_IGN);
+	client = client_at("127.0.0.1");
 	if (mkdtemp(dir) == NULL || chmod(dir, 0755) == -1)
 		return false;
 	(void)snprintf(users_path, sizeof(users_path), "%s/users", dir);

@@ -37,12 +37,11 @@ static enum status commit_status;
 static enum status open_status;
 
 enum auth_result
-ask_auth_password(int sock, struct view user, struct view pass,
-    const char *mechanism, const char *client, char *user_out, size_t size,
-    int *right)
+ask_auth_password(const struct auth_client *c, struct view user,
+    struct view pass, const char *mechanism, char *user_out,
+    size_t size, int *right)
 {
-	(void)sock;
-	(void)client;
+	(void)c;
 	seen->auths++;
 	view_copy(user, seen->user, sizeof(seen->user));
 	view_copy(pass, seen->pass, sizeof(seen->pass));
