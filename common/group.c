@@ -57,12 +57,18 @@ group_init(const struct group_host *h)
 }
 
 void
+config_close_ports(struct config *c)
+{
+	for (unsigned i = 0; i < c->settings->listener_n; i++)
+		close_fd(&c->listen_fd[i]);
+}
+
+void
 config_release(struct config *c)
 {
 	if (c == NULL || --c->refs > 0)
 		return;
-	for (unsigned i = 0; i < c->settings->listener_n; i++)
-		close_fd(&c->listen_fd[i]);
+	config_close_ports(c);
 	settings_free(c->settings);
 	free(c);
 }

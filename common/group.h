@@ -31,6 +31,8 @@ struct config {
 	unsigned refs;
 };
 void config_release(struct config *);
+/* Nobody is to wait at a port where nobody will accept. */
+void config_close_ports(struct config *);
 
 struct proc {
 	enum role_id id;

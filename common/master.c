@@ -405,10 +405,30 @@ stop_all(uint32_t grace)
 	notify_systemd("STOPPING=1");
 	timer_del(restart_timer);
 	restart_timer = NULL;
+	config_close_ports(config);
 	for (struct group *g = group_first(); g != NULL; g = g->next)
-		if (g->kind == GROUP_FRONT)
+		if (g->kind == GROUP_FRONT) {
+			config_close_ports(g->config);
 			group_stop(g, grace);
+		}
 	stop_step();
+}
+
+/* Asked twice: no more grace.  The pool ends its workers; killed at once it
+ * would leave them behind. */
+static void
+on_stop_signal(void)
+{
+	static bool hurry;
+
+	if (!stopping) {
+		stop_all((uint32_t)config->settings->grace_time);
+	} else if (!hurry) {
+		hurry = true;
+		stop_all(0);
+	} else {
+		group_kill_all();
+	}
 }
 
 static void
@@ -431,10 +451,7 @@ on_signal(void *arg, uint32_t events)
 		default:
 			log_info("%s: stopping (signal %u)", daemon_->name,
 			    si.ssi_signo);
-			if (stopping)
-				group_kill_all(); /* asked twice */
-			else
-				stop_all((uint32_t)config->settings->grace_time);
+			on_stop_signal();
 			break;
 		}
 	}

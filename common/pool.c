@@ -383,6 +383,8 @@ stop(uint32_t grace)
 		for (unsigned i = 0; i < slot_n; i++)
 			if (slots[i].pid != 0)
 				tell_worker(&slots[i], POOL_STOP);
+		for (unsigned i = 0; i < role->listen_n; i++)
+			close_fd(&role->listen_fd[i]);
 	}
 	/* The whole server stops: what has begun may be finished. */
 	for (unsigned i = 0; grace != UINT32_MAX && i < slot_n; i++)

@@ -193,9 +193,12 @@ while kill -0 "$smtpd_pid" 2>/dev/null && kill -0 "$pop3d_pid" 2>/dev/null; do
 	sleep 0.2 &
 	wait $! || :
 done
-[ -n "$stopped" ] || status=1
-kill -TERM "$smtpd_pid" "$pop3d_pid" 2>/dev/null || :
 trap '' INT TERM HUP
+if [ -z "$stopped" ]; then
+	status=1
+	stop
+	stopped=
+fi
 wait "$smtpd_pid" || [ -n "$stopped" ] || status=1
 wait "$pop3d_pid" || [ -n "$stopped" ] || status=1
 wait "$reader" || :
