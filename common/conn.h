@@ -117,11 +117,13 @@ struct tls_info {
 /* Makes the TLS server from nothing but certificates: the private keys stay in
  * the key role and are used through key_sock (borrowed; see common/ask_key.h).
  * cert_fds: PEM files, one per key, in the order the key role has the keys; at
- * most one for RSA and one for ECDSA.  Blocks until the key role answers.
+ * most one for RSA and one for ECDSA.  files: their names for messages, or
+ * NULL.  Blocks until the key role answers.
  * Does one handshake against itself through memory, so that OpenSSL has
  * everything loaded before chroot and fork.  NULL: err says why (one line). */
-struct tls_server *tls_server_new(const int *cert_fds, unsigned n,
-    int key_sock, char *err, size_t err_size);
+struct tls_server *tls_server_new(const int *cert_fds,
+    const char *const *files, unsigned n, int key_sock, char *err,
+    size_t err_size);
 void tls_server_free(struct tls_server *);
 /* In a worker, after the fork: use this channel to the key role. */
 void tls_server_key_sock(struct tls_server *, int key_sock);

@@ -36,6 +36,7 @@ static const struct options *opt;
 static struct group *current[GROUP__N]; /* in force */
 static struct group *coming[GROUP__N];  /* started, not yet ready */
 static struct config *config;           /* in force, or at first to be */
+static struct config *config_before;    /* while reloading */
 static bool serving, stopping, reloading;
 static int status;
 static int ready_fd = -1;
@@ -213,6 +214,8 @@ on_ready(struct group *g)
 		now_serving();
 	} else if (reloading) {
 		reloading = false;
+		config_release(config_before); /* its groups hold it, too */
+		config_before = NULL;
 		group_new_settings(current[GROUP_LOG], config->settings);
 		group_new_settings(current[GROUP_BACK], config->settings);
 		log_info("configuration reloaded");
@@ -234,8 +237,6 @@ reload_refused(const char *why)
 		    why);
 	notify_systemd("READY=1\nSTATUS=reload refused: %.150s", why);
 }
-
-static struct config *config_before;
 
 /* The new configuration did not get into force. */
 static void
@@ -406,11 +407,11 @@ stop_all(uint32_t grace)
 	timer_del(restart_timer);
 	restart_timer = NULL;
 	config_close_ports(config);
-	for (struct group *g = group_first(); g != NULL; g = g->next)
-		if (g->kind == GROUP_FRONT) {
-			config_close_ports(g->config);
+	for (struct group *g = group_first(); g != NULL; g = g->next) {
+		config_close_ports(g->config);
+		if (g->kind == GROUP_FRONT)
 			group_stop(g, grace);
-		}
+	}
 	stop_step();
 }
 

@@ -400,12 +400,15 @@ stop(uint32_t grace)
 static void
 prepare_tls(void)
 {
+	const char *files[ROLE_FILES_MAX];
 	char err[512];
 
 	if (role->file_n == 0)
 		return;
-	tls = tls_server_new(role->file, role->file_n, role->key_ask, err,
-	    sizeof(err));
+	for (unsigned i = 0; i < role->file_n; i++)
+		files[i] = role->settings->tls[i].certificate;
+	tls = tls_server_new(role->file, files, role->file_n, role->key_ask,
+	    err, sizeof(err));
 	if (tls == NULL)
 		role_failed(role, "%s", err);
 	tls_server_alpn(tls, role->pop3 ? "pop3" : "smtp");

@@ -88,17 +88,20 @@ openssl_why(void)
 
 /* Adds the certificate in fd, whose key is number n of the key role. */
 static bool
-add_cert(SSL_CTX *ctx, int fd, unsigned n, enum key_kind *kind, char *err,
-    size_t err_size)
+add_cert(SSL_CTX *ctx, int fd, const char *file, unsigned n,
+    enum key_kind *kind, char *err, size_t err_size)
 {
-	char name[32];
+	char name[300];
 	struct buf pem;
 	X509 *leaf = NULL;
 	STACK_OF(X509) *chain = NULL;
 	EVP_PKEY *key = NULL;
 	bool good = false;
 
-	snprintf(name, sizeof(name), "TLS certificate %u", n + 1);
+	if (file != NULL)
+		snprintf(name, sizeof(name), "%s", file);
+	else
+		snprintf(name, sizeof(name), "TLS certificate %u", n + 1);
 	if (!pem_read(fd, name, &pem, err, err_size) ||
 	    !pem_certs(buf_view(&pem), name, &leaf, &chain, err, err_size))
 		goto out;
@@ -124,11 +127,12 @@ out:
 
 /* OpenSSL has one place for RSA and one for ECDSA. */
 static bool
-add_certs(SSL_CTX *ctx, const int *fds, unsigned n, enum key_kind *kinds,
-    char *err, size_t err_size)
+add_certs(SSL_CTX *ctx, const int *fds, const char *const *files, unsigned n,
+    enum key_kind *kinds, char *err, size_t err_size)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (!add_cert(ctx, fds[i], i, &kinds[i], err, err_size))
+		if (!add_cert(ctx, fds[i], files == NULL ? NULL : files[i], i,
+			&kinds[i], err, err_size))
 			return false;
 		for (unsigned k = 0; k < i; k++) {
 			if ((kinds[k] == KEY_KIND_RSA) !=
@@ -145,8 +149,8 @@ add_certs(SSL_CTX *ctx, const int *fds, unsigned n, enum key_kind *kinds,
 }
 
 struct tls_server *
-tls_server_new(
-    const int *cert_fds, unsigned n, int key_sock, char *err, size_t err_size)
+tls_server_new(const int *cert_fds, const char *const *files, unsigned n,
+    int key_sock, char *err, size_t err_size)
 {
 	struct tls_server *srv = calloc(1, sizeof(*srv));
 	enum key_kind kinds[KEYS_MAX];
@@ -164,7 +168,7 @@ tls_server_new(
 	}
 	SSL_CTX_set_alpn_select_cb(srv->ctx, alpn_select, srv);
 	keyprov_sock(key_sock);
-	if (!add_certs(srv->ctx, cert_fds, n, kinds, err, err_size) ||
+	if (!add_certs(srv->ctx, cert_fds, files, n, kinds, err, err_size) ||
 	    !tls_warm(srv->ctx, kinds, n, err, err_size))
 		goto bad;
 	return srv;

@@ -20,7 +20,7 @@ server(const struct certs_pair *a, const struct certs_pair *b, pid_t *pid)
 	}
 	int sock = key_role(fd, n, pid);
 	struct tls_server *srv =
-	    tls_server_new(cert, n, sock, err, sizeof(err));
+	    tls_server_new(cert, NULL, n, sock, err, sizeof(err));
 	if (srv == NULL)
 		printf("# %s\n", err);
 	return srv;

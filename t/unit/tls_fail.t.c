@@ -222,7 +222,7 @@ no_server(
     const int *cert, unsigned n, int sock, const char *want, const char *what)
 {
 	err[0] = '\0';
-	ok(tls_server_new(cert, n, sock, err, sizeof(err)) == NULL &&
+	ok(tls_server_new(cert, NULL, n, sock, err, sizeof(err)) == NULL &&
 		strstr(err, want) != NULL && strchr(err, '\n') == NULL,
 	    "%s: %s", what, err);
 }
@@ -290,7 +290,7 @@ main(void)
 	}
 	int sock = key_role(fd, 2, &role);
 	struct tls_server *srv =
-	    tls_server_new(cert, 2, sock, err, sizeof(err));
+	    tls_server_new(cert, NULL, 2, sock, err, sizeof(err));
 	if (!ok(srv != NULL, "a server with both"))
 		return done_testing();
 	test_no_handshake(srv);
