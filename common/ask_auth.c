@@ -25,21 +25,21 @@ ask(int sock, int fd, char *user_out, size_t user_out_size, int *right)
 
 	*right = -1;
 	user_out[0] = '\0';
-	m.fd = fd;
-	if (!msg_call_lent(sock, &m, TIMEOUT_MS))
+	scratch.fd = fd;
+	if (!msg_call_lent(sock, &scratch, TIMEOUT_MS))
 		return AUTH_LATER;
-	result = msg_get_u32(&m);
-	struct view user = msg_get_view(&m, AUTH_USER_MAX);
-	msg_get_view(&m, 0);
-	if (!msg_done(&m) || result > AUTH_LATER ||
-	    (m.fd != -1) != (result == AUTH_YES) ||
+	result = msg_get_u32(&scratch);
+	struct view user = msg_get_view(&scratch, AUTH_USER_MAX);
+	msg_get_view(&scratch, 0);
+	if (!msg_done(&scratch) || result > AUTH_LATER ||
+	    (scratch.fd != -1) != (result == AUTH_YES) ||
 	    (result == AUTH_YES && !view_copy(user, user_out, user_out_size))) {
 		result = AUTH_LATER;
 	} else {
-		*right = m.fd;
-		m.fd = -1;
+		*right = scratch.fd;
+		scratch.fd = -1;
 	}
-	msg_wipe(&m);
+	msg_wipe(&scratch);
 	return (enum auth_result)result;
 }
 
@@ -53,10 +53,10 @@ ask_auth_password(const struct auth_client *c, struct view user,
 	/* Nobody's, and auth would take them for a breach. */
 	if (!could_be(user, AUTH_USER_MAX) || !could_be(pass, AUTH_PASS_MAX))
 		return AUTH_NO;
-	msg_start(&m, AUTH_PASSWORD);
-	msg_put_view(&m, user);
-	msg_put_view(&m, pass);
-	msg_put_str(&m, mechanism);
-	msg_put_str(&m, c->address);
+	msg_start(&scratch, AUTH_PASSWORD);
+	msg_put_view(&scratch, user);
+	msg_put_view(&scratch, pass);
+	msg_put_str(&scratch, mechanism);
+	msg_put_str(&scratch, c->address);
 	return ask(c->sock, c->fd, user_out, user_out_size, right);
 }

@@ -276,23 +276,22 @@ static const char *
 ask_key_sign(const struct signer *s, struct view text, unsigned char *sig,
     size_t *n, size_t max)
 {
-	static struct msg m; /* 64 KiB: not on the stack */
 	const char *why = NULL;
 
 	if (key_sock == -1)
 		return "no channel to the key role";
-	msg_start(&m, KEY_SIGN);
-	msg_put_u32(&m, s->key->number);
-	msg_put_u32(&m, s->method->scheme);
-	msg_put_view(&m, text);
-	if (!msg_call(key_sock, &m, key_wait_ms)) {
+	msg_start(&scratch, KEY_SIGN);
+	msg_put_u32(&scratch, s->key->number);
+	msg_put_u32(&scratch, s->method->scheme);
+	msg_put_view(&scratch, text);
+	if (!msg_call(key_sock, &scratch, key_wait_ms)) {
 		/* a late answer must not be taken for the next one's */
 		key_sock = -1;
 		return "the key role does not answer";
 	}
-	enum status st = status_unpack(msg_get_u32(&m));
-	struct view v = msg_get_view(&m, KEY_SIG_MAX);
-	if (!msg_done(&m))
+	enum status st = status_unpack(msg_get_u32(&scratch));
+	struct view v = msg_get_view(&scratch, KEY_SIG_MAX);
+	if (!msg_done(&scratch))
 		why = "the key role's answer is malformed";
 	else if (st != OK)
 		why = "the key role could not sign";
@@ -302,7 +301,7 @@ ask_key_sign(const struct signer *s, struct view text, unsigned char *sig,
 		memcpy(sig, v.p, v.n);
 		*n = v.n;
 	}
-	msg_wipe(&m);
+	msg_wipe(&scratch);
 	return why;
 }
 

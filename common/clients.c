@@ -3,9 +3,9 @@
 
 #include <assert.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "common/fds.h"
 #include "common/network.h"
 
 struct entry {
@@ -25,7 +25,7 @@ clients_init(unsigned max)
 
 	while (size < 2 * max)
 		size *= 2;
-	table = calloc(size, sizeof(*table));
+	table = alloc_unforked(size * sizeof(*table));
 	mask = size - 1;
 	return table != NULL;
 }

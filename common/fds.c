@@ -1,8 +1,9 @@
-/* Descriptors after a fork.  Runs in: children of pool, auth, deliver,
- * maildrop and queue. */
+/* Descriptors and memory over a fork.  Runs in: pool; children of pool, auth,
+ * deliver, maildrop and queue. */
 #define _GNU_SOURCE
 #include "common/fds.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -47,4 +48,16 @@ fds_keep_only(const int *keep, unsigned n)
 		next = (unsigned)sorted[i] + 1;
 	}
 	close_between(next, ~0u);
+}
+
+void *
+alloc_unforked(size_t n)
+{
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	madvise(p, n, MADV_DONTFORK);
+	return p;
 }

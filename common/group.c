@@ -245,8 +245,11 @@ exec_role(const struct proc *p, int ctl)
 	 * hold pages that malloc_trim could give back: 80 KiB of each worker
 	 * with TLS. */
 	char malloc_env[] = "GLIBC_TUNABLES=glibc.malloc.tcache_count=0";
-	char *envp[] = { path, room, NULL, NULL, NULL };
-	unsigned env_n = 2;
+	/* Symbols that are bound when they are first used are bound again in
+	 * each worker, in pages of its own. */
+	char bind_env[] = "LD_BIND_NOW=1";
+	char *envp[] = { path, room, bind_env, NULL, NULL, NULL };
+	unsigned env_n = 3;
 	char *tz = getenv("TZ");
 	sigset_t none;
 	char zone[128];

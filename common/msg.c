@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+struct msg scratch;
+
 void
 close_fd(int *fd)
 {

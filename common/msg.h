@@ -28,6 +28,12 @@ struct msg {
 	unsigned char data[MSG_DATA_MAX];
 };
 
+/* For code that fills a message, sends it, and reads the answer, and calls
+ * nothing meanwhile that might do the same.  One for all of it: a process
+ * touches two pages of it, and would of each other one.  Services have their
+ * own for the request that they answer (service.c). */
+extern struct msg scratch;
+
 /* Empties m for writing.  m->fd is overwritten, not closed. */
 void msg_start(struct msg *m, uint32_t type);
 void msg_put_u32(struct msg *m, uint32_t u);

@@ -19,6 +19,7 @@
 #include "common/fds.h"
 #include "common/log.h"
 #include "common/msg.h"
+#include "common/sandbox.h"
 #include "common/service.h"
 
 enum { SPAWN_BURST = 4, SURPLUS_MS = 5000, RETRY_MS = 200, END_MS = 3000,
@@ -45,7 +46,6 @@ static bool stopping;
 static struct timer *spawn_timer;
 static int64_t storm_delay; /* ms until the next worker after idle ones died */
 static int64_t last_client;
-static struct msg m;
 
 static const enum role_id asked[] = { ROLE_KEY, ROLE_AUTH, ROLE_LOOKUP,
 	ROLE_DELIVER, ROLE_QUEUE };
@@ -56,17 +56,17 @@ static void spawn_later(void *arg);
 static void
 tell_master(uint32_t what, uint32_t n)
 {
-	msg_start(&m, what);
-	msg_put_u32(&m, n);
+	msg_start(&scratch, what);
+	msg_put_u32(&scratch, n);
 	/* Its end is noticed by role_watch_master. */
-	(void)!msg_send(role->ctl, &m);
+	(void)!msg_send(role->ctl, &scratch);
 }
 
 static void
 tell_worker(struct slot *s, uint32_t what)
 {
-	msg_start(&m, what);
-	if (msg_send(s->ctl, &m) == -1)
+	msg_start(&scratch, what);
+	if (msg_send(s->ctl, &scratch) == -1)
 		kill(s->pid, SIGKILL); /* does not read what is rare */
 }
 
@@ -158,10 +158,10 @@ over_limit(const struct slot *s, unsigned same)
 static bool
 now_busy(struct slot *s)
 {
-	uint32_t listener = msg_get_u32(&m);
-	struct view raw = msg_get_view(&m, 16);
+	uint32_t listener = msg_get_u32(&scratch);
+	struct view raw = msg_get_view(&scratch, 16);
 
-	if (!msg_done(&m) || raw.n != 16 || listener >= ROLE_LISTEN_MAX ||
+	if (!msg_done(&scratch) || raw.n != 16 || listener >= ROLE_LISTEN_MAX ||
 	    s->busy)
 		return false;
 	memcpy(s->client, raw.p, 16);
@@ -184,13 +184,13 @@ worker_ready(void *arg, uint32_t events)
 	bool good = false;
 
 	(void)events;
-	int rc = msg_recv(s->ctl, &m);
+	int rc = msg_recv(s->ctl, &scratch);
 	if (rc == -1 && errno == EAGAIN)
 		return;
-	close_fd(&m.fd);
-	if (rc == 1 && m.type == POOL_BUSY)
+	close_fd(&scratch.fd);
+	if (rc == 1 && scratch.type == POOL_BUSY)
 		good = now_busy(s);
-	else if (rc == 1 && m.type == POOL_IDLE && s->busy && m.len == 0) {
+	else if (rc == 1 && scratch.type == POOL_IDLE && s->busy && scratch.len == 0) {
 		not_busy(s);
 		idle++;
 		good = true;
@@ -424,7 +424,7 @@ pool_main(struct role *r, session_serve *serve)
 	role = r;
 	serve_client = serve;
 	slot_n = (unsigned)r->settings->workers_max;
-	slots = calloc(slot_n, sizeof(*slots));
+	slots = alloc_unforked(slot_n * sizeof(*slots));
 	if (slots == NULL || !clients_init(slot_n))
 		role_failed(r, "no memory for %u workers", slot_n);
 	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
@@ -435,6 +435,7 @@ pool_main(struct role *r, session_serve *serve)
 	prepare_tls();
 	priv_drop(r, ROLE_POOL, r->settings->empty_directory);
 	sandbox_enter(r, ROLE_POOL);
+	sandbox_prepare(ROLE_WORKER);
 	role_on_stop(stop);
 	role_watch_master(r, NULL, NULL);
 	last_client = now_ms();

@@ -30,7 +30,6 @@ static const char *const tags[ROLE__N] = { "master", "log", "master", "smtpd",
 	"tlsproxy", "auth", "trivial-rewrite", "qmgr", "local", "pop3", "local",
 	"auth" };
 
-static struct msg m; /* 64 KiB: not on the stack */
 
 const char *
 role_name(enum role_id id)
@@ -46,7 +45,7 @@ next_order(int ctl)
 		struct pollfd p = { .fd = ctl, .events = POLLIN };
 		if (poll(&p, 1, -1) == -1 && errno != EINTR)
 			_exit(1);
-		int rc = msg_recv(ctl, &m);
+		int rc = msg_recv(ctl, &scratch);
 		if (rc == 1)
 			return;
 		if (rc == 0 || errno != EAGAIN)
@@ -58,9 +57,9 @@ static struct settings *
 settings_from(struct role *r)
 {
 	char *err = NULL;
-	int fd = m.fd;
+	int fd = scratch.fd;
 
-	m.fd = -1;
+	scratch.fd = -1;
 	struct settings *s = settings_read_fd(fd, "settings", r->pop3, &err);
 	if (s == NULL)
 		fatal("settings from the master: %s", err);
@@ -72,9 +71,9 @@ take_order(struct role *r)
 {
 	uint32_t a = 0, b = 0;
 
-	switch (m.type) {
+	switch (scratch.type) {
 	case CTL_SETTINGS:
-		a = msg_get_u32(&m);
+		a = msg_get_u32(&scratch);
 		r->pop3 = a & CTL_F_POP3;
 		r->root = a & CTL_F_ROOT;
 		r->inetd = a & CTL_F_INETD;
@@ -82,25 +81,25 @@ take_order(struct role *r)
 		r->settings = settings_from(r);
 		break;
 	case CTL_PEER:
-		a = msg_get_u32(&m);
-		b = msg_get_u32(&m);
+		a = msg_get_u32(&scratch);
+		b = msg_get_u32(&scratch);
 		if (a >= ROLE__N)
 			_exit(1);
 		*(b == 1 ? &r->key_ask : b == 2 ? &r->log_intro :
-						  &r->peer[a]) = m.fd;
-		m.fd = -1;
+						  &r->peer[a]) = scratch.fd;
+		scratch.fd = -1;
 		break;
 	case CTL_LISTEN:
 		if (r->listen_n == ROLE_LISTEN_MAX)
 			_exit(1);
-		r->listen_fd[r->listen_n++] = m.fd;
-		m.fd = -1;
+		r->listen_fd[r->listen_n++] = scratch.fd;
+		scratch.fd = -1;
 		break;
 	case CTL_FILE:
 		if (r->file_n == ROLE_FILES_MAX)
 			_exit(1);
-		r->file[r->file_n++] = m.fd;
-		m.fd = -1;
+		r->file[r->file_n++] = scratch.fd;
+		scratch.fd = -1;
 		break;
 	}
 }
@@ -131,7 +130,7 @@ role_start(int argc, char **argv, role_main *const mains[ROLE__N])
 	do {
 		next_order(r.ctl);
 		take_order(&r);
-	} while (m.type != CTL_GO);
+	} while (scratch.type != CTL_GO);
 	log_open(r.peer[ROLE_LOG], r.pop3 && r.id == ROLE_POOL ?
 	    "pop3-login" : tags[r.id]);
 	log_level_set(r.settings->log_verbose ? LOG_LVL_DEBUG : LOG_LVL_INFO);
@@ -143,8 +142,8 @@ role_start(int argc, char **argv, role_main *const mains[ROLE__N])
 void
 role_ready(struct role *r)
 {
-	msg_start(&m, CTL_READY);
-	if (msg_send(r->ctl, &m) == -1)
+	msg_start(&scratch, CTL_READY);
+	if (msg_send(r->ctl, &scratch) == -1)
 		fatal("the master does not listen: %s", strerror(errno));
 }
 
@@ -157,9 +156,9 @@ role_failed(struct role *r, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	msg_start(&m, CTL_FAILED);
-	msg_put_str(&m, text);
-	if (msg_send(r->ctl, &m) == -1)
+	msg_start(&scratch, CTL_FAILED);
+	msg_put_str(&scratch, text);
+	if (msg_send(r->ctl, &scratch) == -1)
 		log_error("%s", text);
 	log_flush();
 	exit(1);
@@ -178,28 +177,28 @@ ctl_ready(void *arg, uint32_t events)
 	struct role *r = arg;
 
 	(void)events;
-	int rc = msg_recv(r->ctl, &m);
+	int rc = msg_recv(r->ctl, &scratch);
 	if (rc == -1 && errno == EAGAIN)
 		return;
 	if (rc != 1) {
 		log_flush();
 		exit(0); /* the master has gone: so do we */
 	}
-	if (m.type == CTL_STOP) {
-		uint32_t grace = msg_get_u32(&m);
+	if (scratch.type == CTL_STOP) {
+		uint32_t grace = msg_get_u32(&scratch);
 		if (on_stop != NULL)
 			on_stop(grace);
 		else
 			service_stop();
-	} else if (m.type == CTL_PEER && on_intro != NULL) {
-		uint32_t from = msg_get_u32(&m);
-		int fd = m.fd;
-		m.fd = -1;
+	} else if (scratch.type == CTL_PEER && on_intro != NULL) {
+		uint32_t from = msg_get_u32(&scratch);
+		int fd = scratch.fd;
+		scratch.fd = -1;
 		on_intro(from < ROLE__N ? (enum role_id)from : ROLE_MASTER, fd);
-	} else if (m.type == CTL_SETTINGS && on_settings != NULL) {
+	} else if (scratch.type == CTL_SETTINGS && on_settings != NULL) {
 		on_settings(settings_from(r));
 	}
-	close_fd(&m.fd);
+	close_fd(&scratch.fd);
 }
 
 void
@@ -233,14 +232,14 @@ introduce(int intro_sock, const struct intro *in)
 	if (in->kind == INTRO_LOG && setsockopt(end[1], SOL_SOCKET,
 	    SO_PASSCRED, &(int){ 1 }, sizeof(int)) == -1)
 		fatal("SO_PASSCRED: %s", strerror(errno));
-	msg_start(&m, MSG_INTRODUCE);
-	msg_put_u32(&m, in->kind);
-	msg_put_str(&m, in->user);
-	msg_put_u32(&m, in->uid);
-	msg_put_u32(&m, in->gid);
-	msg_put_str(&m, in->home);
-	m.fd = end[1];
-	for (int tries = 0; msg_send(intro_sock, &m) == -1; tries++) {
+	msg_start(&scratch, MSG_INTRODUCE);
+	msg_put_u32(&scratch, in->kind);
+	msg_put_str(&scratch, in->user);
+	msg_put_u32(&scratch, in->uid);
+	msg_put_u32(&scratch, in->gid);
+	msg_put_str(&scratch, in->home);
+	scratch.fd = end[1];
+	for (int tries = 0; msg_send(intro_sock, &scratch) == -1; tries++) {
 		/* The role reads these first and fast: a full socket means
 		 * that it is being started, or that many come at once. */
 		struct pollfd p = { .fd = intro_sock, .events = POLLOUT };
@@ -248,13 +247,13 @@ introduce(int intro_sock, const struct intro *in)
 			int e = errno;
 			close(end[0]);
 			close(end[1]);
-			m.fd = -1;
+			scratch.fd = -1;
 			errno = e;
 			return -1;
 		}
 		poll(&p, errno == EAGAIN, 10);
 	}
-	close_fd(&m.fd);
+	close_fd(&scratch.fd);
 	return end[0];
 }
 
@@ -272,24 +271,24 @@ intro_ready(void *arg, uint32_t events)
 
 	(void)events;
 	for (int i = 0; i < 64; i++) {
-		int rc = msg_recv(x->sock, &m);
+		int rc = msg_recv(x->sock, &scratch);
 		if (rc == -1 && errno == EAGAIN)
 			return;
-		if (rc != 1 || m.type != MSG_INTRODUCE || m.fd == -1) {
-			close_fd(&m.fd);
+		if (rc != 1 || scratch.type != MSG_INTRODUCE || scratch.fd == -1) {
+			close_fd(&scratch.fd);
 			watch_del(x->watch);
 			close(x->sock);
 			free(x);
 			return;
 		}
-		in.kind = (enum introduce)msg_get_u32(&m);
-		msg_get_str(&m, in.user, sizeof(in.user));
-		in.uid = msg_get_u32(&m);
-		in.gid = msg_get_u32(&m);
-		msg_get_str(&m, in.home, sizeof(in.home));
-		int fd = m.fd;
-		m.fd = -1;
-		if (msg_done(&m))
+		in.kind = (enum introduce)msg_get_u32(&scratch);
+		msg_get_str(&scratch, in.user, sizeof(in.user));
+		in.uid = msg_get_u32(&scratch);
+		in.gid = msg_get_u32(&scratch);
+		msg_get_str(&scratch, in.home, sizeof(in.home));
+		int fd = scratch.fd;
+		scratch.fd = -1;
+		if (msg_done(&scratch))
 			x->add(fd, &in);
 		else
 			close(fd);

@@ -132,22 +132,35 @@ add_rule(struct filter *f, const struct rule *r)
 	}
 }
 
-static void
-seccomp_enter(const struct rule *const *lists)
-{
-	static struct filter f;
+/* The filter that was built last, and for which role: the pool builds that of
+ * its workers once, before it forks them. */
+static struct filter built;
+static enum role_id built_for = ROLE__N;
 
-	f.n = 0;
-	add(&f, BPF_LD | BPF_W | BPF_ABS, 0, 0,
+void
+sandbox_prepare(enum role_id as)
+{
+	struct filter *f = &built;
+
+	f->n = 0;
+	add(f, BPF_LD | BPF_W | BPF_ABS, 0, 0,
 	    offsetof(struct seccomp_data, arch));
-	add(&f, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, ARCH);
-	add_return(&f, SECCOMP_RET_KILL_PROCESS);
-	load_nr(&f);
-	for (; *lists != NULL; lists++)
-		for (const struct rule *r = *lists; r->kind != RULE_END; r++)
-			add_rule(&f, r);
-	add_return(&f, SECCOMP_RET_KILL_PROCESS);
-	struct sock_fprog p = { f.n, f.op };
+	add(f, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, ARCH);
+	add_return(f, SECCOMP_RET_KILL_PROCESS);
+	load_nr(f);
+	for (const struct rule *const *l = sandbox_rules(as); *l != NULL; l++)
+		for (const struct rule *r = *l; r->kind != RULE_END; r++)
+			add_rule(f, r);
+	add_return(f, SECCOMP_RET_KILL_PROCESS);
+	built_for = as;
+}
+
+static void
+seccomp_enter(enum role_id as)
+{
+	if (built_for != as)
+		sandbox_prepare(as);
+	struct sock_fprog p = { built.n, built.op };
 	if (!SANITIZED &&
 	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &p) == -1)
 		fatal("seccomp: %s; the kernel needs CONFIG_SECCOMP_FILTER",
@@ -234,8 +247,6 @@ limits_enter(const struct role *r, enum role_id as)
 void
 sandbox_enter(const struct role *r, enum role_id as)
 {
-	const struct rule *const *lists = sandbox_rules(as);
-
 #if SANITIZED
 	entered = true;
 #endif
@@ -251,5 +262,5 @@ sandbox_enter(const struct role *r, enum role_id as)
 	if (as == ROLE_POOL || as == ROLE_KEY || as == ROLE_APPEND ||
 	    as == ROLE_CRYPT)
 		landlock_enter(); /* workers inherit the pool's */
-	seccomp_enter(lists);
+	seccomp_enter(as);
 }

@@ -25,6 +25,8 @@ struct rule {
 
 /* The lists of a role, NULL at the end (sandbox_rules.c). */
 const struct rule *const *sandbox_rules(enum role_id);
+/* Builds the filter that sandbox_enter(.., as) will install, ahead of time. */
+void sandbox_prepare(enum role_id as);
 bool sandbox_landlock_missing(void);
 bool sandbox_compiled_out(void); /* a sanitizer build */
 #endif

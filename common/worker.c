@@ -28,7 +28,6 @@ enum { VERDICT_MS = 2000 };
 
 static const struct role *role;
 static bool listening; /* this process still holds the listening sockets */
-static struct msg m;
 
 static void
 stop_listening(void)
@@ -46,7 +45,7 @@ worker_stop(void *arg)
 	bool end = false;
 
 	while (w->ctl != -1) {
-		int rc = msg_recv(w->ctl, &m);
+		int rc = msg_recv(w->ctl, &scratch);
 		if (rc == -1 && errno == EAGAIN)
 			break;
 		if (rc != 1) {
@@ -57,14 +56,14 @@ worker_stop(void *arg)
 			w->stopping = true;
 			break;
 		}
-		close_fd(&m.fd);
-		if (m.type == POOL_DROP)
+		close_fd(&scratch.fd);
+		if (scratch.type == POOL_DROP)
 			w->over_limit = end = true;
-		if (m.type == POOL_END)
+		if (scratch.type == POOL_END)
 			end = true;
-		if (m.type == POOL_FINISH)
+		if (scratch.type == POOL_FINISH)
 			w->finishing = true;
-		if (m.type != POOL_DROP && m.type != POOL_SERVE)
+		if (scratch.type != POOL_DROP && scratch.type != POOL_SERVE)
 			w->stopping = true;
 	}
 	if (w->stopping)
@@ -125,15 +124,15 @@ wait_verdict(struct worker *w)
 	struct pollfd p = { .fd = w->ctl, .events = POLLIN };
 
 	while (w->ctl != -1 && poll(&p, 1, VERDICT_MS) == 1) {
-		int rc = msg_recv(w->ctl, &m);
-		if (rc != 1 || m.type == POOL_SERVE) {
+		int rc = msg_recv(w->ctl, &scratch);
+		if (rc != 1 || scratch.type == POOL_SERVE) {
 			if (rc == 0)
 				worker_stop(w); /* its end */
 			return;
 		}
-		close_fd(&m.fd);
-		w->over_limit |= m.type == POOL_DROP;
-		w->stopping |= m.type != POOL_DROP;
+		close_fd(&scratch.fd);
+		w->over_limit |= scratch.type == POOL_DROP;
+		w->stopping |= scratch.type != POOL_DROP;
 		if (w->over_limit)
 			return;
 	}
@@ -145,12 +144,12 @@ tell_pool(struct worker *w, uint32_t what, unsigned listener,
 {
 	if (w->ctl == -1)
 		return;
-	msg_start(&m, what);
+	msg_start(&scratch, what);
 	if (what == POOL_BUSY) {
-		msg_put_u32(&m, listener);
-		msg_put_view(&m, (struct view){ (const char *)raw, 16 });
+		msg_put_u32(&scratch, listener);
+		msg_put_view(&scratch, (struct view){ (const char *)raw, 16 });
 	}
-	if (msg_send(w->ctl, &m) == -1)
+	if (msg_send(w->ctl, &scratch) == -1)
 		w->stopping = true; /* the pool does not read: let it see our
 				     * end instead */
 }

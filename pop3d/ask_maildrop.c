@@ -14,7 +14,6 @@ enum {
 };
 
 /* 64 KiB, and a worker asks one question at a time. */
-static struct msg m;
 
 /* Sends the request that was begun in m. */
 static int
@@ -24,17 +23,17 @@ ask_fd(int right, enum status *st, char *text, size_t size)
 
 	*st = ERR_DOWN;
 	text[0] = '\0';
-	if (!msg_call(right, &m, ASK_MS))
+	if (!msg_call(right, &scratch, ASK_MS))
 		return -1;
-	enum status got = status_unpack(msg_get_u32(&m));
-	if (!msg_get_str(&m, text, size) || !msg_done(&m) ||
-	    (got == OK) != (m.fd != -1)) {
-		msg_wipe(&m);
+	enum status got = status_unpack(msg_get_u32(&scratch));
+	if (!msg_get_str(&scratch, text, size) || !msg_done(&scratch) ||
+	    (got == OK) != (scratch.fd != -1)) {
+		msg_wipe(&scratch);
 		text[0] = '\0';
 		return -1;
 	}
-	fd = m.fd;
-	m.fd = -1;
+	fd = scratch.fd;
+	scratch.fd = -1;
 	*st = got;
 	return fd;
 }
@@ -42,15 +41,15 @@ ask_fd(int right, enum status *st, char *text, size_t size)
 int
 ask_maildrop_lock(int right, enum status *st, char *text, size_t size)
 {
-	msg_start(&m, MAILDROP_LOCK);
-	msg_put_u32(&m, (uint32_t)getpid());
+	msg_start(&scratch, MAILDROP_LOCK);
+	msg_put_u32(&scratch, (uint32_t)getpid());
 	return ask_fd(right, st, text, size);
 }
 
 int
 ask_maildrop_open(int right, enum status *st, char *text, size_t size)
 {
-	msg_start(&m, MAILDROP_OPEN);
+	msg_start(&scratch, MAILDROP_OPEN);
 	return ask_fd(right, st, text, size);
 }
 
@@ -59,21 +58,21 @@ static enum status
 ask_delete(int right, uint64_t dev, uint64_t ino, uint64_t size,
     const struct maildrop_del *del, unsigned n)
 {
-	msg_start(&m, MAILDROP_DELETE);
-	msg_put_u64(&m, dev);
-	msg_put_u64(&m, ino);
-	msg_put_u64(&m, size);
-	msg_put_u32(&m, n);
+	msg_start(&scratch, MAILDROP_DELETE);
+	msg_put_u64(&scratch, dev);
+	msg_put_u64(&scratch, ino);
+	msg_put_u64(&scratch, size);
+	msg_put_u32(&scratch, n);
 	for (unsigned i = 0; i < n; i++) {
-		msg_put_u64(&m, del[i].offset);
-		msg_put_u64(&m, del[i].length);
-		msg_put_view(&m, (struct view){ (const char *)del[i].uid,
+		msg_put_u64(&scratch, del[i].offset);
+		msg_put_u64(&scratch, del[i].length);
+		msg_put_view(&scratch, (struct view){ (const char *)del[i].uid,
 				     UNIQUE_ID_OCTETS });
 	}
-	if (!msg_call(right, &m, ASK_MS))
+	if (!msg_call(right, &scratch, ASK_MS))
 		return ERR_DOWN;
-	enum status st = status_unpack(msg_get_u32(&m));
-	return msg_done(&m) ? st : ERR_DOWN;
+	enum status st = status_unpack(msg_get_u32(&scratch));
+	return msg_done(&scratch) ? st : ERR_DOWN;
 }
 
 enum status
@@ -89,13 +88,13 @@ ask_maildrop_commit(int right, uint64_t dev, uint64_t ino, uint64_t size,
 		    n - i < DELS_MAX ? n - i : DELS_MAX);
 	if (st != OK)
 		return st;
-	msg_start(&m, MAILDROP_COMMIT);
-	msg_put_u32(&m, n);
-	if (!msg_call(right, &m, COMMIT_MS))
+	msg_start(&scratch, MAILDROP_COMMIT);
+	msg_put_u32(&scratch, n);
+	if (!msg_call(right, &scratch, COMMIT_MS))
 		return ERR_DOWN;
-	st = status_unpack(msg_get_u32(&m));
-	unsigned removed = msg_get_u32(&m);
-	if (!msg_get_str(&m, text, text_size) || !msg_done(&m) ||
+	st = status_unpack(msg_get_u32(&scratch));
+	unsigned removed = msg_get_u32(&scratch);
+	if (!msg_get_str(&scratch, text, text_size) || !msg_done(&scratch) ||
 	    (st == OK && removed != n)) {
 		text[0] = '\0';
 		return ERR_DOWN;

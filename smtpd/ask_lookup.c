@@ -10,20 +10,19 @@ enum { TIMEOUT_MS = 30000 };
 bool
 ask_lookup_rcpt(int sock, const char *address, struct rcpt_answer *a)
 {
-	static struct msg m;
 	uint32_t kind = RCPT_LATER;
 	bool good = false;
 
 	memset(a, 0, sizeof(*a));
 	a->kind = RCPT_LATER;
-	msg_start(&m, LOOKUP_RCPT);
-	msg_put_str(&m, address);
-	if (!msg_call(sock, &m, TIMEOUT_MS))
+	msg_start(&scratch, LOOKUP_RCPT);
+	msg_put_str(&scratch, address);
+	if (!msg_call(sock, &scratch, TIMEOUT_MS))
 		goto out;
-	kind = msg_get_u32(&m);
-	msg_get_str(&m, a->user, sizeof(a->user));
-	msg_get_str(&m, a->delivered_to, sizeof(a->delivered_to));
-	good = msg_done(&m) && kind <= RCPT_LATER && m.fd == -1;
+	kind = msg_get_u32(&scratch);
+	msg_get_str(&scratch, a->user, sizeof(a->user));
+	msg_get_str(&scratch, a->delivered_to, sizeof(a->delivered_to));
+	good = msg_done(&scratch) && kind <= RCPT_LATER && scratch.fd == -1;
 	if (good)
 		a->kind = (enum rcpt_kind)kind;
 	else
@@ -31,6 +30,6 @@ ask_lookup_rcpt(int sock, const char *address, struct rcpt_answer *a)
 out:
 	if (!good)
 		a->kind = RCPT_LATER;
-	msg_wipe(&m);
+	msg_wipe(&scratch);
 	return good;
 }

@@ -74,26 +74,25 @@ deliver_got_append(struct msg *m, struct delivery *d)
 	close_fd(&m->fd);
 }
 
-static struct msg m; /* too large for the stack */
 
 static void
 try_once(int sock, struct delivery *d)
 {
-	deliver_put_open(&m, d);
-	if (!msg_call(sock, &m, OPEN_WAIT)) {
+	deliver_put_open(&scratch, d);
+	if (!msg_call(sock, &scratch, OPEN_WAIT)) {
 		shutdown(sock, SHUT_RDWR);
 		failed(d, ERR_DOWN, "no answer from deliver");
 		return;
 	}
-	int fd = deliver_got_open(&m, d);
+	int fd = deliver_got_open(&scratch, d);
 	if (fd == -1)
 		return;
-	deliver_put_append(&m, d);
-	if (msg_call_lent(fd, &m, APPEND_WAIT))
-		deliver_got_append(&m, d);
+	deliver_put_append(&scratch, d);
+	if (msg_call_lent(fd, &scratch, APPEND_WAIT))
+		deliver_got_append(&scratch, d);
 	else
 		failed(d, ERR_DOWN, "no answer from append");
-	msg_wipe(&m);
+	msg_wipe(&scratch);
 	close_fd(&fd);
 }
 

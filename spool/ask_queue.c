@@ -13,7 +13,6 @@ enum {
 	RCPT_ROOM = 2 * (ADDR_MAX + 4)
 };
 
-static struct msg m; /* too large for the stack */
 
 int
 ask_queue_spool(int sock, enum status *st)
@@ -21,16 +20,16 @@ ask_queue_spool(int sock, enum status *st)
 	int fd = -1;
 
 	*st = ERR_DOWN;
-	msg_start(&m, QUEUE_SPOOL);
-	if (!msg_call(sock, &m, WAIT))
+	msg_start(&scratch, QUEUE_SPOOL);
+	if (!msg_call(sock, &scratch, WAIT))
 		return -1;
-	enum status said = status_unpack(msg_get_u32(&m));
-	if (msg_done(&m) && (m.fd != -1) == (said == OK)) {
+	enum status said = status_unpack(msg_get_u32(&scratch));
+	if (msg_done(&scratch) && (scratch.fd != -1) == (said == OK)) {
 		*st = said;
-		fd = m.fd;
-		m.fd = -1;
+		fd = scratch.fd;
+		scratch.fd = -1;
 	}
-	msg_wipe(&m);
+	msg_wipe(&scratch);
 	return fd;
 }
 
@@ -40,33 +39,33 @@ ask(int sock, int timeout, struct deposit *d)
 {
 	enum status st = ERR_DOWN;
 
-	if (m.bad) {
+	if (scratch.bad) {
 		snprintf(d->text, sizeof(d->text), "too long for a request");
 		return ERR_INVALID;
 	}
 	snprintf(d->text, sizeof(d->text), "the queue does not answer");
-	if (!msg_call(sock, &m, timeout))
+	if (!msg_call(sock, &scratch, timeout))
 		return st;
-	st = status_unpack(msg_get_u32(&m));
-	if (!msg_get_str(&m, d->text, sizeof(d->text)) || !msg_done(&m) ||
-	    m.fd != -1) {
+	st = status_unpack(msg_get_u32(&scratch));
+	if (!msg_get_str(&scratch, d->text, sizeof(d->text)) || !msg_done(&scratch) ||
+	    scratch.fd != -1) {
 		snprintf(d->text, sizeof(d->text),
 		    "the queue's answer made no sense");
 		st = ERR_DOWN;
 	}
-	msg_wipe(&m);
+	msg_wipe(&scratch);
 	return st;
 }
 
 static enum status
 ask_begin(int sock, struct deposit *d)
 {
-	msg_start(&m, QUEUE_BEGIN);
-	msg_put_str(&m, d->id);
-	msg_put_str(&m, d->sender);
-	msg_put_str(&m, d->client);
-	msg_put_str(&m, d->helo);
-	msg_put_str(&m, d->protocol);
+	msg_start(&scratch, QUEUE_BEGIN);
+	msg_put_str(&scratch, d->id);
+	msg_put_str(&scratch, d->sender);
+	msg_put_str(&scratch, d->client);
+	msg_put_str(&scratch, d->helo);
+	msg_put_str(&scratch, d->protocol);
 	return ask(sock, WAIT, d);
 }
 
@@ -79,11 +78,11 @@ ask_rcpt(int sock, struct deposit *d, unsigned *from)
 
 	if (n > fit)
 		n = fit;
-	msg_start(&m, QUEUE_RCPT);
-	msg_put_u32(&m, n);
+	msg_start(&scratch, QUEUE_RCPT);
+	msg_put_u32(&scratch, n);
 	for (unsigned i = *from; i < *from + n; i++) {
-		msg_put_str(&m, d->rcpt[i].recipient);
-		msg_put_str(&m, d->rcpt[i].original);
+		msg_put_str(&scratch, d->rcpt[i].recipient);
+		msg_put_str(&scratch, d->rcpt[i].original);
 	}
 	*from += n;
 	return ask(sock, WAIT, d);
@@ -94,10 +93,10 @@ ask_commit(int sock, struct deposit *d)
 {
 	struct view none = { NULL, 0 };
 
-	msg_start(&m, QUEUE_COMMIT);
-	msg_put_u32(&m, d->spooled);
-	msg_put_u64(&m, d->spooled ? d->length : d->content.n);
-	msg_put_view(&m, d->spooled ? none : d->content);
+	msg_start(&scratch, QUEUE_COMMIT);
+	msg_put_u32(&scratch, d->spooled);
+	msg_put_u64(&scratch, d->spooled ? d->length : d->content.n);
+	msg_put_view(&scratch, d->spooled ? none : d->content);
 	return ask(sock, COMMIT_WAIT, d);
 }
 
