@@ -9,7 +9,6 @@
  * at most, and the delay after a refusal is at most a minute. */
 enum { TIMEOUT_MS = 120000 };
 
-static struct msg m; /* 64 KiB: not on the stack */
 
 static bool
 could_be(struct view v, size_t max)
@@ -17,7 +16,7 @@ could_be(struct view v, size_t max)
 	return v.n <= max && (v.n == 0 || memchr(v.p, '\0', v.n) == NULL);
 }
 
-/* Sends m, with the client's socket unless fd is -1, and reads the answer. */
+/* Sends the message, with the client's socket unless fd is -1, and reads the answer. */
 static enum auth_result
 ask(int sock, int fd, char *user_out, size_t user_out_size, int *right)
 {
