@@ -83,6 +83,7 @@ struct settings {
 	char *queue_directory;
 	int64_t message_size_max; /* octets */
 	int64_t recipients_max;
+	bool bare_newline_reject; /* bare_newline normalize|reject */
 	int64_t data_timeout;     /* ms, between two pieces of a message */
 	int64_t append_processes;
 	int64_t queue_deliveries; /* at once */

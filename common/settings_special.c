@@ -380,6 +380,22 @@ print_quoting(const void *target, struct buf *b)
 }
 
 char *
+parse_bare_newline(void *target, const struct conf_line *c, bool again)
+{
+	return choose(c, again, "normalize", "reject",
+	    &((struct settings *)target)->bare_newline_reject);
+}
+
+void
+print_bare_newline(const void *target, struct buf *b)
+{
+	const struct settings *s = target;
+
+	buf_addf(b, "bare_newline %s\n",
+	    s->bare_newline_reject ? "reject" : "normalize");
+}
+
+char *
 parse_log_style(void *target, const struct conf_line *c, bool again)
 {
 	return choose(c, again, "own", "postfix",

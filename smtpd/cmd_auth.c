@@ -71,7 +71,7 @@ exchange(struct session *s, struct sasl *sasl, struct view initial)
 		conn_writes(s->c, buf_cstr(&challenge));
 		conn_writes(s->c, "\r\n");
 		st = session_read(s, conn_line, SASL_LINE_MAX, &line);
-		if (st == LINE_BARE_LF && !session_buffered(s))
+		if (st == LINE_BARE_LF && (s->lf_only || !session_buffered(s)))
 			st = LINE_OK; /* from people, as with commands */
 		if (st != LINE_OK)
 			break;

@@ -48,6 +48,7 @@ take(struct session *s)
 	enum line_status st = LINE_OK;
 
 	dot_reader_init(&dot);
+	dot.lf_only = s->lf_only;
 	while (!end) {
 		st = session_read(s, conn_some, CONN_IN, &in);
 		if (st != LINE_OK)
@@ -57,6 +58,7 @@ take(struct session *s)
 		if (piece.bad)
 			content_fail(&content, ERR_NOMEM);
 		content_add(&content, buf_view(&piece));
+		s->lf_only = dot.lf_only;
 		/* A slow line may take its time, a client that only keeps us
 		 * busy may not. */
 		s->c->deadline += (int64_t)in.n * SLOWEST;
@@ -73,7 +75,9 @@ cmd_data(struct session *s, struct view arg)
 	(void)arg;
 	begin(s);
 	conn_writes(s->c,
-	    s->bare_lf
+	    s->lf_only ? "354 End data with <CR><LF>.<CR><LF> (or "
+			 "<LF>.<LF>, as your lines end in <LF> alone)\r\n"
+	    : s->bare_lf
 		? "354 End data with <CR><LF>.<CR><LF> (your lines end in <LF> "
 		  "alone: nc -C, openssl s_client -crlf)\r\n"
 		: "354 End data with <CR><LF>.<CR><LF>\r\n");

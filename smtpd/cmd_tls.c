@@ -23,6 +23,9 @@ cmd_starttls(struct session *s, struct view arg)
 	transaction_reset(s);
 	s->state = ST_NEW;
 	s->esmtp = s->pipelined = false;
+	/* openssl s_client ends its own EHLO and STARTTLS in CRLF, and what is
+	 * typed into it then in LF. */
+	s->lf_only = !s->set->bare_newline_reject;
 	s->helo[0] = '\0';
 	return NEXT_COMMAND;
 }

@@ -250,10 +250,18 @@ command_syntax(struct session *s)
 	return reply(s, 501, "5.5.4", "Syntax: %s", c->syntax);
 }
 
+/* A dialogue that was pasted into a program that sends LF alone: there is
+ * nobody who waits for a reply, and its content is content. */
+static bool
+pasted_content(const struct session *s, const struct command *c)
+{
+	return c->run == cmd_data && s->lf_only && s->state == ST_RCPT;
+}
+
 static enum next
 command_answer(struct session *s, const struct command *c, struct view arg)
 {
-	if ((c->flags & C_SYNC) && conn_pending(s->c))
+	if ((c->flags & C_SYNC) && !pasted_content(s, c) && conn_pending(s->c))
 		return improper_pipelining(s);
 	s->data_refused = (c->flags & C_CONTENT) != 0;
 	if (c->flags & C_REFUSED)

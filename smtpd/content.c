@@ -19,7 +19,7 @@ content_begin(struct content *c, uint64_t max, int queue, struct view trace)
 	c->trace_n = trace.n;
 	c->taken = 0;
 	c->max = max;
-	c->cr = c->too_big = false;
+	c->cr = c->bare_lf = c->too_big = false;
 	c->status = c->mem.bad ? ERR_NOMEM : OK;
 	c->date[0] = c->message_id[0] = '\0';
 	header_init(&c->header);
@@ -114,6 +114,7 @@ keep_line(struct content *c, struct view v)
 	bool cr = v.n > 1 ? v.p[v.n - 2] == '\r' : c->cr;
 
 	if (lf && !cr) {
+		c->bare_lf = true;
 		keep(c, (struct view){ v.p, v.n - 1 });
 		keep(c, view_of("\r\n"));
 	} else {

@@ -26,6 +26,7 @@ struct content {
 	uint64_t max;	 /* taken must not exceed it */
 	size_t trace_n;	 /* octets of our trace header at the start */
 	bool cr;	 /* the last octet was a CR */
+	bool bare_lf;	 /* a line ended in LF alone */
 	bool too_big;
 	enum status status; /* the first failure */
 	struct header_scan header;

@@ -32,6 +32,9 @@ session_read(
 		st = reader(c, max, out);
 	}
 	c->timeout_ms = whole;
+	if (st == LINE_BARE_CR || st == LINE_TOO_LONG ||
+	    (st == LINE_OK && reader == conn_line))
+		s->lf_only = false; /* or it cannot be known */
 	return st;
 }
 
@@ -133,6 +136,7 @@ session_init(struct session *s, struct worker *w)
 	s->state = ST_NEW;
 	s->verb = "CONNECT";
 	s->right = -1;
+	s->lf_only = !s->set->bare_newline_reject;
 	snprintf(
 	    s->name, sizeof(s->name), "%s", local ? "localhost" : "unknown");
 	snprintf(s->client, sizeof(s->client), "%s[%s]", s->name, w->client);
@@ -195,9 +199,12 @@ session_command(struct session *s)
 	case LINE_OK:
 		return command_run(s, line);
 	case LINE_BARE_LF:
-		/* People's programs send that, one command at a time.  In a
-		 * group of commands it is how one message becomes two. */
-		if (s->pipelined)
+		/* People's programs send that.  In a group of commands of a
+		 * client that knows better it is how one message becomes
+		 * two. */
+		if (s->set->bare_newline_reject)
+			return command_bad(s, "Lines must end in <CR><LF>");
+		if (s->pipelined && !s->lf_only)
 			return command_bad(s, "Pipelined commands must end in "
 					      "<CR><LF>");
 		return command_run(s, line);

@@ -42,6 +42,8 @@ struct session {
 	bool esmtp; /* EHLO, not HELO */
 	bool tls;
 	bool bare_lf;	   /* the command at hand ended in LF alone */
+	bool lf_only;	   /* the client has sent no CR so far: a person whose
+			    * program sends LF alone (spool/wire.h) */
 	bool pipelined;	   /* commands have come in groups */
 	bool spent;	   /* this process shall serve nobody else: it has
 			    * seen secrets or nonsense */

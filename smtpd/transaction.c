@@ -214,6 +214,10 @@ transaction_commit(struct session *s, struct content *content)
 		    (long long)s->set->message_size_max);
 	if (content->status != OK)
 		return refuse_by_status(s, content->status);
+	if (content->bare_lf && s->set->bare_newline_reject)
+		return reject(s, transaction_only_rcpt(s), 554, "5.6.0",
+		    "A line of the message ends in <LF> alone, not in "
+		    "<CR><LF>");
 	if (content->header.received > TRACE_HOPS_MAX)
 		return reject(s, transaction_only_rcpt(s), 554, "5.4.6",
 		    "Too many hops: the message is in a loop");

@@ -31,8 +31,14 @@ enum {
  *    ^                 | the dot is dropped, what follows is text
  *   LF                 v
  * DOT_CR <---CR--- DOT_TEXT
+ *
+ * As long as no CR was seen (lf_only):
+ *
+ * DOT_LINE, DOT_LF --'.'--> DOT_DOT, DOT_LFDOT --LF--> end
+ *
+ * DOT_LF is a line's start only then: a CR behind its dot makes the dot text.
  */
-enum { DOT_LINE, DOT_DOT, DOT_DOTCR, DOT_TEXT, DOT_CR };
+enum { DOT_LINE, DOT_DOT, DOT_DOTCR, DOT_TEXT, DOT_CR, DOT_LF, DOT_LFDOT };
 
 void
 dot_reader_init(struct dot_reader *d)
@@ -48,12 +54,14 @@ dot_text(struct dot_reader *d, char c)
 		d->bare_cr = true;
 	if (c == '\n' && d->state != DOT_CR)
 		d->bare_lf = true;
-	if (c == '\r')
+	if (c == '\r') {
 		d->state = DOT_CR;
-	else if (c == '\n' && d->state == DOT_CR)
+		d->lf_only = false;
+	} else if (c == '\n' && d->state == DOT_CR) {
 		d->state = DOT_LINE;
-	else
-		d->state = DOT_TEXT;
+	} else {
+		d->state = c == '\n' && d->lf_only ? DOT_LF : DOT_TEXT;
+	}
 }
 
 /* Takes text from p up to where a line may start with a dot, at most to end.
@@ -62,7 +70,7 @@ static const char *
 dot_run(struct dot_reader *d, const char *p, const char *end)
 {
 	while (p < end) {
-		if (d->state == DOT_LINE && *p == '.')
+		if ((d->state == DOT_LINE || d->state == DOT_LF) && *p == '.')
 			break;
 		if (d->state == DOT_CR || *p == '\n') {
 			dot_text(d, *p++);
@@ -74,6 +82,7 @@ dot_run(struct dot_reader *d, const char *p, const char *end)
 		const char *cr = stop[-1] == '\r' ? stop - 1 : stop;
 		if (!d->bare_cr && memchr(p, '\r', (size_t)(cr - p)) != NULL)
 			d->bare_cr = true;
+		d->lf_only &= cr == stop && !d->bare_cr;
 		d->state = cr < stop ? DOT_CR : DOT_TEXT;
 		p = stop;
 		if (lf != NULL)
@@ -91,8 +100,21 @@ dot_read(struct dot_reader *d, struct view in, struct buf *out, bool *end)
 	while (p < stop) {
 		const char *run = p;
 		switch (d->state) {
-		case DOT_DOT:
+		case DOT_LFDOT:
 			if (*p == '\r') {
+				buf_addc(out, '.');
+				dot_text(d, *p++);
+				break;
+			}
+			/* fallthrough */
+		case DOT_DOT:
+			if (*p == '\n' && d->lf_only) {
+				d->state = DOT_LINE;
+				*end = true;
+				return (size_t)(p + 1 - in.p);
+			}
+			if (*p == '\r') {
+				d->lf_only = false;
 				d->state = DOT_DOTCR;
 				p++;
 				continue;
@@ -114,8 +136,8 @@ dot_read(struct dot_reader *d, struct view in, struct buf *out, bool *end)
 			break;
 		}
 		buf_add(out, run, (size_t)(p - run));
-		if (p < stop && d->state == DOT_LINE) {
-			d->state = DOT_DOT;
+		if (p < stop && (d->state == DOT_LINE || d->state == DOT_LF)) {
+			d->state = d->state == DOT_LF ? DOT_LFDOT : DOT_DOT;
 			p++;
 		}
 	}

@@ -19,9 +19,17 @@
 #include "common/view.h"
 
 /* The end of DATA and dot-unstuffing (RFC 5321 4.5.2): only CRLF.CRLF ends.
- * Bare LF and bare CR are kept as octets; wire_to_mbox normalises. */
+ * Bare LF and bare CR are kept as octets; wire_to_mbox normalises.
+ *
+ * With lf_only, which the caller sets after dot_reader_init, LF.LF ends as well
+ * and a dot behind an LF is taken off: that is for people who type into a
+ * program that sends LF alone.  It may be set only when the client has sent no
+ * CR whatever; the first CR in the content clears it, and from there on nothing
+ * but CRLF.CRLF ends.  So nothing that a host relays, whose own commands end in
+ * CRLF, can end here and not there. */
 struct dot_reader {
 	int state;
+	bool lf_only;
 	bool bare_lf, bare_cr; /* such a thing was seen */
 };
 void dot_reader_init(struct dot_reader *);

@@ -22,8 +22,12 @@ my %by = (
 	telnet   => sub { 'telnet', $at, $_[0] },
 	s_client => sub { 'openssl', 's_client', '-starttls', $_[1], '-crlf',
 		'-quiet', '-connect', "$at:$_[0]" },
+	# As people type it: every line ends in LF alone.
+	's_client LF' => sub { 'openssl', 's_client', '-starttls', $_[1],
+		'-quiet', '-connect', "$at:$_[0]" },
 );
-my %program = (nc => 'nc', telnet => 'telnet', s_client => 'openssl');
+my %program = (nc => 'nc', telnet => 'telnet', s_client => 'openssl',
+	's_client LF' => 'openssl');
 
 for my $file (sort glob 't/seeds/*.txt') {
 	(my $name = $file) =~ s{.*/|\.txt$}{}g;
@@ -48,8 +52,8 @@ sub play {
 		$t = Pennypost::Talk->program($kind, $by{$how}->($port, $kind));
 		# s_client has read the greeting itself; it shows the last line
 		# of its own EHLO.
-		$t->{greeted} = $how ne 's_client';
-		$t->reply if $how eq 's_client' && $kind eq 'smtp';
+		$t->{greeted} = $how !~ /^s_client/;
+		$t->reply if $how =~ /^s_client/ && $kind eq 'smtp';
 		return $t;
 	};
 	my $good = 1;

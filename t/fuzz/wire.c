@@ -28,7 +28,7 @@ part(const struct buf *b, size_t from, size_t to)
 
 /* Takes the dots off, in pieces of `step`.  Appends the end-of-data. */
 static void
-receive(struct view in, size_t step, struct buf *content)
+receive(struct view in, size_t step, bool lf_only, struct buf *content)
 {
 	struct dot_reader d;
 	struct buf all;
@@ -38,6 +38,7 @@ receive(struct view in, size_t step, struct buf *content)
 	buf_addv(&all, in);
 	buf_adds(&all, "\r\n.\r\n");
 	dot_reader_init(&d);
+	d.lf_only = lf_only;
 	for (size_t at = 0; !end; at += step)
 		dot_read(&d, part(&all, at, at + step), content, &end);
 	buf_free(&all);
@@ -79,9 +80,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct mbox_writer w;
 	struct mbox_reader r;
 	size_t step = 1;
+	bool lf_only = false;
 
 	if (size > 0) {
 		step = data[0] % 31 + 1;
+		lf_only = data[0] & 128;
 		data++;
 		size--;
 	}
@@ -89,7 +92,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&box, 2 * size + 64);
 	buf_init(&back, 4 * size + 64);
 	buf_init(&want, 4 * size + 64);
-	receive((struct view){ (const char *)data, size }, step, &content);
+	receive(
+	    (struct view){ (const char *)data, size }, step, lf_only, &content);
 	mbox_writer_init(&w, true);
 	for (size_t at = 0; at < content.n; at += step)
 		must(wire_to_mbox(&w, part(&content, at, at + step), &box));

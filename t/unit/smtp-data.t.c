@@ -129,6 +129,99 @@ smuggling(void)
 				}
 }
 
+/* ---- people whose programs send LF alone ---- */
+
+#define LF_END "text\n.\n"
+#define LF_EVIL                                                                \
+	"MAIL FROM:<evil@b.org>\nRCPT TO:<alice@example.org>\n"                \
+	"DATA\nsmuggled\n.\n"
+
+static void
+lf_good(void)
+{
+	for (int mode = BY_LINE; mode <= AT_ONCE; mode++) {
+		fake.mode = mode;
+		fake_session(
+		    view_of("EHLO c\nMAIL FROM:<a@b.org>\n"
+			    "RCPT TO:<bob@example.org>\nDATA\n"
+			    "Subject: x\n\n..a\n" LF_END "MAIL FROM:<a@b.org>\n"
+			    "RCPT TO:<alice@example.org>\n"
+			    "DATA\n" LF_END "QUIT\n"));
+		ok(fake.delivered == 2 && view_eqs(stored(), "text\r\n") &&
+			strstr(buf_cstr(&fake.out), "\n221 2.0.0") != NULL,
+		    "LF only: two messages, mode %d", mode);
+	}
+	fake.mode = BY_LINE;
+	fake_session(view_of("EHLO c\nMAIL FROM:<a@b.org>\n"
+			     "RCPT TO:<bob@example.org>\nDATA\n"
+			     "Subject: x\n\n..a\n" LF_END));
+	ok(view_eqs(stored(), "Subject: x\r\n\r\n.a\r\ntext\r\n"),
+	    "LF only: what is stored");
+}
+
+/* A single CR, wherever it is, and LF.LF ends nothing. */
+static void
+lf_turned(void)
+{
+	static const char *const starts[] = {
+		"EHLO c\r\nMAIL FROM:<a@b.org>\nRCPT TO:<bob>\nDATA\n",
+		"EHLO c\nMAIL FROM:<a@b.org>\r\nRCPT TO:<bob>\nDATA\n",
+		"EHLO c\nMAIL FROM:<a@b.org>\nRCPT TO:<bob>\r\nDATA\n",
+		"EHLO c\nMAIL FROM:<a@b.org>\nRCPT TO:<bob>\nDATA\r\n",
+		"NO\rOP\nEHLO c\nMAIL FROM:<a@b.org>\nRCPT TO:<bob>\nDATA\n",
+		"EHLO c\nMAIL FROM:<a@b.org>\nRCPT TO:<bob>\nDATA\na\r\n",
+		"EHLO c\nMAIL FROM:<a@b.org>\nRCPT TO:<bob>\nDATA\na\rb\n",
+		"EHLO c\nMAIL FROM:<a@b.org>\nRCPT TO:<bob>\nDATA\na\n.\r",
+		"EHLO c\nMAIL FROM:<a@b.org>\nRCPT TO:<bob>\nDATA\na\n.\r\n",
+	};
+
+	for (size_t i = 0; i < NELEM(starts); i++)
+		for (int mode = BY_LINE; mode <= BY_OCTET; mode++) {
+			buf_clear(&in);
+			buf_adds(&in, starts[i]);
+			buf_adds(&in, LF_END LF_EVIL "x\r\n.\r\n");
+			fake.mode = mode;
+			fake_session(buf_view(&in));
+			ok(fake.delivered == 1 &&
+				strcmp(fake.rcpt, "bob") == 0 &&
+				strstr(buf_cstr(&fake.content), "smuggled") !=
+				    NULL,
+			    "turned to CRLF, %zu: one message, mode %d", i,
+			    mode);
+		}
+	fake.mode = BY_LINE;
+	fake_session(view_of("EHLO c\nMAIL FROM:<a@b.org>\nRCPT TO:<bob>\n"
+			     "DATA\n" LF_END "NOOP\r\n"
+			     "MAIL FROM:<a@b.org>\nRCPT TO:<bob>\n"
+			     "DATA\n" LF_END LF_EVIL "x\r\n.\r\n"));
+	ok(fake.delivered == 2 &&
+		strstr(buf_cstr(&fake.content), "smuggled") != NULL,
+	    "turned behind a message, and back");
+}
+
+static void
+lf_rejected(void)
+{
+	fake_settings.bare_newline_reject = true;
+	fake_session(view_of("EHLO c\nQUIT\r\n"));
+	ok(strstr(buf_cstr(&fake.out), "\n500 5.5.2 Lines") != NULL,
+	    "bare_newline reject: a command");
+	for (int i = 0; i < 2; i++) {
+		buf_clear(&in);
+		buf_adds(&in, BEGIN);
+		buf_adds(&in, i == 0 ? "a\nb\r\n.\r\n" : "\n.\n\r\n.\r\n");
+		buf_adds(&in, "NOOP\r\n");
+		fake_session(buf_view(&in));
+		ok(strstr(buf_cstr(&fake.out),
+		       "\n554 5.6.0 A line of the message ends in <LF>") !=
+			    NULL &&
+			fake.delivered + fake.queued == 0 &&
+			count(buf_cstr(&fake.out), "250 2.0.0 Ok\r\n") == 1,
+		    "bare_newline reject: content, %d", i);
+	}
+	fake_settings.bare_newline_reject = false;
+}
+
 /* ---- content ---- */
 
 static void
@@ -254,6 +347,9 @@ main(void)
 	fake_listener.type = LISTEN_MX;
 	fake_settings.errors_max = 1000;
 	smuggling();
+	lf_good();
+	lf_turned();
+	lf_rejected();
 	contents();
 	queue_failures();
 	hops(100, "250 2.0.0");
