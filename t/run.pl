@@ -35,7 +35,8 @@ my $harness = TAP::Harness->new({
 		return [ $^X, '-It/lib', $test ] if $test =~ m{^t/.*\.t$} &&
 		    first_line($test) =~ /perl/;
 		return [ 'sh', $test ] if $test =~ m{^t/.*\.t$};
-		return [ $test =~ m{/} ? $test : "./$test" ];
+		# What a program says beside its tests is shown when it fails.
+		return [ 'sh', '-c', 'exec "$0" 2>"$0.err"', $test ];
 	},
 });
 sub first_line {
@@ -59,6 +60,14 @@ my $agg = TAP::Parser::Aggregator->new;
 $agg->start;
 $harness->aggregate_tests($agg, @tests);
 $agg->stop;
+
+for my $test ($agg->failed, $agg->exit) {
+	open my $err, '<', "$test.err" or next;
+	my @lines = <$err>;
+	splice @lines, 0, @lines - 40 if @lines > 40;
+	print "\n$test said:\n", map { "  $_" } @lines;
+	unlink "$test.err"; # once
+}
 
 my $bad = 0;
 if (@skips) {
