@@ -96,7 +96,7 @@ select undef, undef, undef, 0.5;
 for my $d (qw(smtpd pop3d)) {
 	my $log = $pp->log($d);
 	unlike($log, qr/[^\t\n -~]/, "$d: only printable characters");
-	my @odd = grep { !/^\Q$d\E: ready$/ && !m{^(?:\S+\ +)*?(?:postfix/\w+|
+	my @odd = grep { !/^\Q$d\E: (?:ready$|warning: walls )/ && !m{^(?:\S+\ +)*?(?:postfix/\w+|
 	    dovecot|pennypost/[\w-]+)(?:\[\d+\])?:\ }x } split /\n/, $log;
 	is(scalar @odd, 0, "$d: every line has its tag")
 	    or diag(@odd[0 .. ($#odd > 4 ? 4 : $#odd)]);

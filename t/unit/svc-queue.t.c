@@ -222,7 +222,11 @@ test_damaged_record(void)
 	int w = new_worker(&x);
 	put_one(w, "bob@example.org", "x");
 	wait_done(1, 1000);
-	pause_ms(100);
+	for (int i = 0; i < 500; i++) {
+		if (files_in("damaged") == 1 && files_in("incoming") == 0)
+			break;
+		pause_ms(10);
+	}
 	ok(files_in("damaged") == 1 && files_in("incoming") == 0,
 	    "a damaged record is set aside, a leftover removed");
 	ok(logged("BADBADBAD: damaged record (the arrived line) "
