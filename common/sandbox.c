@@ -233,7 +233,10 @@ limits_enter(const struct role *r, enum role_id as)
 	if (!forks && r->root)
 		limit(RLIMIT_NPROC, 0);
 	if (as == ROLE_WORKER) {
-		limit(RLIMIT_NOFILE, 64 + ROLE_LISTEN_MAX);
+		/* Not small: the kernel refuses to pass a descriptor when
+		 * those under way for all processes of this uid are more than
+		 * this number, and each login passes one. */
+		limit(RLIMIT_NOFILE, 65536);
 		/* The one file that it writes is the queue's, for content. */
 		limit(RLIMIT_FSIZE, r->pop3 ? 0 :
 		    (rlim_t)r->settings->message_size_max + 65536);

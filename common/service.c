@@ -4,8 +4,7 @@
  *
  * epoll, level triggered, one request per peer and turn: the kernel hands out
  * ready descriptors in the order in which they became ready and puts a served
- * one to the end, so nobody waits behind a peer that floods.  A peer that is
- * owed an answer is watched for nothing but its end.
+ * one to the end, so nobody waits behind a peer that floods.
  */
 #define _GNU_SOURCE
 #include "common/service.h"
@@ -349,7 +348,7 @@ dispatch(struct peer *p)
 	case ANSWER_LATER:
 		p->owes = true;
 		owed++;
-		watch_ctl(EPOLL_CTL_MOD, &full(p)->watch, EPOLLRDHUP);
+		watch_ctl(EPOLL_CTL_MOD, &full(p)->watch, EPOLLIN | EPOLLRDHUP);
 		break;
 	case ANSWER_DROP:
 		if (service_find(id) != NULL)
@@ -368,9 +367,13 @@ peer_ready(void *arg, uint32_t events)
 	if (f->dead)
 		return;
 	if (p->owes) {
-		/* Only its end, or a shutdown, can have woken us. */
+		/* Its end, or a request before the answer.  That is not left
+		 * in the socket: descriptors in it count against all processes
+		 * of its user. */
 		if (events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP))
 			peer_drop(p);
+		else
+			breach(p, "did not wait for the answer", p->asked);
 		return;
 	}
 	switch (msg_recv(p->sock, &rq)) {

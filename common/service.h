@@ -8,8 +8,8 @@
  * handler runs.  One request is in flight per peer: while an answer is owed,
  * nothing more is read from it.  Peers are served round robin, one request a
  * turn.  A breach (unknown type, wrong size, out of order, fd where none is
- * allowed or none where one is needed) closes that channel, and nothing else
- * happens.
+ * allowed or none where one is needed, a request before the answer) closes that
+ * channel, and nothing else happens.
  */
 #include <stdbool.h>
 #include <stdint.h>
