@@ -31,15 +31,16 @@
  * F(x): x is flushed before anything that stands below is written.  Windows and
  * steps follow each other without any further flush.  After a crash:
  *
- *   no mark                      nothing had begun; the journal goes.
- *   mark with data, whole        the data go to dest (again, perhaps), and on.
- *     torn, mbox has the sum     it was the next window's data that tore: that
- *                                window is in the mailbox; on behind it.
- *     torn, the source has it    the mark was faster than its data: on from
- * dest. nobody has it              somebody else wrote: damaged. mark without
- * data            on from dest: the source is whole. CUT, the tail is unchanged
- * not cut yet. CUT, the tail has changed    it was cut, and perhaps somebody
- * appended.
+ *   no mark                 nothing had begun; the journal goes.
+ *   mark with data, whole   the data go to dest (again, perhaps), and on.
+ *     torn, mbox has the    it was the next window's data that tore: that
+ *       sum at dest         window is in the mailbox; on behind it.
+ *     torn, the source      the mark was faster than its data: on from dest.
+ *       has the sum
+ *     torn, nobody has it   somebody else wrote: damaged.
+ *   mark without data       on from dest: the source is whole.
+ *   CUT, tail unchanged     not cut yet.
+ *   CUT, tail changed       it was cut, and perhaps somebody appended.
  *
  * The tail is the end of the dead part that is cut off last; nothing of ours
  * touches it before, so it tells whether the file is the one we left.  A
