@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "common/conf.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -55,8 +56,8 @@ conf_distance(const char *a, const char *b)
 		unsigned diagonal = row[0];
 		row[0] = (unsigned)i;
 		for (size_t j = 1; j <= lb; j++) {
-			unsigned same = ascii_lower(a[i - 1]) ==
-			    ascii_lower(b[j - 1]);
+			unsigned same =
+			    ascii_lower(a[i - 1]) == ascii_lower(b[j - 1]);
 			unsigned best = diagonal + !same;
 			if (row[j] + 1 < best)
 				best = row[j] + 1;
@@ -98,11 +99,11 @@ struct unit {
 	const char *suffix;
 	int64_t factor;
 };
-static const struct unit times[] = { { "ms", 1 }, { "s", 1000 },
-	{ "", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 },
-	{ "w", 604800000 }, { NULL, 0 } };
-static const struct unit sizes[] = { { "", 1 }, { "K", 1024 },
-	{ "M", 1 << 20 }, { "G", 1 << 30 }, { NULL, 0 } };
+static const struct unit times[] = { { "ms", 1 }, { "s", 1000 }, { "", 1000 },
+	{ "m", 60000 }, { "h", 3600000 }, { "d", 86400000 }, { "w", 604800000 },
+	{ NULL, 0 } };
+static const struct unit sizes[] = { { "", 1 }, { "K", 1024 }, { "M", 1 << 20 },
+	{ "G", 1 << 30 }, { NULL, 0 } };
 static const struct unit plain[] = { { "", 1 }, { NULL, 0 } };
 
 static const struct unit *
@@ -123,6 +124,7 @@ print_number(const struct conf_option *o, int64_t v, struct buf *b)
 		    (best == NULL || u->factor > best->factor) &&
 		    (v != 0 || best == NULL))
 			best = u;
+	assert(best != NULL); /* every list has a unit of 1 */
 	buf_addf(b, "%lld%s", (long long)(v / best->factor), best->suffix);
 }
 
@@ -135,8 +137,8 @@ out_of_range(const struct conf_option *o)
 	buf_init(&hi, 64);
 	print_number(o, o->min, &lo);
 	print_number(o, o->max, &hi);
-	char *e = conf_error("%s must be from %s to %s", o->name,
-	    buf_cstr(&lo), buf_cstr(&hi));
+	char *e = conf_error(
+	    "%s must be from %s to %s", o->name, buf_cstr(&lo), buf_cstr(&hi));
 	buf_free(&lo);
 	buf_free(&hi);
 	return e;
@@ -148,14 +150,13 @@ conf_number(const char *word, const struct conf_option *o, int64_t *out)
 	size_t digits = strspn(word, "0123456789");
 	unsigned long long v;
 
-	if (!view_number((struct view){ word, digits }, INT64_MAX / 604800000,
-		&v) &&
-	    !(o->type != CONF_TIME &&
-		view_number((struct view){ word, digits }, INT64_MAX >> 31,
-		    &v)))
-		return digits == 0 ?
-		    conf_error("%s needs a number, not \"%s\"", o->name, word) :
-		    out_of_range(o);
+	if (!view_number(
+		(struct view){ word, digits }, INT64_MAX / 604800000, &v) &&
+	    !(o->type != CONF_TIME && view_number((struct view){ word, digits },
+					  INT64_MAX >> 31, &v)))
+		return digits == 0 ? conf_error("%s needs a number, not \"%s\"",
+					 o->name, word)
+				   : out_of_range(o);
 	for (const struct unit *u = units_of(o->type); u->suffix != NULL; u++) {
 		if (strcasecmp(u->suffix, word + digits) != 0)
 			continue;
@@ -167,9 +168,9 @@ conf_number(const char *word, const struct conf_option *o, int64_t *out)
 	}
 	return conf_error("%s: \"%s\" is not a unit here; write %s", o->name,
 	    word + digits,
-	    o->type == CONF_TIME      ? "500ms, 30s, 5m, 2h or 1d" :
-		o->type == CONF_SIZE  ? "4096, 64K, 50M or 2G" :
-					"a plain number");
+	    o->type == CONF_TIME   ? "500ms, 30s, 5m, 2h or 1d"
+	    : o->type == CONF_SIZE ? "4096, 64K, 50M or 2G"
+				   : "a plain number");
 }
 
 static char *
@@ -187,8 +188,8 @@ set_value(const struct conf_option *o, char *target, const char *word)
 	if (o->type == CONF_BOOL) {
 		bool yes = strcasecmp(word, "yes") == 0;
 		if (!yes && strcasecmp(word, "no") != 0)
-			return conf_error("%s is yes or no, not \"%s\"",
-			    o->name, word);
+			return conf_error(
+			    "%s is yes or no, not \"%s\"", o->name, word);
 		*(bool *)(void *)(target + o->offset) = yes;
 		return NULL;
 	}
@@ -205,7 +206,8 @@ apply(struct reader *r, const struct conf_option *o, const struct conf_line *l,
 		return conf_error("%s is set twice", o->name);
 	if (l->n != 2)
 		return conf_error("%s takes one value; quote it if it holds "
-				  "blanks", o->name);
+				  "blanks",
+		    o->name);
 	return set_value(o, r->target, l->word[1]);
 }
 
@@ -248,10 +250,11 @@ read_included(struct reader *r, const struct conf_line *l)
 
 	if (l->n != 2)
 		return conf_error("include takes one file name");
-	int dir = l->word[1][0] == '/' || slash == NULL ?
-	    0 : (int)(slash - l->file) + 1;
-	int n = snprintf(path, sizeof(path), "%.*s%s", dir, l->file,
-	    l->word[1]);
+	int dir = l->word[1][0] == '/' || slash == NULL
+		      ? 0
+		      : (int)(slash - l->file) + 1;
+	int n =
+	    snprintf(path, sizeof(path), "%.*s%s", dir, l->file, l->word[1]);
 	if (n < 0 || (size_t)n >= sizeof(path) || r->depth == INCLUDE_DEPTH)
 		return conf_error("include is nested too deep or too long");
 	r->depth++;
@@ -281,21 +284,21 @@ read_line(struct reader *r, char *text, const char *file, unsigned number)
 		return placed(&l, e, false);
 	if (strcasecmp(l.word[0], "include") == 0)
 		return placed(&l, read_included(r, &l), true);
-	const struct conf_option *o =
-	    conf_find(r->options, l.word[0], r->mask);
+	const struct conf_option *o = conf_find(r->options, l.word[0], r->mask);
 	if (o == NULL) {
 		const char *near = closest(r->options, l.word[0], r->mask);
 		bool other = conf_find(r->options, l.word[0], ~0u) != NULL;
-		return placed(&l, conf_error("unknown keyword \"%s\"%s%s%s%s",
-		    l.word[0], other ? " (the other daemon's)" : "",
-		    near != NULL ? "; did you mean \"" : "",
-		    near != NULL ? near : "", near != NULL ? "\"?" : ""),
+		return placed(&l,
+		    conf_error("unknown keyword \"%s\"%s%s%s%s", l.word[0],
+			other ? " (the other daemon's)" : "",
+			near != NULL ? "; did you mean \"" : "",
+			near != NULL ? near : "", near != NULL ? "\"?" : ""),
 		    false);
 	}
 	size_t i = (size_t)(o - r->options);
 	if (l.n == 1)
-		return placed(&l, conf_error("%s needs a value", o->name),
-		    false);
+		return placed(
+		    &l, conf_error("%s needs a value", o->name), false);
 	e = apply(r, o, &l, r->seen[i]);
 	r->seen[i] = true;
 	return placed(&l, e, false);
@@ -318,8 +321,8 @@ slurp(int fd, const char *name, char **text)
 	else if (n > FILE_MAX)
 		e = conf_error("%s: larger than 1 MiB", name);
 	else if (memchr(p, '\0', n) != NULL)
-		e = conf_error("%s: holds a NUL octet; it is not a text file",
-		    name);
+		e = conf_error(
+		    "%s: holds a NUL octet; it is not a text file", name);
 	if (e != NULL) {
 		free(p);
 		return e;
@@ -375,8 +378,9 @@ char *
 conf_read(int fd, const char *name, const struct conf_option *options,
     unsigned mask, void *target)
 {
-	struct reader r = { .options = options, .mask = mask,
-		.target = target };
+	struct reader r = {
+		.options = options, .mask = mask, .target = target
+	};
 	char *e = read_defaults(&r);
 
 	if (e == NULL)
@@ -396,8 +400,7 @@ conf_print(const struct conf_option *o, const void *target, struct buf *b)
 	}
 	buf_addf(b, "%s ", o->name);
 	if (o->type == CONF_STRING)
-		buf_addf(b, "\"%s\"",
-		    *(const char *const *)(const void *)at);
+		buf_addf(b, "\"%s\"", *(const char *const *)(const void *)at);
 	else if (o->type == CONF_BOOL)
 		buf_adds(b, *(const bool *)(const void *)at ? "yes" : "no");
 	else

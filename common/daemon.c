@@ -17,8 +17,7 @@
 static int
 usage(const struct daemon *d)
 {
-	fprintf(stderr, "usage: %s [-beitV] [-f file] [-T keyword]\n",
-	    d->name);
+	fprintf(stderr, "usage: %s [-beitV] [-f file] [-T keyword]\n", d->name);
 	return 2;
 }
 
@@ -65,8 +64,10 @@ show(const struct daemon *d, const struct options *o, const struct settings *s)
 	char *text = settings_show(s, d->pop3, o->show);
 
 	if (text == NULL) {
-		fprintf(stderr, "%s: there is no keyword \"%s\"; %s.conf(5) "
-		    "has them all\n", d->name, o->show, d->name);
+		fprintf(stderr,
+		    "%s: there is no keyword \"%s\"; %s.conf(5) "
+		    "has them all\n",
+		    d->name, o->show, d->name);
 		return 2;
 	}
 	fputs(text, stdout);
@@ -139,8 +140,7 @@ daemon_main(int argc, char **argv, const struct daemon *d)
 		return 1;
 	}
 	if (o.show != NULL || o.check) {
-		rc = o.show != NULL ? show(d, &o, s) :
-				      config_check(d, s) != 0;
+		rc = o.show != NULL ? show(d, &o, s) : config_check(d, s) != 0;
 		settings_free(s);
 		return rc;
 	}
@@ -151,9 +151,11 @@ daemon_main(int argc, char **argv, const struct daemon *d)
 			return 1;
 	}
 	if (s->listener_n == 0 && !o.inetd) {
-		fprintf(stderr, "%s: %s: there is no listen line; add for "
-		    "example: listen %s *:%s\n", d->name, o.config,
-		    d->pop3 ? "pop3" : "mx", d->pop3 ? "110" : "25");
+		fprintf(stderr,
+		    "%s: %s: there is no listen line; add for "
+		    "example: listen %s *:%s\n",
+		    d->name, o.config, d->pop3 ? "pop3" : "mx",
+		    d->pop3 ? "110" : "25");
 		settings_free(s);
 		return 1;
 	}

@@ -124,8 +124,8 @@ log_write(enum log_level level, const char *tag, const char *fmt, ...)
 		return;
 	int saved = errno;
 	va_start(ap, fmt);
-	size_t n = record(one, sizeof(one), level, tag == NULL ? own_tag : tag,
-	    fmt, ap);
+	size_t n = record(
+	    one, sizeof(one), level, tag == NULL ? own_tag : tag, fmt, ap);
 	va_end(ap);
 	if (sock == -1) {
 		const char *text = one + strlen(one) + 1;

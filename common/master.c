@@ -28,15 +28,19 @@
 
 /* A role that dies again and again is restarted after 0, 1, 2, 4 ... 60
  * seconds; one minute of peace begins anew. */
-enum { BACKOFF_FIRST = 1000, BACKOFF_MAX = 60000, PEACE = 60000,
-	ORPHANS_MS = 60000 };
+enum {
+	BACKOFF_FIRST = 1000,
+	BACKOFF_MAX = 60000,
+	PEACE = 60000,
+	ORPHANS_MS = 60000
+};
 
 static const struct daemon *daemon_;
 static const struct options *opt;
 static struct group *current[GROUP__N]; /* in force */
-static struct group *coming[GROUP__N];  /* started, not yet ready */
-static struct config *config;           /* in force, or at first to be */
-static struct config *config_before;    /* while reloading */
+static struct group *coming[GROUP__N];	/* started, not yet ready */
+static struct config *config;		/* in force, or at first to be */
+static struct config *config_before;	/* while reloading */
 static bool serving, stopping, reloading;
 static int status;
 static int ready_fd = -1;
@@ -77,8 +81,8 @@ write_pid(const char *path)
 
 	if (path[0] == '\0')
 		return;
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC |
-	    O_NOFOLLOW, 0644);
+	int fd = open(
+	    path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 	if (fd == -1 || write(fd, text, (size_t)n) != n)
 		log_error("pid_file %s: %s", path, strerror(errno));
@@ -153,9 +157,9 @@ start_next(enum group_kind k)
 		start_next(k + 1);
 		return;
 	}
-	coming[k] = group_start(k, config, k == GROUP_LOG ? NULL :
-	    of(GROUP_LOG), k == GROUP_FRONT ? of(GROUP_BACK) : NULL, err,
-	    sizeof(err));
+	coming[k] =
+	    group_start(k, config, k == GROUP_LOG ? NULL : of(GROUP_LOG),
+		k == GROUP_FRONT ? of(GROUP_BACK) : NULL, err, sizeof(err));
 	if (coming[k] != NULL)
 		return;
 	if (!serving) {
@@ -230,11 +234,10 @@ on_ready(struct group *g)
 static void
 reload_refused(const char *why)
 {
-	log_error("reload refused: %s; the old configuration stays in force",
-	    why);
+	log_error(
+	    "reload refused: %s; the old configuration stays in force", why);
 	if (strcmp(config->settings->log_to, "stderr") != 0)
-		fprintf(stderr, "%s: reload refused: %s\n", daemon_->name,
-		    why);
+		fprintf(stderr, "%s: reload refused: %s\n", daemon_->name, why);
 	notify_systemd("READY=1\nSTATUS=reload refused: %.150s", why);
 }
 
@@ -261,8 +264,7 @@ reload(void)
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	notify_systemd("RELOADING=1\nMONOTONIC_USEC=%lld",
 	    (long long)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
-	struct settings *s =
-	    settings_read(opt->config, daemon_->pop3, &text);
+	struct settings *s = settings_read(opt->config, daemon_->pop3, &text);
 	if (s == NULL) {
 		reload_refused(text);
 		free(text);
@@ -469,10 +471,9 @@ say_missing_walls(void)
 		return;
 	log_warn("warning: walls that are missing here:%s%s%s",
 	    root ? "" : " uids of their own and chroot (not started as root);",
-	    sandbox_landlock_missing() ? " Landlock (this kernel has none);" :
-					 "",
-	    sandbox_compiled_out() ? " seccomp (built with a sanitizer);" :
-				     "");
+	    sandbox_landlock_missing() ? " Landlock (this kernel has none);"
+				       : "",
+	    sandbox_compiled_out() ? " seccomp (built with a sanitizer);" : "");
 }
 
 static int
@@ -530,11 +531,16 @@ master_run(const struct daemon *d, const struct options *o, struct settings *s,
 	service_init();
 	sig = open_signals();
 	bool waits = o->inetd && listen_is_listening(0);
-	host = (struct group_host){ .pop3 = d->pop3, .root = geteuid() == 0,
-		.inetd = o->inetd && !waits, .idle_exit = waits,
+	host = (struct group_host){ .pop3 = d->pop3,
+		.root = geteuid() == 0,
+		.inetd = o->inetd && !waits,
+		.idle_exit = waits,
 		.exe_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC),
-		.program = d->name, .ready = on_ready, .failed = on_failed,
-		.ended = on_ended, .told = on_told };
+		.program = d->name,
+		.ready = on_ready,
+		.failed = on_failed,
+		.ended = on_ended,
+		.told = on_told };
 	group_init(&host);
 	if (sig == -1 || host.exe_fd == -1 ||
 	    watch_add(sig, EPOLLIN, on_signal, &sig) == NULL)

@@ -26,8 +26,8 @@ close_fd(int *fd)
 int
 channel_pair(int end[2])
 {
-	return socketpair(AF_UNIX,
-	    SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, end);
+	return socketpair(
+	    AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, end);
 }
 
 void

@@ -35,6 +35,6 @@ notify_systemd(const char *fmt, ...)
 		(void)!sendto(fd, text, (size_t)n, MSG_NOSIGNAL,
 		    (struct sockaddr *)&a,
 		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-			strlen(path)));
+				strlen(path)));
 	close(fd);
 }

@@ -111,16 +111,19 @@ priv_user(const struct role *r, enum role_id as, uid_t *uid, gid_t *gid,
 		*uid = pw->pw_uid;
 		*gid = pw->pw_gid;
 	} else {
-		snprintf(err, size, "there is no user \"%s\" for the role %s; "
+		snprintf(err, size,
+		    "there is no user \"%s\" for the role %s; "
 		    "create it (useradd --system --no-create-home %s) or name "
-		    "another one: role_user %s USER", name, role_name(as),
-		    name, as == ROLE_POOL ? "worker" : role_name(as));
+		    "another one: role_user %s USER",
+		    name, role_name(as), name,
+		    as == ROLE_POOL ? "worker" : role_name(as));
 		return false;
 	}
 	if (*uid == 0 || *gid == 0) {
-		snprintf(err, size, "the role %s must not run as root; name "
-		    "another user: role_user %s USER", role_name(as),
-		    as == ROLE_POOL ? "worker" : role_name(as));
+		snprintf(err, size,
+		    "the role %s must not run as root; name "
+		    "another user: role_user %s USER",
+		    role_name(as), as == ROLE_POOL ? "worker" : role_name(as));
 		return false;
 	}
 	return true;
@@ -133,8 +136,8 @@ prove(uid_t uid, gid_t gid)
 {
 	uid_t ru, eu, su;
 	gid_t rg, eg, sg;
-	struct __user_cap_header_struct h = {
-		.version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_header_struct h = { .version =
+						  _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct d[2];
 
 	if (getresuid(&ru, &eu, &su) == -1 || ru != uid || eu != uid ||
@@ -170,8 +173,8 @@ enter_root(const char *root)
 	struct stat st;
 
 	if (stat(root, &st) == -1 || !S_ISDIR(st.st_mode))
-		fatal("%s: not a directory; create it (mkdir -p %s)", root,
-		    root);
+		fatal(
+		    "%s: not a directory; create it (mkdir -p %s)", root, root);
 	if (chroot(root) == -1 || chdir("/") == -1)
 		fatal("chroot %s: %s", root, strerror(errno));
 }

@@ -30,7 +30,6 @@ static const char *const tags[ROLE__N] = { "master", "log", "master", "smtpd",
 	"tlsproxy", "auth", "trivial-rewrite", "qmgr", "local", "pop3", "local",
 	"auth" };
 
-
 const char *
 role_name(enum role_id id)
 {
@@ -85,8 +84,9 @@ take_order(struct role *r)
 		b = msg_get_u32(&scratch);
 		if (a >= ROLE__N)
 			_exit(1);
-		*(b == 1 ? &r->key_ask : b == 2 ? &r->log_intro :
-						  &r->peer[a]) = scratch.fd;
+		*(b == 1     ? &r->key_ask
+		    : b == 2 ? &r->log_intro
+			     : &r->peer[a]) = scratch.fd;
 		scratch.fd = -1;
 		break;
 	case CTL_LISTEN:
@@ -107,8 +107,9 @@ take_order(struct role *r)
 noreturn void
 role_start(int argc, char **argv, role_main *const mains[ROLE__N])
 {
-	static struct role r = { .ctl = ROLE_CTL_FD, .key_ask = -1,
-		.log_intro = -1 };
+	static struct role r = {
+		.ctl = ROLE_CTL_FD, .key_ask = -1, .log_intro = -1
+	};
 	const char *name = argv[1] + strlen("--role=");
 
 	for (unsigned i = 0; i < ROLE__N; i++) {
@@ -131,8 +132,8 @@ role_start(int argc, char **argv, role_main *const mains[ROLE__N])
 		next_order(r.ctl);
 		take_order(&r);
 	} while (scratch.type != CTL_GO);
-	log_open(r.peer[ROLE_LOG], r.pop3 && r.id == ROLE_POOL ?
-	    "pop3-login" : tags[r.id]);
+	log_open(r.peer[ROLE_LOG],
+	    r.pop3 && r.id == ROLE_POOL ? "pop3-login" : tags[r.id]);
 	log_level_set(r.settings->log_verbose ? LOG_LVL_DEBUG : LOG_LVL_INFO);
 	proc_title("%s", names[r.id]);
 	mains[r.id](&r);
@@ -229,8 +230,8 @@ introduce(int intro_sock, const struct intro *in)
 		return -1;
 	/* The log wants the kernel to say who wrote each line, from the first
 	 * on. */
-	if (in->kind == INTRO_LOG && setsockopt(end[1], SOL_SOCKET,
-	    SO_PASSCRED, &(int){ 1 }, sizeof(int)) == -1)
+	if (in->kind == INTRO_LOG && setsockopt(end[1], SOL_SOCKET, SO_PASSCRED,
+					 &(int){ 1 }, sizeof(int)) == -1)
 		fatal("SO_PASSCRED: %s", strerror(errno));
 	msg_start(&scratch, MSG_INTRODUCE);
 	msg_put_u32(&scratch, in->kind);
@@ -274,7 +275,8 @@ intro_ready(void *arg, uint32_t events)
 		int rc = msg_recv(x->sock, &scratch);
 		if (rc == -1 && errno == EAGAIN)
 			return;
-		if (rc != 1 || scratch.type != MSG_INTRODUCE || scratch.fd == -1) {
+		if (rc != 1 || scratch.type != MSG_INTRODUCE ||
+		    scratch.fd == -1) {
 			close_fd(&scratch.fd);
 			watch_del(x->watch);
 			close(x->sock);

@@ -227,7 +227,7 @@ static void
 limits_enter(const struct role *r, enum role_id as)
 {
 	bool forks = as == ROLE_POOL || as == ROLE_AUTH || as == ROLE_DELIVER ||
-	    as == ROLE_MAILDROP;
+		     as == ROLE_MAILDROP;
 
 	limit(RLIMIT_CORE, 0);
 	if (!forks && r->root)
@@ -238,13 +238,15 @@ limits_enter(const struct role *r, enum role_id as)
 		 * this number, and each login passes one. */
 		limit(RLIMIT_NOFILE, 65536);
 		/* The one file that it writes is the queue's, for content. */
-		limit(RLIMIT_FSIZE, r->pop3 ? 0 :
-		    (rlim_t)r->settings->message_size_max + 65536);
+		limit(RLIMIT_FSIZE,
+		    r->pop3 ? 0
+			    : (rlim_t)r->settings->message_size_max + 65536);
 	}
 	if (!SANITIZED &&
 	    (as == ROLE_WORKER || as == ROLE_CRYPT || as == ROLE_KEY))
-		limit(RLIMIT_AS, r->pop3 && as == ROLE_WORKER ?
-		    (rlim_t)2 << 30 : (rlim_t)512 << 20);
+		limit(RLIMIT_AS, r->pop3 && as == ROLE_WORKER
+				     ? (rlim_t)2 << 30
+				     : (rlim_t)512 << 20);
 }
 
 void

@@ -12,11 +12,26 @@
 
 #include "common/view.h"
 
-#define ALLOW(call) { RULE_ALLOW, __NR_##call, 0, 0 }
-#define FAIL(call, e) { RULE_ERRNO, __NR_##call, 0, (e) }
-#define IF(call, a, v) { RULE_ARG, __NR_##call, (a), (v) }
-#define WITHOUT(call, a, bits) { RULE_WITHOUT, __NR_##call, (a), (bits) }
-#define END { RULE_END, 0, 0, 0 }
+#define ALLOW(call)                                                            \
+	{                                                                      \
+		RULE_ALLOW, __NR_##call, 0, 0                                  \
+	}
+#define FAIL(call, e)                                                          \
+	{                                                                      \
+		RULE_ERRNO, __NR_##call, 0, (e)                                \
+	}
+#define IF(call, a, v)                                                         \
+	{                                                                      \
+		RULE_ARG, __NR_##call, (a), (v)                                \
+	}
+#define WITHOUT(call, a, bits)                                                 \
+	{                                                                      \
+		RULE_WITHOUT, __NR_##call, (a), (bits)                         \
+	}
+#define END                                                                    \
+	{                                                                      \
+		RULE_END, 0, 0, 0                                              \
+	}
 
 /* clang-format off */
 

@@ -38,9 +38,9 @@ struct timer {
 
 static int ep = -1;
 static struct peer *peers;
-static struct peer *buckets[PEER_BUCKETS]; /* by id; chained by hash_next */
+static struct peer *buckets[PEER_BUCKETS];   /* by id; chained by hash_next */
 static struct watch *watches, *dead_watches; /* the kernel knows the first,
-						* too; a leak checker cannot */
+					      * too; a leak checker cannot */
 static struct timer *timers, *timers_last;
 static bool stopping;
 static unsigned owed;
@@ -199,8 +199,7 @@ service_add(int sock, const struct service *service, void *state)
 		.permitted = service->first,
 		.state = state,
 		.id = ++last_id };
-	f->watch =
-	    (struct watch){ .fd = sock, .ready = peer_ready, .arg = f };
+	f->watch = (struct watch){ .fd = sock, .ready = peer_ready, .arg = f };
 	if (watch_ctl(EPOLL_CTL_ADD, &f->watch, EPOLLIN) == -1)
 		goto bad;
 	f->peer.next = peers;

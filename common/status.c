@@ -73,11 +73,11 @@ status_text(enum status st)
 uint32_t
 status_pack(enum status st)
 {
-	return (uint32_t)-(int)st;
+	return (uint32_t) - (int)st;
 }
 
 enum status
 status_unpack(uint32_t u)
 {
-	return u < NELEM(texts) ? (enum status)-(int)u : ERR_INVALID;
+	return u < NELEM(texts) ? (enum status) - (int)u : ERR_INVALID;
 }

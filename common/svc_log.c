@@ -23,12 +23,7 @@
 
 /* Nobody honest writes more than PER_SECOND lines; who does is not heard for
  * the rest of that second, and it is his own lines that are lost. */
-enum {
-	DATAGRAM = 16384,
-	TAG_MAX = LOG_TAG_MAX,
-	BURST = 32,
-	PER_SECOND = 2000
-};
+enum { DATAGRAM = 16384, TAG_MAX = LOG_TAG_MAX, BURST = 32, PER_SECOND = 2000 };
 
 struct writer {
 	int sock;
@@ -49,7 +44,7 @@ static bool
 tag_char(char c)
 {
 	return ascii_alnum((unsigned char)c) ||
-	    (c != '\0' && strchr("-_/.@+()<>", c) != NULL);
+	       (c != '\0' && strchr("-_/.@+()<>", c) != NULL);
 }
 
 static size_t
@@ -63,19 +58,19 @@ put_tag(char *out, size_t size, struct view tag, pid_t pid, bool postfix)
 	clean[n] = '\0';
 	int len;
 	if (!postfix)
-		len = snprintf(out, size, "pennypost/%s[%ld]: ", clean,
-		    (long)pid);
+		len = snprintf(
+		    out, size, "pennypost/%s[%ld]: ", clean, (long)pid);
 	else if (strncmp(clean, "pop3", 4) == 0 || strcmp(clean, "auth") == 0)
 		len = snprintf(out, size, "dovecot: %s: ", clean);
 	else
-		len = snprintf(out, size, "postfix/%s[%ld]: ", clean,
-		    (long)pid);
+		len =
+		    snprintf(out, size, "postfix/%s[%ld]: ", clean, (long)pid);
 	return len < 0 ? 0 : (size_t)len;
 }
 
 bool
-svc_log_line(struct view *v, pid_t pid, bool postfix, char *out, size_t size,
-    int *level)
+svc_log_line(
+    struct view *v, pid_t pid, bool postfix, char *out, size_t size, int *level)
 {
 	bool found;
 	struct view tag = view_split(v, '\0', &found);
@@ -107,10 +102,10 @@ syslog_connect(void)
 		.sun_path = "/dev/log" };
 
 	if (syslog_sock == -1)
-		syslog_sock = socket(AF_UNIX,
-		    SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		syslog_sock = socket(
+		    AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	return syslog_sock != -1 &&
-	    connect(syslog_sock, (struct sockaddr *)&a, sizeof(a)) == 0;
+	       connect(syslog_sock, (struct sockaddr *)&a, sizeof(a)) == 0;
 }
 
 static void
@@ -169,8 +164,10 @@ receive(int sock, char *p, size_t *n, pid_t *pid)
 		char b[CMSG_SPACE(sizeof(struct ucred))];
 	} cb = { .b = { 0 } };
 	struct iovec iov = { p, DATAGRAM };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = cb.b, .msg_controllen = sizeof(cb.b) };
+	struct msghdr mh = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = cb.b,
+		.msg_controllen = sizeof(cb.b) };
 	struct ucred cred = { 0 };
 	ssize_t r = recvmsg(sock, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 

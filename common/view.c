@@ -67,7 +67,8 @@ view_casestarts(struct view a, const char *prefix)
 {
 	size_t n = strlen(prefix);
 
-	return a.n >= n && view_caseeq((struct view){ a.p, n }, view_of(prefix));
+	return a.n >= n &&
+	       view_caseeq((struct view){ a.p, n }, view_of(prefix));
 }
 
 static bool

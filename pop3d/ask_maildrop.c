@@ -67,7 +67,7 @@ ask_delete(int right, uint64_t dev, uint64_t ino, uint64_t size,
 		msg_put_u64(&scratch, del[i].offset);
 		msg_put_u64(&scratch, del[i].length);
 		msg_put_view(&scratch, (struct view){ (const char *)del[i].uid,
-				     UNIQUE_ID_OCTETS });
+					   UNIQUE_ID_OCTETS });
 	}
 	if (!msg_call(right, &scratch, ASK_MS))
 		return ERR_DOWN;

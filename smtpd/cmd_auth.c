@@ -39,9 +39,8 @@ check(struct session *s, const struct sasl *sasl)
 {
 	struct auth_client c = worker_auth_client(s->w);
 
-	switch (ask_auth_password(&c, view_of(sasl->user),
-	    view_of(sasl->pass), sasl->mech->name, s->user, sizeof(s->user),
-	    &s->right)) {
+	switch (ask_auth_password(&c, view_of(sasl->user), view_of(sasl->pass),
+	    sasl->mech->name, s->user, sizeof(s->user), &s->right)) {
 	case AUTH_YES:
 		return yes(s, sasl);
 	case AUTH_NO:

@@ -71,7 +71,7 @@ bool smtp_session_serve(struct worker *);
  * client takes its time. */
 typedef enum line_status conn_reader(struct conn *, size_t max, struct view *);
 enum line_status session_read(
-    struct session *, conn_reader *, size_t max, struct view *out);
+    struct session *s, conn_reader *reader, size_t max, struct view *out);
 /* More input is there already: commands come in a group.  Does not look at the
  * socket. */
 bool session_buffered(const struct session *);

@@ -116,7 +116,8 @@ svc_lookup_main(struct role *r)
 		role_failed(r, "%s", err == NULL ? "out of memory" : err);
 	/* Also has libc load and open whatever such a question takes. */
 	if (!recipient_postmaster_ok(r->settings, users))
-		role_failed(r, "postmaster %s: there is no such user, or it is "
+		role_failed(r,
+		    "postmaster %s: there is no such user, or it is "
 		    "uid 0, for whom no file is written; name the user who "
 		    "reads postmaster's and root's mail: postmaster USER",
 		    r->settings->postmaster);

@@ -74,7 +74,6 @@ deliver_got_append(struct msg *m, struct delivery *d)
 	close_fd(&m->fd);
 }
 
-
 static void
 try_once(int sock, struct delivery *d)
 {

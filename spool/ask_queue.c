@@ -13,7 +13,6 @@ enum {
 	RCPT_ROOM = 2 * (ADDR_MAX + 4)
 };
 
-
 int
 ask_queue_spool(int sock, enum status *st)
 {
@@ -47,8 +46,8 @@ ask(int sock, int timeout, struct deposit *d)
 	if (!msg_call(sock, &scratch, timeout))
 		return st;
 	st = status_unpack(msg_get_u32(&scratch));
-	if (!msg_get_str(&scratch, d->text, sizeof(d->text)) || !msg_done(&scratch) ||
-	    scratch.fd != -1) {
+	if (!msg_get_str(&scratch, d->text, sizeof(d->text)) ||
+	    !msg_done(&scratch) || scratch.fd != -1) {
 		snprintf(d->text, sizeof(d->text),
 		    "the queue's answer made no sense");
 		st = ERR_DOWN;

@@ -59,7 +59,7 @@ recipient_postmaster_ok(const struct settings *s, struct passdb *db)
 	struct user u;
 
 	return passdb_find(db, view_of(s->postmaster), false, &u) != 0 &&
-	    u.uid != 0;
+	       u.uid != 0;
 }
 
 static bool

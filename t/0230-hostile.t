@@ -8,14 +8,16 @@ use IO::Socket::IP;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
+my $bin;
 BEGIN {
-	my $dir = ($ENV{O} || 'build/plain') . '/t/hostile';
-	for my $d (qw(smtpd pop3d)) {
-		die "$dir/$d is not built\n" unless -x "$dir/$d";
-		$ENV{ uc $d } = "$dir/$d";
-	}
+	$bin = ($ENV{O} || 'build/plain') . '/t/hostile';
+	$ENV{ uc $_ } = "$bin/$_" for qw(smtpd pop3d);
 }
 use Pennypost;
+
+for (qw(smtpd pop3d)) {
+	die "$bin/$_ is not built: make check-built\n" unless -x "$bin/$_";
+}
 
 my %hash = map { $_ => crypt("$_-pass", '$1$pennypos$') } qw(alice bob carol);
 my $pp = Pennypost->start(users => \%hash, both => {

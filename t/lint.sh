@@ -121,7 +121,7 @@ case $(clang-format --version) in
 *) echo "lint: clang-format is not version 14: format not checked" ;;
 esac
 
-sources | grep '\.c$' | xargs cppcheck -q -j2 --std=c11 -I. \
+sources | grep '\.c$' | xargs cppcheck -q -j2 --std=c11 -I. "-Dnoreturn=__attribute__((noreturn))" \
     --enable=warning,portability,performance --inline-suppr \
     --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches \
     --suppress=preprocessorErrorDirective \

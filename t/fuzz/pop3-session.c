@@ -40,8 +40,8 @@ must(bool good)
 
 enum auth_result
 ask_auth_password(const struct auth_client *c, struct view user,
-    struct view pass, const char *mechanism, char *user_out,
-    size_t size, int *right)
+    struct view pass, const char *mechanism, char *user_out, size_t size,
+    int *right)
 {
 	(void)c;
 	(void)mechanism;

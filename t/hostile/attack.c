@@ -61,8 +61,8 @@ open_right(struct attack *a)
 
 	struct auth_client c = worker_auth_client(a->w);
 
-	ask_auth_password(&c, view_of(a->user), view_of(a->pass), "PLAIN",
-	    user, sizeof(user), &right);
+	ask_auth_password(&c, view_of(a->user), view_of(a->pass), "PLAIN", user,
+	    sizeof(user), &right);
 	return right;
 }
 
@@ -115,7 +115,8 @@ send_raw(int sock, const void *p, size_t len, unsigned n, int fd)
 	static char control[CMSG_SPACE(FDS_MAX * sizeof(int))]
 	    __attribute__((aligned(16)));
 	struct iovec iov = { (void *)(uintptr_t)p, len };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1,
+	struct msghdr mh = { .msg_iov = &iov,
+		.msg_iovlen = 1,
 		.msg_control = control,
 		.msg_controllen = CMSG_LEN(n * sizeof(int)) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&mh);
@@ -212,8 +213,8 @@ attack_random(struct attack *a)
 			m.type = next_random(&x);
 		m.len = n % 7 == 0 ? MSG_DATA_MAX : next_random(&x) % 600;
 		for (unsigned i = 0; i < m.len; i++)
-			m.data[i] = n % 2 ? (unsigned char)next_random(&x) :
-					    (unsigned char)(n >> 1);
+			m.data[i] = n % 2 ? (unsigned char)next_random(&x)
+					  : (unsigned char)(n >> 1);
 		enum outcome o = send_and_hear(a);
 		if (o == SILENT) {
 			tell(a, "SILENT", n);
@@ -309,8 +310,8 @@ peeked(struct worker *w)
 	struct pollfd p = { .fd = w->conn.fd, .events = POLLIN };
 
 	return poll(&p, 1, 100) == 1 &&
-	    recv(w->conn.fd, c, 7, MSG_PEEK | MSG_DONTWAIT) == 7 &&
-	    strcmp(c, "HOSTILE") == 0;
+	       recv(w->conn.fd, c, 7, MSG_PEEK | MSG_DONTWAIT) == 7 &&
+	       strcmp(c, "HOSTILE") == 0;
 }
 
 static void

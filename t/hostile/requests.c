@@ -111,8 +111,8 @@ valid_append(unsigned i, struct msg *m)
 static void
 valid_queue(unsigned i, struct msg *m)
 {
-	static const uint32_t types[] = { QUEUE_BEGIN, QUEUE_RCPT,
-		QUEUE_COMMIT, QUEUE_ABORT, QUEUE_SPOOL };
+	static const uint32_t types[] = { QUEUE_BEGIN, QUEUE_RCPT, QUEUE_COMMIT,
+		QUEUE_ABORT, QUEUE_SPOOL };
 
 	msg_start(m, types[i]);
 	switch (types[i]) {

@@ -30,8 +30,10 @@ static role_main *const mains[ROLE__N] = {
 int
 main(int argc, char **argv)
 {
-	static const struct daemon d = { .name = "smtpd", .pop3 = false,
-		.config = "/nonexistent", .mains = mains };
+	static const struct daemon d = { .name = "smtpd",
+		.pop3 = false,
+		.config = "/nonexistent",
+		.mains = mains };
 
 	return daemon_main(argc, argv, &d);
 }

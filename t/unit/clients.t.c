@@ -19,8 +19,10 @@ main(void)
 	srand(7);
 	for (int step = 0; step < STEPS; step++) {
 		if (n < MAX && (n == 0 || rand() % 2)) {
-			unsigned char a[16] = { [10] = 0xff, [11] = 0xff,
-				[12] = 192, [15] = (unsigned char)(rand() % 90) };
+			unsigned char a[16] = { [10] = 0xff,
+				[11] = 0xff,
+				[12] = 192,
+				[15] = (unsigned char)(rand() % 90) };
 			unsigned want = 1;
 			for (unsigned i = 0; i < n; i++)
 				want += memcmp(held[i], a, 16) == 0;

@@ -32,21 +32,24 @@ main(void)
 
 	for (unsigned i = 0; i < NELEM(cases); i++) {
 		struct view v = { cases[i].in, cases[i].n };
-		bool good = svc_log_line(&v, 12, cases[i].postfix, line,
-		    sizeof(line), &level);
+		bool good = svc_log_line(
+		    &v, 12, cases[i].postfix, line, sizeof(line), &level);
 		ok(good == (cases[i].want != NULL) &&
-		    (!good || strcmp(line, cases[i].want) == 0), "line %u", i);
+			(!good || strcmp(line, cases[i].want) == 0),
+		    "line %u", i);
 		if (good && strcmp(line, cases[i].want) != 0)
 			printf("# got: %s\n", line);
 	}
 	struct view two = { "1a\0one\n1b\0two\n", 14 };
 	ok(svc_log_line(&two, 1, true, line, sizeof(line), &level) &&
-	    svc_log_line(&two, 1, true, line, sizeof(line), &level) &&
-	    strcmp(line, "postfix/b[1]: two") == 0 && two.n == 0,
+		svc_log_line(&two, 1, true, line, sizeof(line), &level) &&
+		strcmp(line, "postfix/b[1]: two") == 0 && two.n == 0,
 	    "several lines in one datagram");
 	ok(strcmp(log_clean(view_of("a<b>\r\nc\"(d)"), line, sizeof(line)),
-	       "a?b???c??d?") == 0, "foreign text is made harmless");
+	       "a?b???c??d?") == 0,
+	    "foreign text is made harmless");
 	ok(strcmp(log_clean(view_of("0123456789"), small, sizeof(small)),
-	       "0123...") == 0, "and cut");
+	       "0123...") == 0,
+	    "and cut");
 	return done_testing();
 }

@@ -87,8 +87,8 @@ send_fds(int sock, unsigned n, size_t octets)
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(n * sizeof(int));
 		for (unsigned i = 0; i < n; i++)
-			memcpy(CMSG_DATA(c) + i * sizeof(int), &null,
-			    sizeof(int));
+			memcpy(
+			    CMSG_DATA(c) + i * sizeof(int), &null, sizeof(int));
 	}
 	sendmsg(sock, &mh, 0);
 	close(null);
@@ -103,9 +103,8 @@ descriptors(void)
 		int want;
 		bool fd;
 	} cases[] = { { 0, 8, 1, false }, { 1, 8, 1, true },
-		{ 2, 8, -1, false }, { 3, 8, -1, false },
-		{ 253, 8, -1, false }, { 0, 3, -1, false },
-		{ 1, 3, -1, false }, { 2, 0, -1, false },
+		{ 2, 8, -1, false }, { 3, 8, -1, false }, { 253, 8, -1, false },
+		{ 0, 3, -1, false }, { 1, 3, -1, false }, { 2, 0, -1, false },
 		{ 1, 0, -1, false } };
 	int end[2];
 
@@ -115,12 +114,11 @@ descriptors(void)
 		send_fds(end[0], cases[i].n, cases[i].octets);
 		int rc = msg_recv(end[1], &m);
 		ok(rc == cases[i].want && (rc != -1 || errno == EBADMSG) &&
-		    (m.fd != -1) == cases[i].fd,
+			(m.fd != -1) == cases[i].fd,
 		    "%u descriptors and %zu octets", cases[i].n,
 		    cases[i].octets);
 		if (m.fd != -1)
-			ok(fcntl(m.fd, F_GETFD) == FD_CLOEXEC,
-			    "close-on-exec");
+			ok(fcntl(m.fd, F_GETFD) == FD_CLOEXEC, "close-on-exec");
 		close_fd(&m.fd);
 		ok(open_fds() == before, "none leaks");
 		ok(msg_recv(end[1], &m) == -1 && errno == EAGAIN,

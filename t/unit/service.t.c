@@ -177,7 +177,8 @@ table(void)
 	}
 	int s = new_peer();
 	ok(ask(s, FIRST, 1, -1) == 42 && ask(s, SECOND, 1, -1) == 42 &&
-	    ask(s, FIRST, 1, -1) == 42, "the table's order may go round");
+		ask(s, FIRST, 1, -1) == 42,
+	    "the table's order may go round");
 	ok(ask(s, FIRST, 1, -1) == -1, "but not otherwise");
 	close(s);
 	s = new_peer();
@@ -201,7 +202,8 @@ others(void)
 	ok(ask(s, SECOND, 1, -1) == 42, "again");
 	struct pollfd p = { .fd = slow, .events = POLLIN };
 	ok(poll(&p, 1, 3000) == 1 && msg_recv(slow, &m) == 1 &&
-	    msg_get_u32(&m) == 77, "the late answer comes");
+		msg_get_u32(&m) == 77,
+	    "the late answer comes");
 	msg_start(&m, LATE);
 	msg_send(slow, &m);
 	msg_send(slow, &m);

@@ -27,56 +27,68 @@ refused(void)
 		const char *text, *want;
 		bool pop3;
 	} cases[] = {
-		{ "listn mx *:25\n", "f.conf:1: unknown keyword \"listn\"; did "
-			"you mean \"listen\"?", false },
-		{ "\n# c\nworkers_max 0\n", "f.conf:3: workers_max must be "
-			"from 1 to 20000", false },
-		{ "workers_max many\n", "f.conf:1: workers_max needs a number, "
-			"not \"many\"", false },
+		{ "listn mx *:25\n",
+		    "f.conf:1: unknown keyword \"listn\"; did "
+		    "you mean \"listen\"?",
+		    false },
+		{ "\n# c\nworkers_max 0\n",
+		    "f.conf:3: workers_max must be "
+		    "from 1 to 20000",
+		    false },
+		{ "workers_max many\n",
+		    "f.conf:1: workers_max needs a number, "
+		    "not \"many\"",
+		    false },
 		{ "workers_max 99999999999999999999\n", "must be from 1 to",
-			false },
-		{ "grace_time 5x\n", "f.conf:1: grace_time: \"x\" is not a "
-			"unit here; write 500ms, 30s, 5m, 2h or 1d", false },
-		{ "grace_time 1s\ngrace_time 2s\n", "f.conf:2: grace_time is "
-			"set twice", false },
+		    false },
+		{ "grace_time 5x\n",
+		    "f.conf:1: grace_time: \"x\" is not a "
+		    "unit here; write 500ms, 30s, 5m, 2h or 1d",
+		    false },
+		{ "grace_time 1s\ngrace_time 2s\n",
+		    "f.conf:2: grace_time is "
+		    "set twice",
+		    false },
 		{ "users\n", "f.conf:1: users needs a value", false },
 		{ "users a b\n", "f.conf:1: users takes one value; quote it",
-			false },
+		    false },
 		{ "users \"a\n", "f.conf:1: a quote is not closed", false },
 		{ "system_users maybe\n", "is yes or no, not \"maybe\"",
-			false },
+		    false },
 		{ "listen mx 25\n", "f.conf:1: listen needs ADDRESS:PORT",
-			false },
+		    false },
 		{ "listen mx host.example:25\n", "is not a numeric address",
-			false },
-		{ "listen mx ::1:25\n", "write an IPv6 address in brackets: "
-			"[::1]:25", false },
+		    false },
+		{ "listen mx ::1:25\n",
+		    "write an IPv6 address in brackets: "
+		    "[::1]:25",
+		    false },
 		{ "listen mx *:99999\n", "is not a port number", false },
 		{ "listen imap *:143\n", "listen type \"imap\"", false },
 		{ "listen pop3 *:110\n", "listen pop3 is the other daemon's",
-			false },
+		    false },
 		{ "listen smtps *:465\n", "needs a tls_certificate line",
-			false },
+		    false },
 		{ "listen mx *:25 loud\n", "unknown option \"loud\"", false },
 		{ "message_size_max 1M\n", "(the other daemon's)", true },
 		{ "mailbox mail/%u\n", "mailbox must begin with / or %h/",
-			false },
+		    false },
 		{ "mailbox_locks dotlock\n", "mailbox_locks is \"fcntl\" or",
-			false },
+		    false },
 		{ "role_user master 1\n", "\"master\" is not a role", false },
 		{ "local_domains a@b\n", "is not a domain name", false },
 		{ "retry_min 1h\nretry_max 1m\n", "retry_max is less than",
-			false },
+		    false },
 		{ "include /nonexistent/x\n", "/nonexistent/x: No such file",
-			false },
+		    false },
 	};
 	for (unsigned i = 0; i < NELEM(cases); i++) {
 		char *err = NULL;
 		struct settings *s =
 		    read_text(cases[i].text, cases[i].pop3, &err);
 		ok(s == NULL && err != NULL &&
-		    strstr(err, cases[i].want) != NULL, "refused: %s",
-		    cases[i].want);
+			strstr(err, cases[i].want) != NULL,
+		    "refused: %s", cases[i].want);
 		if (err != NULL && strstr(err, cases[i].want) == NULL)
 			printf("# got: %s\n", err);
 		settings_free(s);
@@ -119,22 +131,25 @@ static void
 values(void)
 {
 	char *err = NULL;
-	struct settings *s = read_text("LISTEN mx 127.0.0.1:25 # here\n"
+	struct settings *s = read_text(
+	    "LISTEN mx 127.0.0.1:25 # here\n"
 	    "listen submission [::1]:587 plaintext_auth\r\n"
 	    "command_timeout 90s\nmessage_size_max 2M\nusers \"/a b/users\"\n"
-	    "local_domains Example.ORG x.example\nquoting mboxo\n", false,
-	    &err);
+	    "local_domains Example.ORG x.example\nquoting mboxo\n",
+	    false, &err);
 
 	if (!ok(s != NULL, "a configuration"))
 		return;
 	ok(s->listener_n == 2 && s->listeners[1].plaintext_auth &&
-	    strcmp(s->listeners[1].address, "::1") == 0, "listen");
+		strcmp(s->listeners[1].address, "::1") == 0,
+	    "listen");
 	ok(s->command_timeout == 90000, "a time in milliseconds");
 	ok(s->message_size_max == 2 << 20, "a size in octets");
 	ok(strcmp(s->users, "/a b/users") == 0, "a quoted value");
 	ok(!s->quoting_mboxrd, "quoting");
 	ok(settings_local_domain(s, "eXample.org", 11) &&
-	    !settings_local_domain(s, "example.or", 10), "local domains");
+		!settings_local_domain(s, "example.or", 10),
+	    "local domains");
 	char *shown = settings_show(s, false, "command_timeout");
 	ok(shown != NULL && strcmp(shown, "command_timeout 90s\n") == 0,
 	    "-T shows the value in force");
@@ -148,11 +163,13 @@ main(void)
 {
 	refused();
 	values();
-	round_trip(false, "listen mx *:25\nlisten smtps [::]:465\n"
+	round_trip(false,
+	    "listen mx *:25\nlisten smtps [::]:465\n"
 	    "tls_certificate /c /k\ntls_certificate /both\n"
 	    "role_user key 12\nrole_user log somebody\nretry_min 100ms\n");
 	round_trip(true, "listen pop3 *:110\nusers \"\"\nidle_timeout 2h\n");
 	ok(conf_distance("kitten", "sitting") == 3 &&
-	    conf_distance("RCPT", "rcpt") == 0, "distance");
+		conf_distance("RCPT", "rcpt") == 0,
+	    "distance");
 	return done_testing();
 }
