@@ -1,0 +1,44 @@
+/* UTF-8.  Runs in: any role. */
+#include "common/utf8.h"
+
+#include <stdint.h>
+
+/* Length of the character at the start of v; 0: it is none. */
+static size_t
+character(struct view v)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	unsigned char c = (unsigned char)v.p[0];
+	size_t n = c < 0x80   ? 1
+		   : c < 0xc0 ? 0
+		   : c < 0xe0 ? 2
+		   : c < 0xf0 ? 3
+		   : c < 0xf8 ? 4
+			      : 0;
+
+	if (n < 2 || n > v.n)
+		return n > v.n ? 0 : n;
+	uint32_t u = c & (0x7fu >> n);
+	for (size_t i = 1; i < n; i++) {
+		c = (unsigned char)v.p[i];
+		if ((c & 0xc0) != 0x80)
+			return 0;
+		u = u << 6 | (c & 0x3f);
+	}
+	if (u < least[n] || u > 0x10ffff || (u >= 0xd800 && u < 0xe000))
+		return 0;
+	return n;
+}
+
+bool
+utf8_valid(struct view v)
+{
+	while (v.n > 0) {
+		size_t n = character(v);
+		if (n == 0)
+			return false;
+		v.p += n;
+		v.n -= n;
+	}
+	return true;
+}

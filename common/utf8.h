@@ -1,0 +1,13 @@
+#ifndef COMMON_UTF8_H
+#define COMMON_UTF8_H
+/*
+ * UTF-8 (RFC 3629).
+ */
+#include <stdbool.h>
+
+#include "common/view.h"
+
+/* Is all of v UTF-8: no overlong forms, no surrogates, nothing beyond U+10FFFF?
+ * ASCII, NUL included, is. */
+bool utf8_valid(struct view v);
+#endif
