@@ -26,13 +26,14 @@ blanks(struct view *v)
 	return i > 0;
 }
 
-/* Takes one of the names (of three letters each) off *v. */
+/* Takes one of the names (of three letters each) off *v: the *which-th, from
+ * 0. */
 static bool
-name3(struct view *v, const char *names)
+name3(struct view *v, const char *names, unsigned *which)
 {
 	if (v->n < 3)
 		return false;
-	for (; *names != '\0'; names += 3) {
+	for (*which = 0; *names != '\0'; names += 3, ++*which) {
 		if (!view_caseeq(
 			(struct view){ v->p, 3 }, (struct view){ names, 3 }))
 			continue;
@@ -45,7 +46,8 @@ name3(struct view *v, const char *names)
 
 /* Takes a number of least to most digits off *v. */
 static bool
-digits(struct view *v, size_t least, size_t most, unsigned min, unsigned max)
+number(struct view *v, size_t least, size_t most, unsigned min, unsigned max,
+    unsigned *out)
 {
 	unsigned u = 0;
 	size_t i = 0;
@@ -56,7 +58,17 @@ digits(struct view *v, size_t least, size_t most, unsigned min, unsigned max)
 		return false;
 	v->p += i;
 	v->n -= i;
+	*out = u;
 	return true;
+}
+
+/* One whose value does not matter. */
+static bool
+digits(struct view *v, size_t least, size_t most, unsigned min, unsigned max)
+{
+	unsigned ignored;
+
+	return number(v, least, most, min, max, &ignored);
 }
 
 static bool
@@ -69,12 +81,16 @@ octet(struct view *v, char c)
 	return true;
 }
 
+struct when {
+	unsigned year, month, day, hour, minute; /* month: from 0 */
+};
+
 /* 22:00 or 22:00:00 */
 static bool
-time_of_day(struct view *v)
+time_of_day(struct view *v, struct when *w)
 {
-	return digits(v, 1, 2, 0, 24) && octet(v, ':') &&
-	       digits(v, 2, 2, 0, 59) &&
+	return number(v, 1, 2, 0, 24, &w->hour) && octet(v, ':') &&
+	       number(v, 2, 2, 0, 59, &w->minute) &&
 	       (!octet(v, ':') || digits(v, 2, 2, 0, 61));
 }
 
@@ -126,22 +142,24 @@ line_end(struct view v)
 
 /* Is all of v a date? */
 static bool
-date(struct view v)
+date(struct view v, struct when *w)
 {
 	static const char days[] = "MonTueWedThuFriSatSun";
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	unsigned weekday;
 
-	if (!name3(&v, days) || !blanks(&v) || !name3(&v, months) ||
-	    !blanks(&v) || !digits(&v, 1, 2, 1, 31) || !blanks(&v) ||
-	    !time_of_day(&v) || !blanks(&v))
+	if (!name3(&v, days, &weekday) || !blanks(&v) ||
+	    !name3(&v, months, &w->month) || !blanks(&v) ||
+	    !number(&v, 1, 2, 1, 31, &w->day) || !blanks(&v) ||
+	    !time_of_day(&v, w) || !blanks(&v))
 		return false;
 	if (zone(&v) && !blanks(&v))
 		return false;
-	return digits(&v, 4, 4, 1900, 9999) && line_end(v);
+	return number(&v, 4, 4, 1900, 9999, &w->year) && line_end(v);
 }
 
-bool
-mbox_is_from(struct view line)
+static bool
+from_line(struct view line, struct when *w)
 {
 	if (line.n > MBOX_FROM_MAX || line.n < 5 ||
 	    memcmp(line.p, "From ", 5) != 0)
@@ -149,8 +167,40 @@ mbox_is_from(struct view line)
 	/* A day's name at the very start would be the sender's. */
 	for (size_t i = 6; i < line.n; i++) {
 		if (line.p[i - 1] == ' ' &&
-		    date((struct view){ line.p + i, line.n - i }))
+		    date((struct view){ line.p + i, line.n - i }, w))
 			return true;
 	}
 	return false;
+}
+
+bool
+mbox_is_from(struct view line)
+{
+	struct when w;
+
+	return from_line(line, &w);
+}
+
+/* Days from 1970-01-01, negative before it, in the Gregorian calendar. */
+static int64_t
+day_number(const struct when *w)
+{
+	/* Years that begin in March end in the leap day. */
+	int64_t year = (int64_t)w->year - (w->month < 2);
+	int64_t month = (w->month + 10) % 12;
+
+	return year * 365 + year / 4 - year / 100 + year / 400 +
+	       (month * 306 + 5) / 10 + w->day - 1 - 719468;
+}
+
+bool
+mbox_from_date(struct view line, int64_t *seconds)
+{
+	struct when w;
+
+	*seconds = 0;
+	if (!from_line(line, &w))
+		return false;
+	*seconds = day_number(&w) * 86400 + w.hour * 3600 + w.minute * 60;
+	return true;
 }

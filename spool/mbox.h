@@ -47,6 +47,9 @@ enum { MBOX_FROM_MAX = 1024 }; /* a longer line is no From_ line */
  * caller's business.  The sender may be empty and may hold blanks; "remote from
  * host" may follow the date. */
 bool mbox_is_from(struct view line);
+/* The date of such a line, as if it were UTC, in seconds since 1970; a time zone
+ * and the seconds are left out of account.  False: it is none. */
+bool mbox_from_date(struct view line, int64_t *seconds);
 /* Finds all messages in the first `size` octets of fd.  ERR_DAMAGED: the file
  * does not start with a separator (it is not an mbox).  ERR_CHANGED: it has
  * become shorter than size.  An empty file has 0 messages.  out is overwritten;

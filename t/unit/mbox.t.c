@@ -388,11 +388,38 @@ not_mbox(void)
 	    "a file that cannot be read");
 }
 
+static void
+dates(void)
+{
+	static const struct {
+		const char *line;
+		long long want; /* -1: no From_ line */
+	} cases[] = {
+		{ "From a@b Thu Jan  1 00:00:00 1970", 0 },
+		{ "From a@b Fri Nov 20 22:33:44 2026", 1795213980 },
+		{ "From a@b Fri Nov 20 22:33 CET 2026 remote from h",
+		    1795213980 },
+		{ "From a b Sun Feb 29 00:00:00 2032", 1961625600 },
+		{ "From a Mon Mar  1 00:00:00 2100", 4107542400 },
+		{ "From a Wed Dec 31 23:59:00 1969", -60 },
+		{ "From a Tue Feb 29 12:00:00 2000", 951825600 },
+		{ "From a Fri Nov 20 22:33:44 26", -1 },
+		{ "from a Fri Nov 20 22:33:44 2026", -1 },
+	};
+	for (size_t i = 0; i < NELEM(cases); i++) {
+		int64_t t = 99;
+		bool is = mbox_from_date(view_of(cases[i].line), &t);
+		ok(is == (cases[i].want != -1) && t == (is ? cases[i].want : 0),
+		    "%s: %lld", cases[i].line, (long long)t);
+	}
+}
+
 int
 main(void)
 {
 	from_lines();
 	scans();
+	dates();
 	styles();
 	not_mbox();
 	return done_testing();
