@@ -68,6 +68,10 @@ static const struct conf_option options[] = {
 	{ OPT(retry_min),          .type = CONF_TIME, .mask = S, .dflt = "5m",  .min = 100, .max = DAY },
 	{ OPT(retry_max),          .type = CONF_TIME, .mask = S, .dflt = "70m", .min = 100, .max = 7 * DAY },
 	{ OPT(idle_timeout),       .type = CONF_TIME, .mask = P, .dflt = "10m", .min = SEC, .max = DAY },
+	{ OPT(last),               .type = CONF_BOOL, .mask = P, .dflt = "no" },
+	{ SPECIAL(language, language), .mask = P, .dflt = "en" },
+	{ SPECIAL(expire, expire), .mask = P, .dflt = "never" },
+	{ OPT(login_delay),        .type = CONF_TIME, .mask = P, .dflt = "0s",  .min = 0, .max = DAY },
 	{ .name = NULL }
 };
 /* clang-format on */

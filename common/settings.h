@@ -91,6 +91,10 @@ struct settings {
 	/* pop3d */
 	int64_t idle_timeout; /* ms: authenticated */
 	bool apop;
+	bool last;            /* the LAST command (RFC 1460) */
+	char language[8];     /* tag of what "LANG *" selects */
+	int64_t expire_days;  /* messages live at least as long; 0: for ever */
+	int64_t login_delay;  /* ms between two logins of a user */
 };
 
 /* Reads the file.  NULL: *err (malloc'd) says "file:line: what, and what was

@@ -429,3 +429,63 @@ print_log_to(const void *target, struct buf *b)
 {
 	buf_addf(b, "log_to %s\n", ((const struct settings *)target)->log_to);
 }
+
+/* ---- pop3d: language TAG, expire never|DAYSd ---- */
+
+char *
+parse_language(void *target, const struct conf_line *c, bool again)
+{
+	static const char *const tags[] = { "en", "ru", "zh", "de", "fr",
+		"es" }; /* those of pop3d/lang.c, which a test compares */
+	struct settings *s = target;
+
+	if (again)
+		return conf_error("language is set twice");
+	for (unsigned i = 0; c->n == 2 && i < NELEM(tags); i++) {
+		if (strcasecmp(tags[i], c->word[1]) != 0)
+			continue;
+		view_copy(view_of(tags[i]), s->language, sizeof(s->language));
+		return NULL;
+	}
+	return conf_error("language is one of en, ru, zh, de, fr, es");
+}
+
+void
+print_language(const void *target, struct buf *b)
+{
+	buf_addf(b, "language %s\n",
+	    ((const struct settings *)target)->language);
+}
+
+char *
+parse_expire(void *target, const struct conf_line *c, bool again)
+{
+	enum { DAYS_MAX = 36500 };
+	struct settings *s = target;
+	unsigned long long days = 0;
+	size_t n = c->n == 2 ? strspn(c->word[1], "0123456789") : 0;
+
+	if (again)
+		return conf_error("expire is set twice");
+	if (c->n == 2 && strcasecmp(c->word[1], "never") == 0) {
+		s->expire_days = 0;
+		return NULL;
+	}
+	if (!view_number((struct view){ c->word[1], n }, DAYS_MAX, &days) ||
+	    days == 0 || strcasecmp(c->word[1] + n, "d") != 0)
+		return conf_error("expire is never, or from 1d to %dd",
+		    DAYS_MAX);
+	s->expire_days = (int64_t)days;
+	return NULL;
+}
+
+void
+print_expire(const void *target, struct buf *b)
+{
+	const struct settings *s = target;
+
+	if (s->expire_days == 0)
+		buf_adds(b, "expire never\n");
+	else
+		buf_addf(b, "expire %lldd\n", (long long)s->expire_days);
+}

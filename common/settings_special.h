@@ -29,6 +29,10 @@ char *parse_exempt(void *target, const struct conf_line *, bool again);
 void print_exempt(const void *target, struct buf *);
 char *parse_mechanisms(void *target, const struct conf_line *, bool again);
 void print_mechanisms(const void *target, struct buf *);
+char *parse_language(void *target, const struct conf_line *, bool again);
+void print_language(const void *target, struct buf *);
+char *parse_expire(void *target, const struct conf_line *, bool again);
+void print_expire(const void *target, struct buf *);
 
 void settings_add_domain(struct settings *, const char *name);
 const char *listen_type_name(enum listen_type); /* "mx" */
