@@ -9,7 +9,8 @@
  *   session lock, held by an open-file-description lock that lives as long as
  *   this descriptor and its copies.  The maildrop keeps none.  ERR_BUSY: text
  *   says who holds it since when ("pid 4711 on mail.example.org since
- *   2026-11-21 10:20:30").
+ *   2026-11-21 10:20:30").  ERR_LIMIT: the user's last login was a shorter
+ *   time ago than `login_delay`; text is the number of seconds left.
  * MAILDROP_OPEN: no fields.  Answer: u32 status, str text; with OK an fd: the
  *   mbox, read only, and text is its path, for the log.  ERR_GONE: there is no
  *   mbox; the maildrop is empty.

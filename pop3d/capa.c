@@ -1,5 +1,7 @@
 /* CAPA (RFC 2449): what this server can, printed from a table.  Runs in: worker
  * (pop3d). */
+#include <inttypes.h>
+
 #include "common/buf.h"
 #include "common/sasl.h"
 #include "pop3d/command.h"
@@ -32,6 +34,28 @@ print_sasl(struct session *s)
 	buf_free(&names);
 }
 
+static bool
+login_delayed(const struct session *s)
+{
+	return s->w->settings->login_delay > 0;
+}
+
+static void
+print_login_delay(struct session *s)
+{
+	reply_line(s, "LOGIN-DELAY %" PRId64,
+	    (s->w->settings->login_delay + 999) / 1000);
+}
+
+static void
+print_expire(struct session *s)
+{
+	if (s->w->settings->expire_days > 0)
+		reply_line(s, "EXPIRE %" PRId64, s->w->settings->expire_days);
+	else
+		reply_line(s, "EXPIRE NEVER");
+}
+
 /*
  * Clients look the tags up before or after login and believe what they see, so
  * both states show the same: nothing here asks for the state.  There is no tag
@@ -49,8 +73,12 @@ static const struct capability {
 	{ "RESP-CODES",               always,               NULL },
 	{ "AUTH-RESP-CODE",           always,               NULL }, /* RFC 3206 */
 	{ "PIPELINING",               always,               NULL },
+	{ "EXPIRE",                   always,               print_expire },
+	{ "LOGIN-DELAY",              login_delayed,        print_login_delay },
 	{ "UIDL",                     always,               NULL },
 	{ "STLS",                     stls_possible,        NULL },
+	{ "UTF8 USER",                always,               NULL }, /* RFC 6856 */
+	{ "LANG",                     always,               NULL },
 	{ "IMPLEMENTATION pennypost", always,               NULL },
 };
 /* clang-format on */

@@ -6,6 +6,7 @@
 #include "common/buf.h"
 #include "common/passdb.h"
 #include "common/sasl.h"
+#include "common/utf8.h"
 #include "pop3d/command.h"
 #include "pop3d/poplog.h"
 #include "pop3d/reply.h"
@@ -52,24 +53,12 @@ enter(struct session *s, int right)
 	poplog_login(s);
 	s->auth_failures = 0; /* they have been logged */
 	enum status st = maildrop_open(&s->drop, right, text, sizeof(text));
-	switch (st) {
-	case OK:
+	if (st == OK) {
 		session_enter_transaction(s);
 		return reply_ok(s, "%zu messages (%" PRIu64 " octets)",
 		    s->drop.left, s->drop.octets);
-	case ERR_BUSY:
-		reply_err(s, "IN-USE", "%s", text);
-		break;
-	case ERR_PERM:
-	case ERR_UNSAFE:
-	case ERR_INVALID:
-	case ERR_DAMAGED:
-		reply_err(s, "SYS/PERM", "%s", text);
-		break;
-	default:
-		reply_err(s, "SYS/TEMP", "%s", text);
-		break;
 	}
+	command_not_opened(s, st, text);
 	poplog_no_maildrop(s, st, text);
 	return try_again(s);
 }
@@ -113,6 +102,8 @@ cmd_user(struct session *s, struct view arg)
 {
 	if (!session_plaintext_ok(s))
 		return refuse_plaintext(s);
+	if (!utf8_valid(arg)) /* RFC 6856 2.2 */
+		return reply_bad(s, "The name is not valid UTF-8.");
 	s->user_known = view_copy(arg, s->user, sizeof(s->user));
 	if (!s->user_known)
 		return reply_bad(s, "The name is too long.");
@@ -131,6 +122,10 @@ cmd_pass(struct session *s, struct view arg)
 	if (arg.n > AUTH_PASS_MAX) {
 		s->user_known = false;
 		return reply_bad(s, "The password is too long.");
+	}
+	if (!utf8_valid(arg)) {
+		s->user_known = false;
+		return reply_bad(s, "The password is not valid UTF-8.");
 	}
 	memcpy(user, s->user, sizeof(user));
 	enum next next = login(s, view_of(user), arg, "USER", "PLAIN");

@@ -2,8 +2,12 @@
 #include <inttypes.h>
 
 #include "pop3d/command.h"
+#include "pop3d/present.h"
 #include "pop3d/reply.h"
 
+/* The size is that of the messages as they are where nobody has asked for those
+ * of surrogates yet: polling clients ask for it each time (RFC 6856 2.1 wants
+ * LIST to be exact, not this). */
 enum next
 cmd_stat(struct session *s, struct view arg)
 {
@@ -26,15 +30,19 @@ one_message(struct session *s, struct view arg, size_t *i, enum next *next)
 enum next
 cmd_list(struct session *s, struct view arg)
 {
-	const struct maildrop *d = &s->drop;
+	struct maildrop *d = &s->drop;
 	enum next next;
-	size_t i;
+	bool surrogate;
+	size_t i = 0;
 
-	if (arg.n > 0) {
-		if (!one_message(s, arg, &i, &next))
-			return next;
+	if (arg.n > 0 && !one_message(s, arg, &i, &next))
+		return next;
+	enum status st = arg.n > 0 ? present_message(d, s->utf8, i, &surrogate)
+				   : present_all(d, s->utf8);
+	if (st != OK)
+		return command_drop_failed(s, st);
+	if (arg.n > 0)
 		return reply_ok(s, "%zu %" PRIu64, i + 1, d->list.msg[i].wire);
-	}
 	reply_ok(s, "%zu messages (%" PRIu64 " octets)", d->left, d->octets);
 	for (i = 0; i < d->list.n; i++)
 		if (!maildrop_deleted(d, i))

@@ -1,7 +1,11 @@
-/* NOOP, RSET, DELE, QUIT, STLS, HELP (RFC 1939 5, 6, RFC 2595 4).  Runs in:
+/* NOOP, RSET, DELE, LAST, QUIT, STLS, HELP (RFC 1939 5, 6, RFC 1460, RFC 2595
+ * 4).   Runs in:
  * worker (pop3d). */
+#include <time.h>
+
 #include "common/buf.h"
 #include "pop3d/command.h"
+#include "pop3d/expire.h"
 #include "pop3d/poplog.h"
 #include "pop3d/reply.h"
 
@@ -33,6 +37,8 @@ cmd_stls(struct session *s, struct view arg)
 		return reply_bad(s, "TLS is active already.");
 	if (s->w->tls == NULL)
 		return reply_err(s, NULL, "TLS is not set up on this server.");
+	if (s->utf8) /* RFC 6856 2.1 */
+		return reply_bad(s, "STLS comes before UTF8.");
 	reply_ok(s, "Begin TLS negotiation.");
 	return session_starttls(s) ? NEXT_COMMAND : NEXT_CLOSE;
 }
@@ -50,7 +56,17 @@ cmd_dele(struct session *s, struct view arg)
 	enum status st = maildrop_mark(&s->drop, i);
 	if (st != OK)
 		return command_drop_failed(s, st);
+	session_accessed(s, i);
 	return reply_ok(s, "Message %zu will be deleted at QUIT.", i + 1);
+}
+
+/* RFC 1460 3: the highest number that RETR or DELE was given since the session
+ * began or since RSET. */
+enum next
+cmd_last(struct session *s, struct view arg)
+{
+	(void)arg;
+	return reply_ok(s, "%zu", s->last);
 }
 
 enum next
@@ -58,6 +74,7 @@ cmd_rset(struct session *s, struct view arg)
 {
 	(void)arg;
 	maildrop_unmark_all(&s->drop);
+	s->last = 0;
 	return reply_ok(s, "%zu messages, none of them marked.", s->drop.left);
 }
 
@@ -91,11 +108,22 @@ not_removed(struct session *s, enum status st)
 		return reply_err(s, "SYS/TEMP",
 		    "It is not certain that the messages were deleted.");
 	default:
-		return reply_err(s, "SYS/TEMP",
-		    "Deleted messages were not "
-		    "removed: %s.",
-		    status_text(st));
+		return reply_err(
+		    s, "SYS/TEMP", "The marked messages could not be deleted.");
 	}
+}
+
+/* Marks what is too old to be kept; how many.  Where that cannot be done now,
+ * it will be at another QUIT. */
+static size_t
+expire(struct session *s)
+{
+	int64_t days = s->w->settings->expire_days;
+	size_t n = 0;
+
+	if (days > 0)
+		expire_mark(&s->drop, days, (int64_t)time(NULL), &n);
+	return n;
 }
 
 /* QUIT in TRANSACTION: UPDATE (RFC 1939 6). */
@@ -104,19 +132,22 @@ cmd_update(struct session *s, struct view arg)
 {
 	char text[MAILDROP_TEXT_MAX];
 	size_t n = s->drop.list.n - s->drop.left;
+	size_t expired = expire(s);
 
 	(void)arg;
 	enum status st = maildrop_commit(&s->drop, text, sizeof(text));
 	s->why = st == OK ? "Logged out" : "Deleted messages not removed";
+	if (st == OK && expired > 0)
+		poplog_expired(s, expired);
 	poplog_logout(s, true, st, text);
 	/* Before the reply: who logs in again at once must not be told that
 	 * this session still has the maildrop. */
 	maildrop_close(&s->drop);
-	if (st != OK)
+	if (st != OK && n > 0)
 		not_removed(s, st);
 	else if (n > 0)
 		reply_ok(s, "%zu messages deleted.  Goodbye.", n);
-	else
+	else /* what expires is not the client's concern */
 		reply_ok(s, "Goodbye.");
 	return NEXT_CLOSE;
 }

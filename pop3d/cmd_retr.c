@@ -4,7 +4,9 @@
 
 #include "common/buf.h"
 #include "pop3d/command.h"
+#include "pop3d/present.h"
 #include "pop3d/reply.h"
+#include "pop3d/surrogate.h"
 #include "spool/wire.h"
 
 enum {
@@ -14,16 +16,15 @@ enum {
 	PIECE_WIRE = 3 * PIECE + 4096
 };
 
-/* Octets of a message without the blank line that separates it from the next.
- */
-static uint64_t
-stored_octets(const struct mbox_msg *m)
-{
-	uint64_t offset, length;
-
-	mbox_content(m, &offset, &length);
-	return offset - m->offset + length;
-}
+/* A message on its way to the client. */
+struct sending {
+	struct session *s;
+	struct mbox_reader reader;
+	bool surrogate; /* while its header is read */
+	struct surrogate header;
+	struct buf fields, out;
+	uint64_t *sent; /* octets are counted here */
+};
 
 /* A failure in the middle of a message cannot be told in the protocol: what
  * was sent must not look whole, so the connection ends without the dot. */
@@ -35,53 +36,93 @@ broken_off(struct session *s, enum status st)
 	return NEXT_CLOSE;
 }
 
-/* Sends message i: *sent counts the octets.  lines: of the body; -1: all.  The
- * reply before it is written when the first piece is there. */
-static enum next
-send_message(struct session *s, size_t i, int64_t lines, uint64_t *sent)
+/* Octets of the mbox, in portions that fit. */
+static bool
+send_octets(struct sending *x, struct view in, bool last)
 {
-	const struct mbox_msg *m = &s->drop.list.msg[i];
-	uint64_t at = 0, end = stored_octets(m);
-	size_t size = end < PIECE ? (size_t)end : PIECE;
-	struct mbox_reader reader;
-	struct buf out;
-	enum next next = NEXT_COMMAND;
-	char *piece = malloc(size);
+	do {
+		struct view some = { in.p, in.n < PIECE ? in.n : PIECE };
+		in.p += some.n;
+		in.n -= some.n;
+		buf_clear(&x->out);
+		if (!mbox_to_wire(&x->reader, some, &x->out) ||
+		    (last && in.n == 0 &&
+			!mbox_to_wire_end(&x->reader, &x->out)))
+			return false;
+		conn_write(x->s->conn, x->out.p, x->out.n);
+		*x->sent += x->out.n;
+	} while (in.n > 0);
+	return true;
+}
 
-	buf_init(&out, PIECE_WIRE);
-	mbox_reader_init(&reader, s->w->settings->quoting_mboxrd, lines);
-	if (piece == NULL) {
-		next = command_drop_failed(s, ERR_NOMEM);
-		goto out;
+/* The same, of a message as it is in the file. */
+static bool
+send_piece(struct sending *x, struct view in, bool last)
+{
+	if (x->surrogate) {
+		buf_clear(&x->fields);
+		size_t n = surrogate_header(&x->header, in, &x->fields);
+		if (last && !x->header.done)
+			surrogate_end(&x->header, &x->fields);
+		if (x->fields.bad ||
+		    !send_octets(x, buf_view(&x->fields), false))
+			return false;
+		in.p += n;
+		in.n -= n;
+		x->surrogate = !x->header.done;
 	}
-	while (at < end && !reader.done && !s->conn->failed) {
-		size_t n = end - at < size ? (size_t)(end - at) : size;
+	return send_octets(x, in, last);
+}
+
+/* Sends message i, lines of its body; -1: all.  The reply before it is written
+ * when the first piece is there. */
+static enum next
+send_pieces(struct sending *x, size_t i, int64_t lines, char *piece)
+{
+	struct session *s = x->s;
+	const struct mbox_msg *m = &s->drop.list.msg[i];
+	uint64_t at = 0, end = present_octets(&s->drop, i);
+
+	while (at < end && !x->reader.done && !s->conn->failed) {
+		size_t n = end - at < PIECE ? (size_t)(end - at) : PIECE;
 		enum status st = maildrop_read(&s->drop, i, at, piece, n);
-		if (st != OK) {
-			next = at == 0 ? command_drop_failed(s, st)
+		if (st != OK)
+			return at == 0 ? command_drop_failed(s, st)
 				       : broken_off(s, st);
-			goto out;
-		}
 		size_t skip = at == 0 ? m->from_len : 0;
 		if (at == 0 && lines == -1)
 			reply_ok(s, "%" PRIu64 " octets", m->wire);
 		else if (at == 0)
 			reply_ok(s, "The top of message %zu follows.", i + 1);
 		at += n;
-		buf_clear(&out);
-		if (!mbox_to_wire(&reader,
-			(struct view){ piece + skip, n - skip }, &out) ||
-		    (at == end && !mbox_to_wire_end(&reader, &out))) {
-			next = broken_off(s, ERR_NOMEM);
-			goto out;
-		}
-		conn_write(s->conn, out.p, out.n);
-		*sent += out.n;
+		if (!send_piece(
+			x, (struct view){ piece + skip, n - skip }, at == end))
+			return broken_off(s, ERR_NOMEM);
 	}
-	next = reply_end(s);
-out:
+	return reply_end(s);
+}
+
+static enum next
+send_message(struct session *s, size_t i, int64_t lines, uint64_t *sent)
+{
+	struct sending x = { .s = s, .sent = sent };
+	uint64_t end = present_octets(&s->drop, i);
+	enum next next;
+
+	enum status st = present_message(&s->drop, s->utf8, i, &x.surrogate);
+	char *piece = malloc(end < PIECE ? (size_t)end : PIECE);
+	if (st == OK && piece == NULL)
+		st = ERR_NOMEM;
+	surrogate_init(&x.header);
+	buf_init(&x.fields, 2 * (size_t)SURROGATE_OUT_MAX);
+	buf_init(&x.out, PIECE_WIRE);
+	mbox_reader_init(&x.reader, s->w->settings->quoting_mboxrd, lines);
+	next = st == OK ? send_pieces(&x, i, lines, piece)
+			: command_drop_failed(s, st);
 	free(piece);
-	buf_free(&out);
+	surrogate_free(&x.header);
+	buf_free(&x.fields);
+	buf_free(&x.out);
 	return next;
 }
 
@@ -96,6 +137,7 @@ cmd_retr(struct session *s, struct view arg)
 	if (arg.n > 0)
 		return reply_bad(s, "RETR takes one message number.");
 	s->retr_n++;
+	session_accessed(s, i);
 	return send_message(s, i, -1, &s->retr_octets);
 }
 

@@ -10,7 +10,9 @@
 enum {
 	C_NOARG = 1, /* an argument is an error */
 	C_ARG = 2,   /* so is none */
-	C_RAW = 4 /* the argument begins after one blank and keeps all others */
+	C_RAW =
+	    4, /* the argument begins after one blank and keeps all others */
+	C_LAST = 8 /* where the setting `last` says so */
 };
 
 struct command {
@@ -28,6 +30,8 @@ static const struct command authorization[] = {
 	{ "AUTH", 0,             cmd_auth, "AUTH mechanism [initial-response]" },
 	{ "APOP", 0,             cmd_apop, "APOP name digest" },
 	{ "STLS", C_NOARG,       cmd_stls, "STLS" },
+	{ "UTF8", C_NOARG,       cmd_utf8, "UTF8" },
+	{ "LANG", 0,             cmd_lang, "LANG [language]" },
 	{ "CAPA", C_NOARG,       cmd_capa, "CAPA" },
 	{ "HELP", 0,             cmd_help, "HELP" },
 	{ "QUIT", C_NOARG,       cmd_quit, "QUIT" },
@@ -41,6 +45,8 @@ static const struct command transaction[] = {
 	{ "DELE", C_ARG,         cmd_dele, "DELE message" },
 	{ "NOOP", C_NOARG,       cmd_noop, "NOOP" },
 	{ "RSET", C_NOARG,       cmd_rset, "RSET" },
+	{ "LAST", C_NOARG | C_LAST, cmd_last, "LAST" },
+	{ "LANG", 0,             cmd_lang, "LANG [language]" },
 	{ "CAPA", C_NOARG,       cmd_capa, "CAPA" },
 	{ "HELP", 0,             cmd_help, "HELP" },
 	{ "QUIT", C_NOARG,       cmd_update, "QUIT" },
@@ -54,14 +60,20 @@ static const struct table {
 };
 /* clang-format on */
 
+static bool
+offered(const struct session *s, const struct command *c)
+{
+	return (c->flags & C_LAST) == 0 || s->w->settings->last;
+}
+
 static const struct command *
-command_find(enum pop3_state state, struct view verb)
+command_find(const struct session *s, enum pop3_state state, struct view verb)
 {
 	const struct table *t = &tables[state];
 
 	for (size_t i = 0; i < t->n; i++)
 		if (view_caseeqs(verb, t->row[i].verb))
-			return &t->row[i];
+			return offered(s, &t->row[i]) ? &t->row[i] : NULL;
 	return NULL;
 }
 
@@ -84,12 +96,12 @@ not_now(struct session *s, struct view verb)
 	if (verb.n == 0)
 		return reply_bad(s, "An empty line is no command.");
 	if (s->state == ST_AUTHORIZATION) {
-		c = command_find(ST_TRANSACTION, verb);
+		c = command_find(s, ST_TRANSACTION, verb);
 		if (c != NULL)
 			return reply_bad(
 			    s, "%s comes after logging in.", c->verb);
 	} else {
-		c = command_find(ST_AUTHORIZATION, verb);
+		c = command_find(s, ST_AUTHORIZATION, verb);
 		if (c != NULL)
 			return reply_bad(
 			    s, "%s comes before logging in.", c->verb);
@@ -108,7 +120,7 @@ dispatch(struct session *s, struct view line)
 		return reply_bad(s,
 		    "The line holds control characters, such "
 		    "as a typed backspace; type it again without.");
-	const struct command *c = command_find(s->state, verb);
+	const struct command *c = command_find(s, s->state, verb);
 	if (c == NULL)
 		return not_now(s, verb);
 	if (c->flags & C_RAW) {
@@ -133,6 +145,8 @@ command_names(const struct session *s, struct buf *out)
 	const struct table *t = &tables[s->state];
 
 	for (size_t i = 0; i < t->n; i++) {
+		if (!offered(s, &t->row[i]))
+			continue;
 		buf_adds(out, i == 0 ? "" : ", ");
 		buf_adds(out, t->row[i].form);
 	}
@@ -203,4 +217,44 @@ command_drop_failed(struct session *s, enum status st)
 		s->why = "Mailbox lost";
 		return NEXT_CLOSE;
 	}
+}
+
+/* "pid 7 on HOST since WHEN", as the lock file has it. */
+static enum next
+in_use(struct session *s)
+{
+	struct view rest = view_of(s->drop.holder), pid, host;
+
+	if (!view_eqs(view_token(&rest), "pid"))
+		goto unknown;
+	pid = view_token(&rest);
+	if (!view_eqs(view_token(&rest), "on"))
+		goto unknown;
+	host = view_token(&rest);
+	if (!view_eqs(view_token(&rest), "since") || rest.n == 0)
+		goto unknown;
+	return reply_err(s, "IN-USE",
+	    "Mailbox locked by pid %.*s on %.*s since %.*s.", (int)pid.n, pid.p,
+	    (int)host.n, host.p, (int)rest.n, rest.p);
+unknown:
+	return reply_err(s, "IN-USE", "Mailbox locked by another session.");
+}
+
+enum next
+command_not_opened(struct session *s, enum status st, const char *text)
+{
+	const char *code = "SYS/TEMP"; /* RFC 3206 4 */
+
+	if (st == ERR_BUSY && s->drop.holder[0] != '\0')
+		return in_use(s);		  /* RFC 2449 8.1.2 */
+	if (st == ERR_LIMIT && s->drop.delay > 0) /* 8.1.1 */
+		return reply_err(s, "LOGIN-DELAY",
+		    "The last login was a short time ago; wait %llu seconds.",
+		    (unsigned long long)s->drop.delay);
+	if (st == ERR_BUSY)
+		code = "IN-USE"; /* by another program */
+	else if (st == ERR_PERM || st == ERR_UNSAFE || st == ERR_INVALID ||
+		 st == ERR_DAMAGED)
+		code = "SYS/PERM";
+	return reply_err(s, code, "%s", lang_text(s->lang, text));
 }

@@ -24,6 +24,8 @@ enum next cmd_apop(struct session *, struct view arg);
 enum next cmd_auth(struct session *, struct view arg);
 enum next cmd_stls(struct session *, struct view arg);
 enum next cmd_capa(struct session *, struct view arg);
+enum next cmd_lang(struct session *, struct view arg);
+enum next cmd_utf8(struct session *, struct view arg);
 enum next cmd_help(struct session *, struct view arg);
 enum next cmd_quit(struct session *, struct view arg); /* AUTHORIZATION */
 
@@ -34,6 +36,7 @@ enum next cmd_retr(struct session *, struct view arg);
 enum next cmd_top(struct session *, struct view arg);
 enum next cmd_dele(struct session *, struct view arg);
 enum next cmd_noop(struct session *, struct view arg);
+enum next cmd_last(struct session *, struct view arg);
 enum next cmd_rset(struct session *, struct view arg);
 enum next cmd_update(struct session *, struct view arg); /* QUIT, TRANSACTION */
 
@@ -43,6 +46,9 @@ bool command_message(
     struct session *, struct view *arg, size_t *i, enum next *next);
 /* The reply when the maildrop could not be read. */
 enum next command_drop_failed(struct session *, enum status);
+/* The reply when the maildrop could not be opened: text is maildrop_open()'s. */
+enum next command_not_opened(
+    struct session *, enum status, const char *text);
 /* The names of the commands of this state, for HELP. */
 void command_names(const struct session *, struct buf *out);
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/msg.h"
+#include "pop3d/lang.h"
 #include "spool/lock.h"
 
 enum { HASH_GROUP = 256 }; /* unique-ids computed under one lock */
@@ -30,6 +31,8 @@ maildrop_close(struct maildrop *d)
 	mbox_list_free(&d->list);
 	free(d->deleted);
 	free(d->hashed);
+	free(d->looked);
+	free(d->surrogate);
 	free(d->uid);
 	free(d->copy);
 	/* The lock goes last, so that the next session finds us gone. */
@@ -184,7 +187,10 @@ settle(struct maildrop *d)
 	}
 	d->deleted = calloc(n / 8 + 1, 1);
 	d->hashed = calloc(n / 8 + 1, 1);
-	if (d->deleted == NULL || d->hashed == NULL)
+	d->looked = calloc(n / 8 + 1, 1);
+	d->surrogate = calloc(n / 8 + 1, 1);
+	if (d->deleted == NULL || d->hashed == NULL || d->looked == NULL ||
+	    d->surrogate == NULL)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < n; i++)
 		d->all_octets += d->list.msg[i].wire;
@@ -197,15 +203,55 @@ settle(struct maildrop *d)
 static void
 explain(enum status st, char *text, size_t size)
 {
-	const char *why = "The mailbox cannot be opened now; try again later.";
+	const char *why =
+	    LANG_TEXT("The mailbox cannot be opened now; try again later.");
 
 	if (st == ERR_BUSY)
-		why = "Another program is changing the mailbox; try again.";
+		why = LANG_TEXT(
+		    "Another program is changing the mailbox; try again.");
 	else if (st == ERR_DAMAGED)
-		why = "The mailbox is not in mbox format; ask the postmaster.";
+		why = LANG_TEXT("The mailbox is not in mbox format; ask the "
+				"postmaster.");
 	else if (st == ERR_NOMEM || st == ERR_LIMIT)
-		why = "Not enough memory for this mailbox; try again later.";
+		why = LANG_TEXT("Not enough memory for this mailbox; try again "
+				"later.");
 	snprintf(text, size, "%s", why);
+}
+
+/* The role did not give the session lock.  ERR_BUSY: text is who has it;
+ * ERR_LIMIT: how many seconds it is too early. */
+static void
+not_locked(struct maildrop *d, enum status st, char *text, size_t size)
+{
+	unsigned long long seconds = 0;
+
+	if (st == ERR_BUSY) {
+		snprintf(d->holder, sizeof(d->holder), "%s", text);
+		snprintf(text, size, "%s",
+		    LANG_TEXT("Mailbox locked by another session."));
+	} else if (st == ERR_LIMIT) {
+		if (view_number(view_of(text), 100000, &seconds))
+			d->delay = (unsigned)seconds;
+		text[0] = '\0';
+	}
+}
+
+static enum status
+open_and_scan(struct maildrop *d, char *text, size_t size)
+{
+	enum status st = OK;
+
+	d->mbox = ask_maildrop_open(d->right, &st, text, size);
+	if (d->mbox == -1)
+		return st == ERR_GONE ? OK : st; /* no file: no mail yet */
+	snprintf(d->path, sizeof(d->path), "%s", text);
+	text[0] = '\0';
+	st = lock_wait(d->mbox, false, d->settings->mailbox_lock_wait);
+	if (st != OK)
+		return st;
+	st = scan(d);
+	lock_release(d->mbox);
+	return st;
 }
 
 enum status
@@ -214,33 +260,24 @@ maildrop_open(struct maildrop *d, int right, char *text, size_t size)
 	enum status st = OK;
 
 	text[0] = '\0';
+	d->holder[0] = '\0';
+	d->delay = 0;
 	d->right = right;
 	d->lock = ask_maildrop_lock(right, &st, text, size);
 	if (d->lock == -1)
-		goto out;
-	d->mbox = ask_maildrop_open(right, &st, text, size);
-	if (d->mbox != -1) {
-		snprintf(d->path, sizeof(d->path), "%s", text);
-		st = lock_wait(d->mbox, false, d->settings->mailbox_lock_wait);
-		if (st == OK) {
-			st = scan(d);
-			lock_release(d->mbox);
-		}
-		if (st != OK)
-			explain(st, text, size);
-	} else if (st == ERR_GONE) {
-		st = OK; /* no file: no mail yet */
-	}
+		not_locked(d, st, text, size);
+	else
+		st = open_and_scan(d, text, size);
 	if (st == OK)
 		st = settle(d);
-out:
 	if (st != OK) {
+		struct maildrop failed = *d;
 		if (text[0] == '\0')
 			explain(st, text, size);
-		char path[MAILDROP_TEXT_MAX];
-		memcpy(path, d->path, sizeof(path));
 		maildrop_close(d);
-		memcpy(d->path, path, sizeof(path));
+		memcpy(d->path, failed.path, sizeof(d->path));
+		memcpy(d->holder, failed.holder, sizeof(d->holder));
+		d->delay = failed.delay;
 	}
 	return st;
 }

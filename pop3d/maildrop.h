@@ -28,6 +28,10 @@ struct maildrop {
 	int lock;  /* the session lock */
 	int mbox;  /* -1: there is no mailbox file */
 	char path[MAILDROP_TEXT_MAX]; /* of the mailbox, for the log */
+	/* Why opening failed, where there is more to say than its status. */
+	char holder[MAILDROP_TEXT_MAX]; /* ERR_BUSY: the session that has it,
+					 * as ask_maildrop_lock() says */
+	unsigned delay; /* ERR_LIMIT: seconds until a login is allowed */
 	struct mbox_list list;
 	uint64_t dev, ino;
 	uint64_t seen_size; /* of the file at the last look */
@@ -40,6 +44,8 @@ struct maildrop {
 	uint32_t *copy;	 /* message i is copy[i]-th of equal ones; NULL until
 			  * needed, and where no two are equal */
 	bool numbered;	 /* copy was found out */
+	unsigned char *looked;	  /* a bit per message: pop3d/present.h has */
+	unsigned char *surrogate; /* found out whether it is given as one */
 	size_t left;	 /* messages that are not marked */
 	uint64_t octets; /* of those, on the wire */
 	uint64_t all_octets; /* of all messages */
@@ -48,9 +54,9 @@ struct maildrop {
 
 /* An empty one that is not open. */
 void maildrop_init(struct maildrop *, const struct settings *);
-/* Opens the maildrop behind right, which is taken.  ERR_BUSY: text says who
- * has it.  Else text is a sentence for the user; it names no path.  After a
- * failure it is closed again, but path stays. */
+/* Opens the maildrop behind right, which is taken.  After a failure text is a
+ * sentence for the user (in English, for lang_text(); it names no path), and
+ * the maildrop is closed again, but path, holder and delay stay. */
 enum status maildrop_open(
     struct maildrop *, int right, char *text, size_t size);
 /* Gives up right and locks.  Nothing is deleted. */

@@ -89,13 +89,20 @@ void
 poplog_no_maildrop(const struct session *s, enum status st, const char *text)
 {
 	char why[MAILDROP_TEXT_MAX], path[MAILDROP_TEXT_MAX];
+	char holder[MAILDROP_TEXT_MAX];
 	struct tag t;
 
 	log_clean(view_of(text), why, sizeof(why));
 	log_clean(view_of(s->drop.path), path, sizeof(path));
+	log_clean(view_of(s->drop.holder), holder, sizeof(holder));
 	if (st == ERR_BUSY)
 		log_write(LOG_LVL_INFO, tag(s, &t),
-		    "Disconnected: Mailbox in use: %s", why);
+		    "Disconnected: Mailbox in use: %s",
+		    holder[0] != '\0' ? holder : why);
+	else if (st == ERR_LIMIT && s->drop.delay > 0)
+		log_write(LOG_LVL_INFO, tag(s, &t),
+		    "Disconnected: Login delay, %u seconds too early",
+		    s->drop.delay);
 	else if (st == ERR_DAMAGED)
 		log_write(LOG_LVL_ERROR, tag(s, &t),
 		    "Error: mailbox %s does not begin with a From_ line, so it "
@@ -114,6 +121,16 @@ poplog_lost(const struct session *s, enum status st)
 
 	log_write(LOG_LVL_ERROR, tag(s, &t),
 	    "Error: the mailbox cannot be read any more: %s", status_text(st));
+}
+
+void
+poplog_expired(const struct session *s, size_t n)
+{
+	struct tag t;
+
+	log_write(LOG_LVL_INFO, tag(s, &t),
+	    "Expired: %zu messages older than %" PRId64 " days", n,
+	    s->w->settings->expire_days);
 }
 
 void

@@ -13,6 +13,8 @@ void poplog_login(const struct session *);
 void poplog_no_maildrop(const struct session *, enum status, const char *text);
 /* It cannot be read any more. */
 void poplog_lost(const struct session *, enum status);
+/* So many messages went because they were older than `expire`. */
+void poplog_expired(const struct session *, size_t n);
 /* The session was in TRANSACTION and is at its end: while the maildrop is still
  * open.  st: of the update, if there was one, else OK. */
 void poplog_logout(

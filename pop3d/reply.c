@@ -19,8 +19,12 @@ write_line(struct session *s, const char *head, const char *code,
 
 	n = vsnprintf(line + at, max + 1 - at, fmt, ap);
 	at += n < 0 ? 0 : (size_t)n;
-	if (at > max)
+	if (at > max) {
 		at = max;
+		/* Not in the middle of a character of UTF-8. */
+		while (at > 0 && ((unsigned char)line[at] & 0xc0) == 0x80)
+			at--;
+	}
 	memcpy(line + at, "\r\n", 2);
 	conn_write(s->conn, line, at + 2);
 }
@@ -31,7 +35,7 @@ reply_ok(struct session *s, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	write_line(s, "+OK ", NULL, fmt, ap);
+	write_line(s, "+OK ", NULL, lang_text(s->lang, fmt), ap);
 	va_end(ap);
 	return NEXT_COMMAND;
 }
@@ -42,7 +46,7 @@ reply_err(struct session *s, const char *code, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	write_line(s, "-ERR ", code, fmt, ap);
+	write_line(s, "-ERR ", code, lang_text(s->lang, fmt), ap);
 	va_end(ap);
 	return NEXT_COMMAND;
 }
@@ -58,7 +62,7 @@ reply_bad(struct session *s, const char *fmt, ...)
 		return NEXT_CLOSE;
 	}
 	va_start(ap, fmt);
-	write_line(s, "-ERR ", NULL, fmt, ap);
+	write_line(s, "-ERR ", NULL, lang_text(s->lang, fmt), ap);
 	va_end(ap);
 	return NEXT_COMMAND;
 }

@@ -3,6 +3,8 @@
 /*
  * Replies (RFC 1939 3, RFC 2449 8).  A line has at most 512 octets, CRLF
  * included; a longer text is cut.  Nothing of a client's own text goes in.
+ * Formats are the English texts of lang_table.c; what is sent is in the
+ * language of the session.
  */
 #include "pop3d/session.h"
 
@@ -17,7 +19,8 @@ enum next reply_err(struct session *, const char *code, const char *fmt, ...)
  * session ends: NEXT_CLOSE. */
 enum next reply_bad(struct session *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* The lines of a multi-line reply, behind reply_ok(), and its end. */
+/* The lines of a multi-line reply, behind reply_ok(), and its end.  They are for
+ * programs and in no language. */
 void reply_line(struct session *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 enum next reply_end(struct session *);

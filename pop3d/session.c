@@ -75,6 +75,7 @@ session_starttls(struct session *s)
 	/* Whatever was said before does not count any more (RFC 2595 4). */
 	s->user_known = false;
 	s->user[0] = '\0';
+	s->lang = LANG_EN;
 	if (conn_starttls(s->conn, s->w->tls, &why) == LINE_OK)
 		return true;
 	log_write(LOG_LVL_INFO, "pop3-login",
@@ -92,6 +93,13 @@ session_enter_transaction(struct session *s)
 	s->conn->deadline = 0;
 	s->conn->timeout_ms = (int)s->w->settings->idle_timeout;
 	worker_title(s->w, s->login);
+}
+
+void
+session_accessed(struct session *s, size_t i)
+{
+	if (i + 1 > s->last)
+		s->last = i + 1;
 }
 
 /* Browsers and scanners speak HTTP to any port, some of them on behalf of a

@@ -16,6 +16,7 @@
 #include "common/conn.h"
 #include "common/view.h"
 #include "common/worker.h"
+#include "pop3d/lang.h"
 #include "pop3d/maildrop.h"
 
 enum pop3_state { ST_AUTHORIZATION, ST_TRANSACTION };
@@ -29,6 +30,8 @@ struct session {
 	struct worker *w;
 	struct conn *conn;
 	enum pop3_state state;
+	enum lang lang; /* of replies */
+	bool utf8;      /* UTF-8 mode (RFC 6856 2.1) */
 	struct maildrop drop; /* in TRANSACTION */
 	bool user_known;      /* USER came, and PASS has not used it up */
 	char user[AUTH_USER_MAX + 1];
@@ -43,6 +46,7 @@ struct session {
 	bool plaintext_refused; /* a password was offered without TLS */
 	bool authenticated;	/* at least once */
 	bool tls_failed;
+	size_t last; /* highest message accessed (RFC 1460); 0: none */
 	uint64_t top_n, top_octets, retr_n, retr_octets;
 	const char *why; /* how it ended; static text */
 };
@@ -60,6 +64,8 @@ enum line_status session_line(struct session *, size_t max, struct view *out);
 enum next session_no_line(struct session *, enum line_status);
 /* TLS now; false: the handshake failed and why is set. */
 bool session_starttls(struct session *);
+/* RETR or DELE of message i (counted from 0) was carried out. */
+void session_accessed(struct session *, size_t i);
 /* The user has been let in: timeouts and names of TRANSACTION. */
 void session_enter_transaction(struct session *);
 #endif

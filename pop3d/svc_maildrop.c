@@ -14,12 +14,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "common/msg.h"
 #include "common/service.h"
 #include "pop3d/ask_maildrop.h"
+#include "pop3d/lang.h"
+#include "pop3d/login_delay.h"
 #include "pop3d/recover.h"
 #include "pop3d/update_child.h"
 
@@ -113,16 +116,23 @@ not_opened(enum status st, const char *why)
 {
 	log_error("error: %s", why);
 	if (st == ERR_PERM || st == ERR_UNSAFE)
-		return "The mailbox is not fit to be opened; ask the "
-		       "postmaster.";
-	return "The mailbox cannot be opened now; try again later.";
+		return LANG_TEXT("The mailbox is not fit to be opened; ask the "
+				 "postmaster.");
+	return LANG_TEXT("The mailbox cannot be opened now; try again later.");
+}
+
+/* In whole seconds, as CAPA announces it. */
+static int64_t
+login_delay(void)
+{
+	return (settings->login_delay + 999) / 1000;
 }
 
 static enum answer
 answer_lock(struct peer *p, struct msg *rq, struct msg *rp)
 {
 	struct right *r = p->state;
-	char why[300] = "", holder[120] = "", text[MAILDROP_TEXT_MAX];
+	char why[300] = "", holder[120] = "";
 	uint32_t pid = msg_get_u32(rq);
 	int state = -1, fd = -1;
 
@@ -130,6 +140,15 @@ answer_lock(struct peer *p, struct msg *rq, struct msg *rp)
 		return ANSWER_DROP;
 	enum status st =
 	    state_open(&r->path, &r->user, &state, why, sizeof(why));
+	if (st == OK && login_delay() > 0) {
+		unsigned early =
+		    login_too_early(state, &r->user, login_delay(), time(NULL));
+		if (early > 0) {
+			close_fd(&state);
+			snprintf(holder, sizeof(holder), "%u", early);
+			return answer_fd(rp, ERR_LIMIT, holder, -1);
+		}
+	}
 	if (st == OK) {
 		st = session_lock(state, &r->user, (pid_t)pid, host, &fd,
 		    holder, sizeof(holder));
@@ -142,16 +161,29 @@ answer_lock(struct peer *p, struct msg *rq, struct msg *rp)
 		r->locked = true;
 		return answer_fd(rp, OK, "", fd);
 	}
-	if (st == ERR_BUSY) {
-		snprintf(text, sizeof(text), "Mailbox locked by %s.", holder);
-		return answer_fd(rp, st, text, -1);
-	}
+	if (st == ERR_BUSY)
+		return answer_fd(rp, st, holder, -1);
 	/* No directory of mailboxes is no mail. */
 	return answer_fd(
 	    rp, st == ERR_GONE ? ERR_IO : st, not_opened(st, why), -1);
 }
 
 /* ---- open ---- */
+
+/* The login has succeeded, as far as this role can tell. */
+static void
+logged_in(const struct right *r)
+{
+	char why[300];
+	int state;
+
+	if (login_delay() == 0)
+		return;
+	if (state_open(&r->path, &r->user, &state, why, sizeof(why)) != OK)
+		return;
+	login_note(state, &r->user, time(NULL));
+	close(state);
+}
 
 static enum answer
 open_mailbox(struct right *r, struct msg *rp)
@@ -161,6 +193,8 @@ open_mailbox(struct right *r, struct msg *rp)
 	enum status st = mailbox_open(
 	    &r->path, &r->user, O_RDONLY, false, &fd, NULL, why, sizeof(why));
 
+	if (st == OK || st == ERR_GONE)
+		logged_in(r);
 	if (st == ERR_GONE)
 		return answer_fd(rp, st, "", -1);
 	if (st != OK)
@@ -184,14 +218,14 @@ answer_opened(struct peer *p, enum status st, struct msg *rp)
 		break;
 	case ERR_BUSY:
 		answer_fd(rp, st,
-		    "Another program is changing the mailbox; "
-		    "try again.",
+		    LANG_TEXT("Another program is changing the mailbox; "
+			      "try again."),
 		    -1);
 		break;
 	default:
 		answer_fd(rp, st,
-		    "An interrupted update of the mailbox cannot "
-		    "be finished now; try again later.",
+		    LANG_TEXT("An interrupted update of the mailbox cannot "
+			      "be finished now; try again later."),
 		    -1);
 		break;
 	}

@@ -70,8 +70,8 @@ static const struct dialogue dialogues[] = {
 { "HTTP as the first line ends it", "POST / HTTP/1.1\nUSER alice\n", GREETING "-ERR This is POP3*\n", "HTTP instead of POP3" },
 { "HELP names the commands", "HELP\nQUIT\n", GREETING "+OK USER name, PASS password, AUTH*\n+OK*\n", NULL },
 { "RFC 2449 5: CAPA before and after login", "CAPA\n" IN "CAPA\nQUIT\n",
-  GREETING "+OK*\nTOP\nUSER\nSASL PLAIN LOGIN\nRESP-CODES\nAUTH-RESP-CODE\nPIPELINING\nUIDL\nIMPLEMENTATION pennypost\n.\n"
-  "+OK*\n+OK 2*\n+OK*\nTOP\nUSER\nSASL PLAIN LOGIN\nRESP-CODES\nAUTH-RESP-CODE\nPIPELINING\nUIDL\nIMPLEMENTATION pennypost\n.\n+OK*\n", NULL },
+  GREETING "+OK*\nTOP\nUSER\nSASL PLAIN LOGIN\nRESP-CODES\nAUTH-RESP-CODE\nPIPELINING\nEXPIRE NEVER\nUIDL\nUTF8 USER\nLANG\nIMPLEMENTATION pennypost\n.\n"
+  "+OK*\n+OK 2*\n+OK*\nTOP\nUSER\nSASL PLAIN LOGIN\nRESP-CODES\nAUTH-RESP-CODE\nPIPELINING\nEXPIRE NEVER\nUIDL\nUTF8 USER\nLANG\nIMPLEMENTATION pennypost\n.\n+OK*\n", NULL },
 { "RFC 5034 4: AUTH PLAIN with an initial response", "AUTH PLAIN AGFsaWNlAGFsaWNlLXBhc3M=\nSTAT\nQUIT\n", GREETING "+OK 2 messages (68 octets)\n+OK 2 68\n+OK*\n", "Login: user=<alice>, method=PLAIN, " },
 { "RFC 5034 4: and without one", "AUTH plain\nAGFsaWNlAGFsaWNlLXBhc3M=\nQUIT\n", GREETING "+ \n+OK 2*\n+OK*\n", NULL },
 { "AUTH LOGIN", "AUTH LOGIN\nYWxpY2U=\nYWxpY2UtcGFzcw==\nQUIT\n", GREETING "+ VXNlcm5hbWU6\n+ UGFzc3dvcmQ6\n+OK 2*\n+OK*\n", "method=LOGIN, " },
@@ -80,6 +80,28 @@ static const struct dialogue dialogues[] = {
 { "AUTH with an unknown mechanism, and alone", "AUTH X\nAUTH\nQUIT\n", GREETING "-ERR*\n+OK*\nPLAIN\nLOGIN\n.\n+OK*\n", NULL },
 { "AUTH that ends in the middle", "AUTH PLAIN\n", GREETING "+ \n", "Disconnected: Connection closed (no auth" },
 { "a failed AUTH forgets USER", "USER alice\nAUTH PLAIN AGEAYg==\nPASS alice-pass\nQUIT\n", GREETING "+OK*\n-ERR [AUTH]*\n-ERR USER*\n+OK*\n", NULL },
+{ "RFC 6856 3: languages are listed", "LANG\n" IN "LANG\nQUIT\n",
+  GREETING "+OK Languages follow.\nen English\nru Русский\nzh 中文\nde Deutsch\nfr Français\nes Español\n.\n+OK*\n+OK 2*\n"
+  "+OK Languages follow.\nen English\nru Русский\nzh 中文\nde Deutsch\nfr Français\nes Español\n.\n+OK*\n", NULL },
+{ "RFC 6856 3: a language, from its own reply on, in both states", "LANG de\nFOO\n" IN "STAT\nRETR 7\nlang fr\nRETR 7\nQUIT\n",
+  GREETING "+OK de Antworten kommen ab jetzt auf Deutsch.\n-ERR Unbekannter Befehl; HELP nennt die vorhandenen.\n+OK Bitte das Kennwort senden.\n"
+  "+OK 2 Nachrichten (68 Oktette)\n+OK 2 68\n-ERR Diese Nachricht gibt es nicht; vorhanden sind 2.\n+OK fr Les réponses*\n"
+  "-ERR Ce message n'existe pas ; il y en a 2.\n+OK Au revoir.\n", NULL },
+{ "RFC 6856 3: an unknown language changes nothing", "LANG es\nLANG uga\nLANG de fr\nQUIT\n",
+  GREETING "+OK es *\n-ERR Idioma desconocido*\n-ERR Idioma*\n+OK Adiós.\n", NULL },
+{ "RFC 6856 3: LANG * is the administrator's, i-default English", "LANG *\nNOOP\nLANG i-default\nNOOP\nQUIT\n",
+  GREETING "+OK de *\n-ERR NOOP kommt nach der Anmeldung.\n+OK en *\n-ERR NOOP comes after*\n+OK*\n", NULL },
+{ "RFC 4647 3.4: LANG zh-Hant-TW is zh", "LANG zh-Hant-TW\nQUIT\n", GREETING "+OK zh 从现在起以中文答复。\n+OK 再见。\n", NULL },
+{ "response codes are in no language", "LANG ru\nUSER x\nPASS y\nUSER busy\nPASS alice-pass\nUSER down\nPASS alice-pass\n",
+  GREETING "+OK ru *\n+OK Отправьте пароль.\n-ERR [AUTH] Войти*\n+OK*\n-ERR [IN-USE] Почтовый ящик занят: процесс 7 на h с 2026.\n"
+  "+OK*\n-ERR [SYS/TEMP] Почтовый ящик сейчас нельзя открыть*\n", NULL },
+{ "RFC 6856 2.1: UTF8 has no argument and comes before login", "UTF8 x\nUTF8\nUTF8\n" IN "UTF8\nQUIT\n",
+  GREETING "-ERR*\n+OK*\n+OK*\n+OK*\n+OK 2*\n-ERR UTF8 comes before*\n+OK*\n", NULL },
+{ "RFC 6856 2.2: names and passwords in UTF-8, before UTF8, too", "USER Zoë\nPASS größe\nUSER Zo\xeb\nUSER x\nPASS gr\xf6\nPASS y\nQUIT\n",
+  GREETING "+OK*\n-ERR [AUTH]*\n-ERR The name is not valid UTF-8.\n+OK*\n-ERR The password is not valid UTF-8.\n-ERR USER comes*\n+OK*\n", NULL },
+{ "LAST is off by default", IN "LAST\nHELP\nQUIT\n", IN_OK "-ERR Unknown*\n+OK STAT*, RSET, LANG*\n+OK*\n", NULL },
+{ "RFC 2449 8.1.1: [LOGIN-DELAY] says how long", "USER early\nPASS alice-pass\n" IN "QUIT\n",
+  GREETING "+OK*\n-ERR [LOGIN-DELAY] The last*; wait 17 seconds.\n+OK*\n+OK 2*\n+OK*\n", "Login delay, 17 seconds too early" },
 { "STLS where TLS is not set up", "STLS\nQUIT\n", GREETING "-ERR TLS is not*\n+OK*\n", NULL },
 };
 /* clang-format on */

@@ -68,8 +68,11 @@ ask_maildrop_lock(int right, enum status *st, char *text, size_t size)
 		*st = ERR_UNSAFE;
 	if (strcmp(seen->user, "down") == 0)
 		*st = ERR_DOWN;
+	if (strcmp(seen->user, "early") == 0)
+		*st = ERR_LIMIT;
 	snprintf(text, size, "%s",
-	    *st == ERR_BUSY ? "Mailbox locked by pid 7 on h since 2026." : "");
+	    *st == ERR_LIMIT ? "17" :
+	    *st == ERR_BUSY ? "pid 7 on h since 2026" : "");
 	return *st == OK ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
 }
 
@@ -141,6 +144,7 @@ static struct settings settings = { .hostname = (char[]){ "mx.example" },
 	.command_timeout = 2000,
 	.session_timeout = 4000,
 	.idle_timeout = 3000,
+	.language = "de",
 	.errors_max = 5,
 	.auth_failures_max = 3 };
 static struct listener listener = { .type = LISTEN_POP3,
