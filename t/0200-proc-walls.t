@@ -51,7 +51,9 @@ for my $d (sort keys %want) {
 		my $st = Pennypost::Proc::status($pid);
 		next unless $st->{Uid}; # ended meanwhile
 		next if $seen{$role}++ > 3;
-		is($st->{Seccomp}, 2, "$who: seccomp filter");
+		# A sanitizer makes calls of its own; the filter is left out.
+		is($st->{Seccomp}, ($ENV{V} || '') eq 'asan' ? 0 : 2,
+		    "$who: seccomp filter");
 		is($st->{NoNewPrivs}, 1, "$who: no_new_privs");
 		ok(!Pennypost::Proc::dumpable($pid), "$who: not dumpable")
 		    unless is_root() && $keeps_root{$role};

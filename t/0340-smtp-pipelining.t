@@ -26,7 +26,10 @@ $s->raw(message('second') . ".\r\nQUIT\r\n");
 is(join(' ', map { substr $_, 0, 3 } @r), '250 221', 'QUIT, too');
 ok($s->closed, 'closed');
 wait_for(5, sub { $pp->mbox('carol') ne '' }); # through the queue
-like($pp->mbox($_), qr/Subject: grouped/, "delivered to $_") for qw(bob carol);
+for my $u (qw(bob carol)) {
+	ok(wait_for(10, sub { $pp->mbox($u) =~ /Subject: grouped/ }),
+	    "delivered to $u");
+}
 like($pp->mbox('bob'), qr/Subject: second/, 'and the second');
 
 # No valid recipient and DATA in the same group: refused, and what follows is
