@@ -1,0 +1,450 @@
+/*
+ * From binary MIME to base64.  Runs in: worker.
+ *
+ *	HEADER --blank line--> TEXT or ENCODE, by the fields
+ *	  ^  \--message/rfc822: the header of the enclosed message--> HEADER
+ *	  |
+ *	  +-- a boundary of a multipart that we are in -- from any state
+ *
+ * A line is held until it is known whether it is a boundary or a field that
+ * matters; nothing else is looked at as a whole.  In text and headers LF alone
+ * ends a line too, as it becomes CRLF later; inside binary octets it does not.
+ */
+#include "smtpd/binary.h"
+
+#include <string.h>
+
+#include "common/base64.h"
+
+void
+binary_init(struct binary *b)
+{
+	memset(b, 0, sizeof(*b));
+}
+
+/* ---- fields, RFC 2045 5.1, 6.1 ---- */
+
+/* Skips blanks, line ends and comments (RFC 5322 3.2.2). */
+static struct view
+skip_cfws(struct view v)
+{
+	unsigned depth = 0;
+
+	for (; v.n > 0; v.p++, v.n--) {
+		char c = *v.p;
+
+		if (c == '(')
+			depth++;
+		else if (c == ')' && depth > 0)
+			depth--;
+		else if (c == '\\' && depth > 0 && v.n > 1)
+			v.p++, v.n--;
+		else if (depth == 0 && c != ' ' && c != '\t' && c != '\r' &&
+			 c != '\n')
+			break;
+	}
+	return v;
+}
+
+static bool
+is_token(char c)
+{
+	return c > ' ' && c <= '~' && strchr("()<>@,;:\\\"/[]?=", c) == NULL;
+}
+
+/* Takes a token, or several joined by '/', off *v. */
+static struct view
+take_token(struct view *v)
+{
+	struct view t = skip_cfws(*v);
+	size_t n = 0;
+
+	while (n < t.n && (is_token(t.p[n]) || t.p[n] == '/'))
+		n++;
+	*v = t;
+	if (n > 0) /* there may be nothing at all to point at */
+		*v = (struct view){ t.p + n, t.n - n };
+	t.n = n;
+	return t;
+}
+
+/* A parameter's value into out, which has room for max octets; how many, or
+ * max + 1 if it does not fit. */
+static size_t
+take_value(struct view *v, char *out, size_t max)
+{
+	struct view t = skip_cfws(*v);
+	bool quoted = t.n > 0 && t.p[0] == '"';
+	size_t i = quoted, n = 0;
+
+	for (; i < t.n; i++) {
+		char c = t.p[i];
+
+		if (quoted && c == '"')
+			break;
+		if (quoted && (c == '\r' || c == '\n'))
+			continue; /* folded */
+		if (quoted && c == '\\' && i + 1 < t.n)
+			c = t.p[++i];
+		else if (!quoted && !is_token(c) && strchr("/:?=", c) == NULL)
+			break;
+		if (n < max)
+			out[n] = c;
+		n += n <= max;
+	}
+	i += quoted && i < t.n;
+	*v = t;
+	if (i > 0)
+		*v = (struct view){ t.p + i, t.n - i };
+	return n;
+}
+
+/* The boundary of a Content-Type's parameters; as take_value.  0: none. */
+static size_t
+find_boundary(struct view v, char *out, size_t max)
+{
+	char other[1];
+
+	for (;;) {
+		v = skip_cfws(v);
+		if (v.n == 0 || v.p[0] != ';')
+			return 0;
+		v = (struct view){ v.p + 1, v.n - 1 };
+		struct view name = take_token(&v);
+		v = skip_cfws(v);
+		if (v.n == 0 || v.p[0] != '=')
+			continue;
+		v = (struct view){ v.p + 1, v.n - 1 };
+		if (view_caseeqs(name, "boundary"))
+			return take_value(&v, out, max);
+		take_value(&v, other, sizeof(other));
+	}
+}
+
+static bool
+is_binary(const struct binary *b)
+{
+	struct view v = { b->coding, b->coding_n };
+
+	view_split(&v, ':', NULL);
+	return view_caseeqs(take_token(&v), "binary");
+}
+
+/* ---- out ---- */
+
+static void
+encode_row(struct binary *b, struct buf *out)
+{
+	char text[BASE64_LEN(BINARY_ROW) + 1];
+
+	if (b->row_n == 0)
+		return;
+	base64_encode((struct view){ b->row, b->row_n }, text, sizeof(text));
+	buf_addf(out, "%s\r\n", text);
+	b->row_n = 0;
+}
+
+/* Gives octets of a body out. */
+static void
+body(struct binary *b, struct view v, struct buf *out)
+{
+	if (b->state != BINARY_ENCODE) {
+		buf_addv(out, v);
+		return;
+	}
+	while (v.n > 0) {
+		size_t n = sizeof(b->row) - b->row_n;
+		if (n > v.n)
+			n = v.n;
+		memcpy(b->row + b->row_n, v.p, n);
+		b->row_n += n;
+		v = (struct view){ v.p + n, v.n - n };
+		if (b->row_n == sizeof(b->row))
+			encode_row(b, out);
+	}
+}
+
+/* ---- the end of a header ---- */
+
+static void
+header_begin(struct binary *b, bool digest)
+{
+	b->state = BINARY_HEADER;
+	b->field = BINARY_OTHER;
+	b->type_n = b->coding_n = 0;
+	b->digest = digest;
+}
+
+/* The field as it came, or what is true from now on. */
+static void
+put_coding(struct binary *b, const char *coding, struct buf *out)
+{
+	if (coding == NULL)
+		buf_addv(out, (struct view){ b->coding, b->coding_n });
+	else
+		buf_addf(out, "Content-Transfer-Encoding: %s\r\n", coding);
+	b->coding_n = 0;
+}
+
+static void
+enter_multipart(struct binary *b, struct view parameters, bool digest)
+{
+	char boundary[BINARY_BOUNDARY];
+	size_t n = find_boundary(parameters, boundary, sizeof(boundary));
+
+	if (n == 0)
+		return; /* nobody can find its parts */
+	if (n > sizeof(boundary) || b->depth == BINARY_DEPTH) {
+		b->bad = true;
+		return;
+	}
+	memcpy(b->level[b->depth].boundary, boundary, n);
+	b->level[b->depth].n = n;
+	b->level[b->depth].digest = digest;
+	b->depth++;
+}
+
+/* The blank line has come. */
+static void
+header_end(struct binary *b, struct buf *out)
+{
+	struct view rest = { b->type, b->type_n };
+	struct view type = take_token(&rest);
+	bool binary = is_binary(b), plain = b->coding_n == 0 || binary;
+	bool multipart = view_casestarts(type, "multipart/");
+	bool message = view_caseeqs(type, "message/rfc822") ||
+		       view_caseeqs(type, "message/global") ||
+		       (type.n == 0 && b->digest);
+
+	if (!plain) { /* "7bit", say, which encloses as well */
+		struct view c = { b->coding, b->coding_n };
+		view_split(&c, ':', NULL);
+		c = take_token(&c);
+		plain = view_caseeqs(c, "7bit") || view_caseeqs(c, "8bit");
+	}
+	put_coding(b,
+	    !binary		   ? NULL
+	    : multipart || message ? "8bit"
+				   : "base64",
+	    out);
+	buf_adds(out, "\r\n");
+	b->state =
+	    binary && !multipart && !message ? BINARY_ENCODE : BINARY_TEXT;
+	if (multipart)
+		enter_multipart(
+		    b, rest, view_caseeqs(type, "multipart/digest"));
+	else if (message && plain)
+		header_begin(b, false);
+}
+
+/* ---- lines ---- */
+
+/* Is line, of which n octets are its text, a boundary of ours?  Then what it
+ * ends has ended. */
+static bool
+is_boundary(struct binary *b, struct view line, struct buf *out)
+{
+	size_t k = b->depth;
+	bool last = false;
+
+	if (line.n < 3 || line.p[0] != '-' || line.p[1] != '-')
+		return false;
+	line = (struct view){ line.p + 2, line.n - 2 };
+	while (k-- > 0) {
+		size_t n = b->level[k].n;
+		if (line.n < n || memcmp(line.p, b->level[k].boundary, n) != 0)
+			continue;
+		struct view rest = { line.p + n, line.n - n };
+		last = rest.n >= 2 && rest.p[0] == '-' && rest.p[1] == '-';
+		if (last)
+			rest = (struct view){ rest.p + 2, rest.n - 2 };
+		if (view_trim(rest).n == 0)
+			break;
+	}
+	if (k == (size_t)-1)
+		return false;
+	encode_row(b, out);
+	if (b->state == BINARY_HEADER) /* it had no blank line */
+		put_coding(b, is_binary(b) ? "8bit" : NULL, out);
+	b->held_crlf = false;
+	b->depth = last ? k : k + 1;
+	if (last)
+		b->state = BINARY_TEXT;
+	else
+		header_begin(b, b->level[k].digest);
+	return true;
+}
+
+static void
+keep(char *to, size_t *n, struct view v, bool *bad)
+{
+	if (v.n > BINARY_LINE - *n) {
+		*bad = true;
+		return;
+	}
+	memcpy(to + *n, v.p, v.n);
+	*n += v.n;
+}
+
+/* A line of a header, its end included; text is without it. */
+static void
+header_line(
+    struct binary *b, struct view line, struct view text, struct buf *out)
+{
+	struct view rest = text, name;
+	bool colon;
+
+	if (text.n == 0) {
+		header_end(b, out);
+		return;
+	}
+	if (text.p[0] != ' ' && text.p[0] != '\t') {
+		name = view_trim(view_split(&rest, ':', &colon));
+		b->field = BINARY_OTHER;
+		/* The first one of each counts; a second coding could be
+		 * believed by others. */
+		if (colon && b->type_n == 0 &&
+		    view_caseeqs(name, "Content-Type"))
+			b->field = BINARY_TYPE;
+		if (colon && view_caseeqs(name, "Content-Transfer-Encoding"))
+			b->field =
+			    b->coding_n == 0 ? BINARY_CODING : BINARY_DROP;
+	}
+	if (b->field == BINARY_CODING) {
+		keep(b->coding, &b->coding_n, line, &b->bad);
+		return;
+	}
+	if (b->field == BINARY_DROP)
+		return;
+	if (b->field == BINARY_TYPE)
+		keep(b->type, &b->type_n, rest, &b->bad);
+	buf_addv(out, line);
+}
+
+/* Gives out what is behind the start of a line, up to where the next one
+ * starts; how many octets that were. */
+static size_t
+pass(struct binary *b, struct view v, struct buf *out)
+{
+	bool encode = b->state == BINARY_ENCODE;
+	const char *stop;
+	size_t n;
+
+	if (b->held_cr) {
+		b->held_cr = false;
+		if (v.p[0] == '\n') {
+			b->held_crlf = true;
+			b->passing = false;
+			return 1;
+		}
+		body(b, view_of("\r"), out);
+	}
+	stop = memchr(v.p, encode ? '\r' : '\n', v.n);
+	n = stop == NULL ? v.n : (size_t)(stop - v.p);
+	body(b, (struct view){ v.p, n }, out);
+	if (stop == NULL)
+		return n;
+	b->held_cr = encode;
+	b->passing = encode;
+	if (!encode)
+		buf_addc(out, '\n');
+	return n + 1;
+}
+
+/* What was held of a line is no boundary, and no field that matters. */
+static void
+release(struct binary *b, struct buf *out)
+{
+	struct view v = { b->line, b->line_n };
+	bool folded = v.n > 0 && (v.p[0] == ' ' || v.p[0] == '\t');
+
+	if (b->state == BINARY_HEADER) { /* so long: who could read it? */
+		b->bad |= view_casestarts(v, "Content-T") ||
+			  (folded && b->field != BINARY_OTHER);
+		b->field = BINARY_OTHER;
+	}
+	if (b->held_crlf)
+		body(b, view_of("\r\n"), out);
+	b->held_crlf = false;
+	b->line_n = 0;
+	b->passing = true;
+	while (v.n > 0) {
+		size_t n = pass(b, v, out);
+		v = (struct view){ v.p + n, v.n - n };
+	}
+}
+
+/* The line that is held is complete. */
+static void
+line_done(struct binary *b, struct buf *out)
+{
+	struct view line = { b->line, b->line_n }, text = line;
+
+	text.n -= text.n >= 2 && text.p[text.n - 2] == '\r' ? 2 : 1;
+	if (is_boundary(b, text, out)) {
+		buf_addv(out, line);
+		b->line_n = 0;
+	} else if (b->state == BINARY_HEADER) {
+		b->line_n = 0;
+		header_line(b, line, text, out);
+	} else {
+		release(b, out);
+	}
+}
+
+/* Could what is held become a line that matters? */
+static bool
+matters(const struct binary *b)
+{
+	if (b->line_n == sizeof(b->line))
+		return false;
+	return b->state == BINARY_HEADER ||
+	       memcmp(b->line, "--", b->line_n < 2 ? b->line_n : 2) == 0;
+}
+
+/* Holds one octet more. */
+static void
+hold(struct binary *b, char c, struct buf *out)
+{
+	b->line[b->line_n++] = c;
+	if (c == '\n' &&
+	    (b->state != BINARY_ENCODE ||
+		(b->line_n >= 2 && b->line[b->line_n - 2] == '\r')))
+		line_done(b, out);
+	else if (!matters(b))
+		release(b, out);
+}
+
+void
+binary_convert(struct binary *b, struct view v, struct buf *out)
+{
+	while (v.n > 0) {
+		size_t n = 1;
+
+		if (b->passing)
+			n = pass(b, v, out);
+		else
+			hold(b, *v.p, out);
+		v = (struct view){ v.p + n, v.n - n };
+	}
+}
+
+void
+binary_end(struct binary *b, struct buf *out)
+{
+	struct view line = { b->line, b->line_n };
+
+	if (is_boundary(b, line, out))
+		buf_addv(out, line);
+	else if (b->state == BINARY_HEADER && line.n > 0)
+		header_line(b, line, line, out);
+	else
+		release(b, out);
+	b->line_n = 0;
+	if (b->held_cr)
+		body(b, view_of("\r"), out);
+	b->held_cr = false;
+	encode_row(b, out);
+	if (b->state == BINARY_HEADER)
+		put_coding(b, is_binary(b) ? "8bit" : NULL, out);
+}
