@@ -31,13 +31,16 @@ take_size(struct session *s, struct view value, enum next *next)
 	return false;
 }
 
-/* RFC 6152 2; BINARYMIME (RFC 3030) is not offered. */
+/* RFC 6152 2, RFC 3030 3 */
 static bool
 take_body(struct session *s, struct view value, enum next *next)
 {
-	if (view_caseeqs(value, "7BIT") || view_caseeqs(value, "8BITMIME"))
+	s->t.binary = view_caseeqs(value, "BINARYMIME");
+	if (s->t.binary || view_caseeqs(value, "7BIT") ||
+	    view_caseeqs(value, "8BITMIME"))
 		return true;
-	return param_bad(s, view_of("BODY"), "7BIT or 8BITMIME", next);
+	return param_bad(
+	    s, view_of("BODY"), "7BIT, 8BITMIME or BINARYMIME", next);
 }
 
 /* RFC 4954 5: understood, checked, and believed from nobody. */
@@ -86,6 +89,7 @@ cmd_mail(struct session *s, struct view arg)
 	enum address_error e = address_path(&arg, true, &sender);
 	if (e != ADDR_OK)
 		return path_refused(s, e, "5.1.7");
+	transaction_reset(s); /* what a refused MAIL left */
 	if (!params_take(s, arg, params, NELEM(params), &next))
 		return next;
 	s->t.sender = sender;

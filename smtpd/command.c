@@ -24,14 +24,14 @@ static const struct command commands[] = {
 	{ "AUTH",     ST_READY, 0,                cmd_auth,     "AUTH mechanism [initial-response]",
 	  "Proves who you are: AUTH PLAIN or AUTH LOGIN. RFC 4954" },
 	{ "MAIL",     ST_READY, 0,                cmd_mail,
-	  "MAIL FROM:<reverse-path> [SIZE=n] [BODY=7BIT|8BITMIME] [AUTH=mailbox]",
+	  "MAIL FROM:<reverse-path> [SIZE=n] [BODY=7BIT|8BITMIME|BINARYMIME] [AUTH=mailbox]",
 	  "Begins a message; bounces go to the reverse-path. RFC 5321 4.1.1.2" },
 	{ "RCPT",     IN_MAIL,  0,                cmd_rcpt,     "RCPT TO:<forward-path>",
 	  "Names a recipient; repeat it for more. RFC 5321 4.1.1.3" },
 	{ "DATA",     ST_RCPT,  IS_DATA | C_NOARG, cmd_data,    "DATA",
 	  "The message follows, up to a line with a dot alone. RFC 5321 4.1.1.4" },
-	{ "BDAT",     ST_ANY,   IS_DATA | C_REFUSED, NULL,      "BDAT chunk-size [LAST]",
-	  "Messages in counted chunks are not offered: use DATA. RFC 3030" },
+	{ "BDAT",     ST_ANY,   0,                cmd_bdat,     "BDAT chunk-size [LAST]",
+	  "That many octets of the message follow this line at once. RFC 3030" },
 	{ "RSET",     ST_ANY,   C_NOARG,          cmd_rset,     "RSET",
 	  "Forgets the message that was begun. RFC 5321 4.1.1.5" },
 	{ "NOOP",     ST_ANY,   0,                cmd_noop,     "NOOP [text]",
@@ -212,8 +212,8 @@ command_bad(struct session *s, const char *why)
 
 /* ---- dispatch ---- */
 
-static enum next
-improper_pipelining(struct session *s)
+enum next
+command_unsynchronized(struct session *s)
 {
 	char text[64];
 	struct view rest = { s->c->in + s->c->head, s->c->tail - s->c->head };
@@ -237,6 +237,9 @@ out_of_sequence(struct session *s)
 	if (strcmp(s->verb, "DATA") != 0)
 		return reply(s, 503, "5.5.1",
 		    "Not while a message is begun: RSET would forget it");
+	if (s->state == ST_BDAT)
+		return reply(s, 503, "5.5.1",
+		    "The message comes by BDAT: go on with that, or RSET");
 	if (s->t.refused)
 		return reply(s, 554, "5.5.1", "No valid recipients");
 	return reply(s, 503, "5.5.1", "RCPT TO must come first");
@@ -262,7 +265,7 @@ static enum next
 command_answer(struct session *s, const struct command *c, struct view arg)
 {
 	if ((c->flags & C_SYNC) && !pasted_content(s, c) && conn_pending(s->c))
-		return improper_pipelining(s);
+		return command_unsynchronized(s);
 	s->data_refused = (c->flags & C_CONTENT) != 0;
 	if (c->flags & C_REFUSED)
 		return reply(s, 502, "5.5.1", "%s", c->help);

@@ -29,6 +29,8 @@ struct command {
 enum next command_run(struct session *, struct view line);
 /* Answers a line that is no command: 500 5.5.2 and why. */
 enum next command_bad(struct session *, const char *why);
+/* 421, because something stands behind the command at hand that must not. */
+enum next command_unsynchronized(struct session *);
 /* "501 5.5.4 Syntax: ..." for the command at hand. */
 enum next command_syntax(struct session *);
 /* The table; *n is how many rows it has. */
@@ -49,7 +51,7 @@ enum next cmd_auth(struct session *, struct view arg);
 enum next cmd_mail(struct session *, struct view arg);
 enum next cmd_rcpt(struct session *, struct view arg);
 enum next cmd_data(struct session *, struct view arg);
-void cmd_data_free(void); /* gives back what the last message took */
+enum next cmd_bdat(struct session *, struct view arg);
 enum next cmd_rset(struct session *, struct view arg);
 enum next cmd_noop(struct session *, struct view arg);
 enum next cmd_vrfy(struct session *, struct view arg);

@@ -19,7 +19,7 @@ content_begin(struct content *c, uint64_t max, int queue, struct view trace)
 	c->trace_n = trace.n;
 	c->taken = 0;
 	c->max = max;
-	c->cr = c->bare_lf = c->too_big = false;
+	c->cr = c->bare_lf = c->too_big = c->binary = false;
 	c->status = c->mem.bad ? ERR_NOMEM : OK;
 	c->date[0] = c->message_id[0] = '\0';
 	header_init(&c->header);
@@ -123,17 +123,10 @@ keep_line(struct content *c, struct view v)
 	c->cr = v.p[v.n - 1] == '\r';
 }
 
-void
-content_add(struct content *c, struct view v)
+/* Puts octets where they belong. */
+static void
+store(struct content *c, struct view v)
 {
-	if (c->status != OK || c->too_big)
-		return;
-	if (v.n > c->max - c->taken) {
-		c->too_big = true;
-		buf_clear(&c->mem);
-		return;
-	}
-	c->taken += v.n;
 	while (v.n > 0) {
 		const char *lf = memchr(v.p, '\n', v.n);
 		size_t n = lf == NULL ? v.n : (size_t)(lf - v.p) + 1;
@@ -149,9 +142,53 @@ content_add(struct content *c, struct view v)
 }
 
 void
+content_binary(struct content *c)
+{
+	c->binary = true;
+	binary_init(&c->convert);
+}
+
+/* The same, from binary MIME; with last, what was held back follows. */
+static void
+store_binary(struct content *c, struct view v, bool last)
+{
+	struct buf out = { .max = 2 * v.n + 2 * BINARY_SLACK };
+
+	binary_convert(&c->convert, v, &out);
+	if (last)
+		binary_end(&c->convert, &out);
+	if (out.bad)
+		content_fail(c, ERR_NOMEM);
+	else
+		store(c, buf_view(&out));
+	buf_free(&out);
+}
+
+void
+content_add(struct content *c, struct view v)
+{
+	if (c->status != OK || c->too_big)
+		return;
+	if (v.n > c->max - c->taken) {
+		c->too_big = true;
+		buf_clear(&c->mem);
+		return;
+	}
+	c->taken += v.n;
+	if (c->binary)
+		store_binary(c, v, false);
+	else
+		store(c, v);
+}
+
+void
 content_end(struct content *c)
 {
 	if (c->status != OK || c->too_big)
+		return;
+	if (c->binary)
+		store_binary(c, (struct view){ NULL, 0 }, true);
+	if (c->status != OK)
 		return;
 	if (c->file == -1)
 		complete_header(c, true);

@@ -9,6 +9,7 @@
 
 #include "common/buf.h"
 #include "common/status.h"
+#include "smtpd/binary.h"
 #include "smtpd/header.h"
 
 enum {
@@ -29,6 +30,8 @@ struct content {
 	bool bare_lf;	 /* a line ended in LF alone */
 	bool too_big;
 	enum status status; /* the first failure */
+	bool binary;	    /* binary MIME, made base64 on its way */
+	struct binary convert;
 	struct header_scan header;
 	/* Header lines that are put in when the message has none such; "" for
 	 * nothing. */
@@ -45,6 +48,8 @@ struct content {
  * after it. */
 void content_begin(
     struct content *, uint64_t max, int queue, struct view trace);
+/* The content is binary MIME (RFC 3030 3).  Behind content_begin. */
+void content_binary(struct content *);
 /* Adds content from the client.  A bare LF becomes CRLF (RFC 5321 2.3.8 allows
  * no other line end); bare CR and NUL stay. */
 void content_add(struct content *, struct view piece);

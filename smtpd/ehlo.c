@@ -47,6 +47,8 @@ static const struct {
 	{ "AUTH",                add_old_mechanisms },
 	{ "ENHANCEDSTATUSCODES", NULL },               /* RFC 2034 */
 	{ "8BITMIME",            NULL },               /* RFC 6152 */
+	{ "CHUNKING",            NULL },               /* RFC 3030 2 */
+	{ "BINARYMIME",          NULL },               /* RFC 3030 3 */
 	{ "HELP",                NULL },               /* RFC 5321 4.1.1.8 */
 };
 /* clang-format on */

@@ -11,6 +11,7 @@
 #include "common/sasl.h"
 #include "common/service.h"
 #include "smtpd/command.h"
+#include "smtpd/intake.h"
 
 enum { LOG_PATIENCE_MS = 1000 }; /* gathered log lines wait no longer */
 
@@ -232,7 +233,7 @@ smtp_session_serve(struct worker *w)
 		next = session_command(s);
 	conn_close(s->c);
 	transaction_reset(s);
-	cmd_data_free();
+	intake_free();
 	close_fd(&s->right);
 	command_log_counts(s);
 	return !s->spent && s->user[0] == '\0';

@@ -8,7 +8,9 @@
  *     ^                        ^  ^                       |      | RCPT
  *     |  STARTTLS              |  |  RSET EHLO HELO       +<-----+
  *     +------------------------+  +-----------------------+
- *                                    DATA, whatever came of it
+ *                                 |  DATA, BDAT LAST,     | BDAT
+ *                                 |  whatever came of it  v
+ *                                 +------------------- ST_BDAT
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,7 +26,8 @@ enum state {
 	ST_READY = 2, /* no mail transaction */
 	ST_MAIL = 4,  /* a reverse-path, no forward-path yet */
 	ST_RCPT = 8,  /* at least one forward-path */
-	ST_ANY = 15
+	ST_BDAT = 16, /* a chunk of the content, more to come */
+	ST_ANY = 31
 };
 
 enum {

@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/service.h"
 #include "smtpd/content.h"
+#include "smtpd/intake.h"
 #include "smtpd/session.h"
 #include "smtpd/trace.h"
 #include "spool/ask_queue.h"
@@ -29,7 +30,8 @@ transaction_reset(struct session *s)
 	s->t.sender.text[0] = s->t.sender.domain[0] = '\0';
 	s->t.id[0] = '\0';
 	s->t.rcpt_n = s->t.accepted = 0;
-	s->t.refused = false;
+	s->t.refused = s->t.binary = false;
+	intake_drop();
 	if (s->state != ST_NEW)
 		s->state = ST_READY;
 }
@@ -205,8 +207,8 @@ to_mailbox(struct session *s, const struct content *content)
 	}
 }
 
-enum next
-transaction_commit(struct session *s, struct content *content)
+static enum next
+refuse_content(struct session *s, const struct content *content)
 {
 	if (content->too_big)
 		return reject(s, transaction_only_rcpt(s), 552, "5.3.4",
@@ -214,13 +216,35 @@ transaction_commit(struct session *s, struct content *content)
 		    (long long)s->set->message_size_max);
 	if (content->status != OK)
 		return refuse_by_status(s, content->status);
+	if (content->binary && content->convert.bad)
+		return reject(s, transaction_only_rcpt(s), 554, "5.6.3",
+		    "The binary MIME parts cannot be converted: nested too "
+		    "deep, or a header field is too long");
 	if (content->bare_lf && s->set->bare_newline_reject)
 		return reject(s, transaction_only_rcpt(s), 554, "5.6.0",
 		    "A line of the message ends in <LF> alone, not in "
 		    "<CR><LF>");
-	if (content->header.received > TRACE_HOPS_MAX)
-		return reject(s, transaction_only_rcpt(s), 554, "5.4.6",
-		    "Too many hops: the message is in a loop");
+	return reject(s, transaction_only_rcpt(s), 554, "5.4.6",
+	    "Too many hops: the message is in a loop");
+}
+
+bool
+transaction_refused(
+    struct session *s, const struct content *content, enum next *next)
+{
+	bool refused = content->too_big || content->status != OK ||
+		       (content->binary && content->convert.bad) ||
+		       (content->bare_lf && s->set->bare_newline_reject) ||
+		       content->header.received > TRACE_HOPS_MAX;
+
+	if (refused)
+		*next = refuse_content(s, content);
+	return refused;
+}
+
+enum next
+transaction_commit(struct session *s, struct content *content)
+{
 	log_message_id(s->t.id, view_of(content->header.id));
 	return s->t.rcpt_n == 1 ? to_mailbox(s, content) : to_queue(s, content);
 }

@@ -21,9 +21,10 @@ struct transaction {
 	unsigned rcpt_n;       /* distinct recipients */
 	unsigned accepted;     /* RCPT commands answered with 250 */
 	bool refused;	       /* a recipient was refused */
+	bool binary;	       /* BODY=BINARYMIME, RFC 3030 */
 };
 
-/* Forgets all of it; the session is ready for MAIL. */
+/* Forgets all of it, content included; the session is ready for MAIL. */
 void transaction_reset(struct session *);
 /* Adds a recipient unless it is there already. */
 void transaction_add(
@@ -31,6 +32,9 @@ void transaction_add(
 /* The recipient's address as it was named, if there is exactly one, else
  * NULL. */
 const char *transaction_only_rcpt(const struct session *);
+/* Cannot the content be used?  Then the client was told, and *next says what
+ * is next. */
+bool transaction_refused(struct session *, const struct content *, enum next *);
 /* Delivers the message, or puts it into the queue, and answers. */
 enum next transaction_commit(struct session *, struct content *);
 #endif

@@ -93,7 +93,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		      strstr(out, "\n421 ") != NULL ||
 		      strncmp(out, "421 ", 4) == 0;
 	bool asked = strstr(out, "\n354 ") != NULL ||
-		     strstr(out, "\n334 ") != NULL || fake.tls;
+		     strstr(out, "\n334 ") != NULL || fake.tls ||
+		     memmem(in.p, in.n, "BDAT", 4) != NULL ||
+		     memmem(in.p, in.n, "bdat", 4) != NULL;
 	must(replies <= lines + 2);
 	if (!closed && !asked)
 		must(replies == lines + 1);
