@@ -59,13 +59,51 @@ valid_key(unsigned i, struct msg *m)
 static void
 valid_auth(unsigned i, struct msg *m)
 {
-	(void)i;
-	msg_start(m, AUTH_PASSWORD);
-	msg_put_str(m, "root");
-	msg_put_str(m, "wrong");
-	msg_put_str(m, "PLAIN");
-	msg_put_str(m, "192.0.2.1");
-	m->fd = 0; /* /dev/null: no socket of a client */
+	static const char digest[AUTH_DIGEST + 1] =
+	    "0123456789abcdef0123456789abcdef";
+	static const uint32_t types[] = { AUTH_PASSWORD, AUTH_APOP, AUTH_START,
+		AUTH_STEP };
+
+	msg_start(m, types[i]);
+	/* Some descriptor: no socket whose address anybody could be told. */
+	m->fd = types[i] == AUTH_STEP ? -1 : 0;
+	switch (types[i]) {
+	case AUTH_PASSWORD:
+		msg_put_str(m, "root");
+		msg_put_str(m, "wrong");
+		msg_put_str(m, "PLAIN");
+		msg_put_str(m, "192.0.2.1");
+		break;
+	case AUTH_APOP:
+		msg_put_str(m, "root");
+		msg_put_str(m, digest);
+		msg_put_str(m, "<1.2@mail.example.org>");
+		msg_put_str(m, "192.0.2.1");
+		break;
+	case AUTH_START:
+		msg_put_str(m, "SCRAM-SHA-256");
+		msg_put_str(m, "192.0.2.1");
+		msg_put_str(m, "");
+		msg_put_str(m, "");
+		msg_put_str(m, "");
+		break;
+	case AUTH_STEP:
+		msg_put_str(m, "n,,n=root,r=abcdefgh");
+		break;
+	}
+}
+
+/* A step belongs to an exchange that was started. */
+static void
+before_auth(int sock, unsigned i)
+{
+	static struct msg m;
+
+	if (i != 3)
+		return;
+	valid_auth(2, &m);
+	(void)msg_call_lent(sock, &m, 2000);
+	msg_wipe(&m);
 }
 
 static void
@@ -157,7 +195,9 @@ valid_maildrop(unsigned i, struct msg *m)
 		MAILDROP_DELETE, MAILDROP_COMMIT };
 
 	msg_start(m, types[i]);
-	if (types[i] == MAILDROP_DELETE) {
+	if (types[i] == MAILDROP_LOCK) {
+		msg_put_u32(m, 1);
+	} else if (types[i] == MAILDROP_DELETE) {
 		msg_put_u64(m, 1);
 		msg_put_u64(m, 2);
 		msg_put_u64(m, 1000);
@@ -185,7 +225,7 @@ const struct target hostile_targets[] = {
 	{ "log", ROLE_LOG, true, 1, valid_log, NULL },
 	{ "pool", ROLE_POOL, true, 2, valid_pool, NULL },
 	{ "key", ROLE_KEY, false, 1, valid_key, NULL },
-	{ "auth", ROLE_AUTH, false, 1, valid_auth, NULL },
+	{ "auth", ROLE_AUTH, false, 4, valid_auth, before_auth },
 	{ "lookup", ROLE_LOOKUP, false, 1, valid_lookup, NULL },
 	{ "deliver", ROLE_DELIVER, false, 1, valid_deliver, NULL },
 	{ "append", ROLE_APPEND, false, 2, valid_append, NULL },
