@@ -30,8 +30,8 @@ clients_init(unsigned max)
 	return table != NULL;
 }
 
-static void
-key_of(const unsigned char address[16], unsigned char key[16])
+void
+clients_key(const unsigned char address[16], unsigned char key[16])
 {
 	memcpy(key, address, 16);
 	address_share(key);
@@ -62,7 +62,7 @@ clients_enter(const unsigned char address[16])
 {
 	unsigned char key[16];
 
-	key_of(address, key);
+	clients_key(address, key);
 	struct entry *e = find(key);
 	memcpy(e->key, key, 16);
 	return ++e->count;
@@ -88,7 +88,7 @@ clients_leave(const unsigned char address[16])
 {
 	unsigned char key[16];
 
-	key_of(address, key);
+	clients_key(address, key);
 	struct entry *e = find(key);
 	assert(e->count > 0);
 	if (--e->count == 0)

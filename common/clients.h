@@ -6,6 +6,8 @@
  */
 #include <stdbool.h>
 
+/* What is counted as one client. */
+void clients_key(const unsigned char address[16], unsigned char key[16]);
 /* Room for max at a time. */
 bool clients_init(unsigned max);
 /* One more: how many there are now with it. */

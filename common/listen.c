@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/listen_unix.h"
 #include "common/msg.h"
 #include "common/view.h"
 
@@ -80,6 +81,8 @@ fits(int fd, const struct listener *l)
 	socklen_t n = sizeof(a);
 	char host[64], port[16];
 
+	if (l->local)
+		return listen_unix_is(fd, l->address);
 	if (getsockname(fd, (struct sockaddr *)&a, &n) == -1 ||
 	    getnameinfo((struct sockaddr *)&a, n, host, sizeof(host), port,
 		sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
@@ -161,6 +164,7 @@ bool
 listen_all(const struct settings *s, const struct settings *old,
     const int *old_fd, int *fd, char *err, size_t size)
 {
+	char why[256] = "";
 	unsigned i;
 
 	take_passed();
@@ -168,7 +172,9 @@ listen_all(const struct settings *s, const struct settings *old,
 		const struct listener *l = &s->listeners[i];
 		bool any = strcmp(l->address, "*") == 0;
 		fd[i] = take_over(l, old, old_fd);
-		if (fd[i] == -1 && any) {
+		if (fd[i] == -1 && l->local) {
+			fd[i] = listen_unix(l, why, sizeof(why));
+		} else if (fd[i] == -1 && any) {
 			fd[i] = make_any(l);
 		} else if (fd[i] == -1) {
 			struct addrinfo *ai = resolve(l);
@@ -184,7 +190,11 @@ listen_all(const struct settings *s, const struct settings *old,
 	}
 	return true;
 bad:
-	snprintf(err, size, "listen on %s port %s: %s%s",
+	if (s->listeners[i].local)
+		snprintf(err, size, "listen on unix:%s: %s",
+		    s->listeners[i].address, why);
+	else
+		snprintf(err, size, "listen on %s port %s: %s%s",
 	    s->listeners[i].address, s->listeners[i].port, strerror(errno),
 	    remedy(errno));
 	while (i-- > 0)
@@ -206,11 +216,13 @@ listen_inetd(struct settings *s, int fd, bool pop3)
 		getnameinfo((struct sockaddr *)&a, n, NULL, 0, port,
 		    sizeof(port), NI_NUMERICSERV);
 	for (unsigned i = 0; i < s->listener_n; i++)
-		if (strcmp(s->listeners[i].port, port) == 0) {
+		if (s->listeners[i].local ?
+			listen_unix_is(fd, s->listeners[i].address) :
+			strcmp(s->listeners[i].port, port) == 0) {
 			one = s->listeners[i];
 			break;
 		}
-	if (one.port[0] == '\0')
+	if (one.port[0] == '\0' && !one.local)
 		snprintf(one.port, sizeof(one.port), "%s",
 		    port[0] == '\0' ? "0" : port);
 	free(s->listeners);

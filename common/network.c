@@ -65,22 +65,32 @@ address_share(unsigned char address[ADDRESS_OCTETS])
 }
 
 bool
-network_parse(struct view text, struct network *out)
+address_read(struct view text, unsigned char out[ADDRESS_OCTETS])
 {
 	char word[ADDRESS_TEXT];
+
+	memset(out, 0, ADDRESS_OCTETS);
+	if (!view_copy(text, word, sizeof(word)))
+		return false;
+	if (inet_pton(AF_INET, word, out + sizeof(mapped)) == 1)
+		memcpy(out, mapped, sizeof(mapped));
+	else if (inet_pton(AF_INET6, word, out) != 1)
+		return false;
+	return true;
+}
+
+bool
+network_parse(struct view text, struct network *out)
+{
 	unsigned long long bits;
 	bool slash;
 	struct view rest = text;
 	struct view address = view_split(&rest, '/', &slash);
 
 	memset(out, 0, sizeof(*out));
-	if (!view_copy(address, word, sizeof(word)))
+	if (!address_read(address, out->address))
 		return false;
-	bool v4 = inet_pton(AF_INET, word, out->address + 12) == 1;
-	if (v4)
-		memcpy(out->address, mapped, sizeof(mapped));
-	else if (inet_pton(AF_INET6, word, out->address) != 1)
-		return false;
+	bool v4 = memchr(address.p, ':', address.n) == NULL;
 	bits = v4 ? 32 : 128;
 	if (slash && !view_number(rest, bits, &bits))
 		return false;
@@ -99,6 +109,19 @@ network_has(
 	/* ::/0 holds no IPv4 address. */
 	return is_mapped(n->address) == is_mapped(address) &&
 	       memcmp(a.address, n->address, ADDRESS_OCTETS) == 0;
+}
+
+bool
+networks_match(const struct networks *n, const char *address)
+{
+	unsigned char a[ADDRESS_OCTETS];
+
+	if (!address_read(view_of(address), a))
+		return false;
+	for (unsigned i = 0; i < n->n; i++)
+		if (network_has(&n->list[i], a))
+			return true;
+	return false;
 }
 
 void

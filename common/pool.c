@@ -14,11 +14,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/clients.h"
 #include "common/ctl.h"
 #include "common/fds.h"
 #include "common/log.h"
 #include "common/msg.h"
+#include "common/pool_count.h"
 #include "common/sandbox.h"
 #include "common/service.h"
 
@@ -30,7 +30,7 @@ struct slot {
 	int ctl;
 	bool busy;
 	unsigned listener;
-	unsigned char client[16];
+	struct pool_client client;
 	uint32_t number;
 	struct watch *watch;
 };
@@ -79,7 +79,7 @@ not_busy(struct slot *s)
 		return;
 	s->busy = false;
 	busy_on[s->listener]--;
-	clients_leave(s->client);
+	pool_count_no_more(&s->client);
 }
 
 static void
@@ -155,26 +155,61 @@ over_limit(const struct slot *s, unsigned same)
 	return same > set->workers_per_client || busy_on[s->listener] > most;
 }
 
+/* The answer to a question. */
+static bool
+answer(struct slot *s, bool good, bool fast, unsigned n)
+{
+	msg_start(&scratch, good ? POOL_SERVE : POOL_DROP);
+	msg_put_u32(&scratch, fast);
+	msg_put_u32(&scratch, n);
+	return msg_send(s->ctl, &scratch) == 0;
+}
+
+/* From now on s serves that client. */
+static bool
+count(struct slot *s, struct view key)
+{
+	unsigned fast = 0;
+
+	if (!msg_done(&scratch) || key.n != 16)
+		return false;
+	unsigned same = pool_count(&s->client, key);
+	if (role->inetd)
+		return answer(s, true, false, 0);
+	bool many = over_limit(s, same);
+	if (!many)
+		fast = pool_too_fast(&s->client, RATE_CONNECTION,
+		    role->settings);
+	return answer(s, !many && fast == 0, fast > 0, many ? same : fast);
+}
+
 static bool
 now_busy(struct slot *s)
 {
 	uint32_t listener = msg_get_u32(&scratch);
-	struct view raw = msg_get_view(&scratch, 16);
+	struct view key = msg_get_view(&scratch, 16);
 
-	if (!msg_done(&scratch) || raw.n != 16 || listener >= ROLE_LISTEN_MAX ||
-	    s->busy)
+	if (listener >= ROLE_LISTEN_MAX || s->busy)
 		return false;
-	memcpy(s->client, raw.p, 16);
 	s->listener = listener;
 	s->busy = true;
 	busy_on[listener]++;
 	idle--;
 	last_client = now_ms();
 	storm_delay = 0;
-	unsigned same = clients_enter(s->client);
-	bool full = !role->inetd && over_limit(s, same);
-	tell_worker(s, full ? POOL_DROP : POOL_SERVE);
-	return true;
+	return count(s, key);
+}
+
+static bool
+begins_message(struct slot *s)
+{
+	unsigned fast = 0;
+
+	if (scratch.len != 0)
+		return false;
+	if (!role->inetd)
+		fast = pool_too_fast(&s->client, RATE_MESSAGE, role->settings);
+	return answer(s, fast == 0, true, fast);
 }
 
 static void
@@ -190,6 +225,10 @@ worker_ready(void *arg, uint32_t events)
 	close_fd(&scratch.fd);
 	if (rc == 1 && scratch.type == POOL_BUSY)
 		good = now_busy(s);
+	else if (rc == 1 && scratch.type == POOL_CLIENT && s->busy)
+		good = count(s, msg_get_view(&scratch, 16));
+	else if (rc == 1 && scratch.type == POOL_MESSAGE && s->busy)
+		good = begins_message(s);
 	else if (rc == 1 && scratch.type == POOL_IDLE && s->busy && scratch.len == 0) {
 		not_busy(s);
 		idle++;
@@ -425,7 +464,7 @@ pool_main(struct role *r, session_serve *serve)
 	serve_client = serve;
 	slot_n = (unsigned)r->settings->workers_max;
 	slots = alloc_unforked(slot_n * sizeof(*slots));
-	if (slots == NULL || !clients_init(slot_n))
+	if (slots == NULL || !pool_count_init(slot_n))
 		role_failed(r, "no memory for %u workers", slot_n);
 	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_cur < l.rlim_max) {
 		l.rlim_cur = l.rlim_max;

@@ -6,10 +6,13 @@
  *
  * Worker and pool speak on a channel of their own:
  *   worker -> pool: POOL_BUSY u32 listener, view client address (16 octets;
- *                     IPv4 mapped), on accept
+ *                     IPv4 mapped; all zero: not to be counted), on accept
+ *                   POOL_CLIENT view client address: it speaks for that one
+ *                   POOL_MESSAGE: the client begins a message
  *                   POOL_IDLE: ready for another client
- *   pool -> worker: POOL_SERVE or POOL_DROP, the answer to POOL_BUSY: go on,
- *                     or: too many from this address, say so and close
+ *   pool -> worker: POOL_SERVE or POOL_DROP, the answer to the first three: go
+ *                     on, or: say that it is too much.  u32 why (0: too many
+ *                     from this address, 1: too often), u32 how many
  *                   POOL_STOP: serve this client to its end, then exit
  *                   POOL_FINISH: end the session when nothing is under way
  *                   POOL_END: end the session at its next command
@@ -24,7 +27,9 @@ enum {
 	POOL_STOP = 4,
 	POOL_END = 5,
 	POOL_SERVE = 6,
-	POOL_FINISH = 7
+	POOL_FINISH = 7,
+	POOL_CLIENT = 8,
+	POOL_MESSAGE = 9
 };
 
 /* The pool's main; serve is the daemon's session. */

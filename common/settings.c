@@ -67,6 +67,16 @@ static const struct conf_option options[] = {
 	{ OPT(queue_deliveries),   .type = CONF_INT,  .mask = S, .dflt = "20",  .min = 1, .max = 200 },
 	{ OPT(retry_min),          .type = CONF_TIME, .mask = S, .dflt = "5m",  .min = 100, .max = DAY },
 	{ OPT(retry_max),          .type = CONF_TIME, .mask = S, .dflt = "70m", .min = 100, .max = 7 * DAY },
+	{ SPECIAL(relay_networks, relay_networks), .mask = S },
+	{ SPECIAL(refuse_networks, refuse_networks), .mask = S },
+	{ SPECIAL(proxy_networks, proxy_networks), .mask = BOTH },
+	{ SPECIAL(xclient_networks, xclient_networks), .mask = S },
+	{ SPECIAL(client_connection_rate, connection_rate), .mask = S, .dflt = "0" },
+	{ SPECIAL(client_message_rate, message_rate), .mask = S, .dflt = "0" },
+	{ OPT(greet_delay),        .type = CONF_TIME, .mask = S, .dflt = "0s",  .min = 0, .max = MIN },
+	{ OPT(helo_required),      .type = CONF_BOOL, .mask = S, .dflt = "yes" },
+	{ SPECIAL(helo_syntax, helo_syntax), .mask = S, .dflt = "lax" },
+	{ SPECIAL(submission_senders, senders), .mask = S, .dflt = "own" },
 	{ OPT(idle_timeout),       .type = CONF_TIME, .mask = P, .dflt = "10m", .min = SEC, .max = DAY },
 	{ OPT(last),               .type = CONF_BOOL, .mask = P, .dflt = "no" },
 	{ SPECIAL(language, language), .mask = P, .dflt = "en" },
@@ -112,6 +122,10 @@ complete(struct settings *s, const char *name, bool pop3)
 		if (!((l->type >= LISTEN_POP3) == pop3))
 			return conf_error("%s: listen %s is the other daemon's",
 			    name, listen_type_name(l->type));
+		if (l->proxy && s->proxy_networks.n == 0)
+			return conf_error("%s: listen ... proxy needs a "
+			    "proxy_networks line: who may announce clients",
+			    name);
 		if ((l->type == LISTEN_SMTPS || l->type == LISTEN_POP3S) &&
 		    s->tls_n == 0)
 			return conf_error("%s: listen %s needs a "
@@ -161,6 +175,7 @@ settings_free(struct settings *s)
 		free(s->local_domains[i]);
 	free(s->local_domains);
 	free(s->auth_exempt);
+	settings_net_free(s);
 	free(s->tls);
 	free(s->listeners);
 	free(s->role_users);

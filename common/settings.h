@@ -13,19 +13,31 @@
 
 #include "common/network.h"
 
+enum { LISTEN_ADDRESS_MAX = 108 }; /* as much as a Unix socket's name */
+
 enum listen_type {
 	LISTEN_MX,         /* SMTP from anywhere (RFC 5321) */
 	LISTEN_SUBMISSION, /* RFC 6409 */
 	LISTEN_SMTPS,      /* the same inside TLS from the start (RFC 8314) */
+	LISTEN_LMTP,       /* RFC 2033 */
 	LISTEN_POP3,
 	LISTEN_POP3S
 };
 
 struct listener {
 	enum listen_type type;
-	char address[64]; /* numeric, or "*" */
-	char port[16];
+	char address[LISTEN_ADDRESS_MAX]; /* numeric, "*", or the path of a
+					   * Unix socket */
+	char port[16];       /* "" for a Unix socket */
+	bool local;          /* a Unix socket */
+	unsigned mode;       /* its permissions */
 	bool plaintext_auth; /* passwords without TLS are allowed */
+	bool proxy;          /* each client is announced by a proxy */
+};
+
+struct rate {
+	int64_t n;      /* 0: no limit */
+	int64_t window; /* ms */
 };
 
 struct tls_pair {
@@ -88,6 +100,14 @@ struct settings {
 	int64_t append_processes;
 	int64_t queue_deliveries; /* at once */
 	int64_t retry_min, retry_max; /* ms */
+	/* smtpd: who may do what (settings_net.c) */
+	struct networks relay_networks, refuse_networks, proxy_networks,
+	    xclient_networks;
+	struct rate connection_rate, message_rate; /* for each client */
+	int64_t greet_delay;    /* ms; 0: none */
+	bool helo_required;
+	bool helo_strict;       /* helo_syntax strict|lax */
+	bool senders_own;       /* submission_senders own|any */
 	/* pop3d */
 	int64_t idle_timeout; /* ms: authenticated */
 	bool apop;

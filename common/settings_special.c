@@ -5,7 +5,6 @@
 #define _GNU_SOURCE
 #include "common/settings_special.h"
 
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +13,10 @@
 #include "common/sasl_mech.h"
 #include "common/settings.h"
 
-enum { LISTENERS_MAX = 32, TLS_MAX = 8, DOMAINS_MAX = 10000,
-	NETWORKS_MAX = 1000 };
+enum { TLS_MAX = 8, DOMAINS_MAX = 10000, NETWORKS_MAX = 1000 };
 
-static void *
-grow(void *list, unsigned n, size_t size)
+void *
+settings_grow(void *list, unsigned n, size_t size)
 {
 	void *p = realloc(list, (n + 1) * size);
 
@@ -38,103 +36,6 @@ copy(const char *s)
 	return c;
 }
 
-/* ---- listen TYPE ADDRESS:PORT [plaintext_auth] ---- */
-
-static const char *const listen_types[] = {
-	[LISTEN_MX] = "mx",
-	[LISTEN_SUBMISSION] = "submission",
-	[LISTEN_SMTPS] = "smtps",
-	[LISTEN_POP3] = "pop3",
-	[LISTEN_POP3S] = "pop3s",
-};
-
-const char *
-listen_type_name(enum listen_type t)
-{
-	return listen_types[t];
-}
-
-static char *
-parse_place(const char *word, struct listener *l)
-{
-	const char *colon = strrchr(word, ':');
-	struct view host = { word, colon == NULL ? 0 : (size_t)(colon - word) };
-	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV },
-			*ai = NULL;
-
-	if (colon == NULL)
-		return conf_error("listen needs ADDRESS:PORT, not \"%s\"",
-		    word);
-	if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']') {
-		host.p++;
-		host.n -= 2;
-	} else if (host.n > 0 && memchr(host.p, ':', host.n) != NULL) {
-		return conf_error("write an IPv6 address in brackets: [%.*s]:%s",
-		    (int)host.n, host.p, colon + 1);
-	}
-	if (!view_copy(host, l->address, sizeof(l->address)) ||
-	    !view_copy(view_of(colon + 1), l->port, sizeof(l->port)))
-		return conf_error("address or port too long: \"%s\"", word);
-	unsigned long long port;
-	if (!view_number(view_of(l->port), 65535, &port))
-		return conf_error("\"%s\" is not a port number (0 to 65535)",
-		    l->port);
-	if (strcmp(l->address, "*") == 0)
-		return NULL;
-	int rc = getaddrinfo(l->address, l->port, &hints, &ai);
-	if (rc != 0)
-		return conf_error("\"%s\" is not a numeric address; write for "
-		    "example 192.0.2.1, [2001:db8::1] or *", l->address);
-	freeaddrinfo(ai);
-	return NULL;
-}
-
-char *
-parse_listen(void *target, const struct conf_line *c, bool again)
-{
-	struct settings *s = target;
-	struct listener l = { .type = (enum listen_type)-1 };
-
-	(void)again;
-	if (c->n < 3)
-		return conf_error("listen TYPE ADDRESS:PORT [plaintext_auth]");
-	for (unsigned i = 0; i < NELEM(listen_types); i++)
-		if (strcasecmp(listen_types[i], c->word[1]) == 0)
-			l.type = (enum listen_type)i;
-	if (l.type == (enum listen_type)-1)
-		return conf_error("listen type \"%s\": mx, submission, smtps "
-				  "(smtpd) or pop3, pop3s (pop3d)", c->word[1]);
-	for (unsigned i = 3; i < c->n; i++) {
-		if (strcasecmp(c->word[i], "plaintext_auth") != 0)
-			return conf_error("listen: unknown option \"%s\"; only "
-			    "plaintext_auth is known", c->word[i]);
-		l.plaintext_auth = true;
-	}
-	char *e = parse_place(c->word[2], &l);
-	if (e == NULL && s->listener_n == LISTENERS_MAX)
-		e = conf_error("more than %d listen lines", LISTENERS_MAX);
-	if (e != NULL)
-		return e;
-	s->listeners = grow(s->listeners, s->listener_n, sizeof(l));
-	s->listeners[s->listener_n++] = l;
-	return NULL;
-}
-
-void
-print_listen(const void *target, struct buf *b)
-{
-	const struct settings *s = target;
-
-	for (unsigned i = 0; i < s->listener_n; i++) {
-		const struct listener *l = &s->listeners[i];
-		bool v6 = strchr(l->address, ':') != NULL;
-		buf_addf(b, "listen %s %s%s%s:%s%s\n",
-		    listen_types[l->type], v6 ? "[" : "", l->address,
-		    v6 ? "]" : "", l->port,
-		    l->plaintext_auth ? " plaintext_auth" : "");
-	}
-}
-
 /* ---- tls_certificate CERT [KEY] ---- */
 
 char *
@@ -147,7 +48,7 @@ parse_tls(void *target, const struct conf_line *c, bool again)
 		return conf_error("tls_certificate CERTIFICATE [KEY]");
 	if (s->tls_n == TLS_MAX)
 		return conf_error("more than %d certificates", TLS_MAX);
-	s->tls = grow(s->tls, s->tls_n, sizeof(*s->tls));
+	s->tls = settings_grow(s->tls, s->tls_n, sizeof(*s->tls));
 	s->tls[s->tls_n].certificate = copy(c->word[1]);
 	s->tls[s->tls_n].key = copy(c->word[c->n - 1]);
 	s->tls_n++;
@@ -192,7 +93,7 @@ parse_role_user(void *target, const struct conf_line *c, bool again)
 			s->role_users[i] = u;
 			return NULL;
 		}
-	s->role_users = grow(s->role_users, s->role_user_n, sizeof(u));
+	s->role_users = settings_grow(s->role_users, s->role_user_n, sizeof(u));
 	s->role_users[s->role_user_n++] = u;
 	return NULL;
 }
@@ -213,7 +114,7 @@ void
 settings_add_domain(struct settings *s, const char *name)
 {
 	s->local_domains =
-	    grow(s->local_domains, s->local_domain_n, sizeof(char *));
+	    settings_grow(s->local_domains, s->local_domain_n, sizeof(char *));
 	char *d = copy(name);
 	for (char *p = d; *p != '\0'; p++)
 		*p = (char)ascii_lower(*p);
@@ -267,7 +168,7 @@ parse_exempt(void *target, const struct conf_line *c, bool again)
 			return conf_error("more than %d networks",
 			    NETWORKS_MAX);
 		s->auth_exempt =
-		    grow(s->auth_exempt, s->auth_exempt_n, sizeof(n));
+		    settings_grow(s->auth_exempt, s->auth_exempt_n, sizeof(n));
 		s->auth_exempt[s->auth_exempt_n++] = n;
 	}
 	return NULL;
@@ -351,10 +252,9 @@ print_locks(const void *target, struct buf *b)
 	    s->lock_dotlock ? " dotlock" : "");
 }
 
-/* A word that is one of two. */
-static char *
-choose(const struct conf_line *c, bool again, const char *no, const char *yes,
-    bool *out)
+char *
+settings_choose(const struct conf_line *c, bool again, const char *no,
+    const char *yes, bool *out)
 {
 	if (again)
 		return conf_error("%s is set twice", c->word[0]);
@@ -367,7 +267,7 @@ choose(const struct conf_line *c, bool again, const char *no, const char *yes,
 char *
 parse_quoting(void *target, const struct conf_line *c, bool again)
 {
-	return choose(c, again, "mboxo", "mboxrd",
+	return settings_choose(c, again, "mboxo", "mboxrd",
 	    &((struct settings *)target)->quoting_mboxrd);
 }
 
@@ -382,7 +282,7 @@ print_quoting(const void *target, struct buf *b)
 char *
 parse_bare_newline(void *target, const struct conf_line *c, bool again)
 {
-	return choose(c, again, "normalize", "reject",
+	return settings_choose(c, again, "normalize", "reject",
 	    &((struct settings *)target)->bare_newline_reject);
 }
 
@@ -398,7 +298,7 @@ print_bare_newline(const void *target, struct buf *b)
 char *
 parse_log_style(void *target, const struct conf_line *c, bool again)
 {
-	return choose(c, again, "own", "postfix",
+	return settings_choose(c, again, "own", "postfix",
 	    &((struct settings *)target)->log_postfix);
 }
 
@@ -415,7 +315,7 @@ parse_log_to(void *target, const struct conf_line *c, bool again)
 {
 	struct settings *s = target;
 	bool to_syslog = false;
-	char *e = choose(c, again, "stderr", "syslog", &to_syslog);
+	char *e = settings_choose(c, again, "stderr", "syslog", &to_syslog);
 
 	if (e != NULL)
 		return e;

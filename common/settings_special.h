@@ -34,6 +34,30 @@ void print_language(const void *target, struct buf *);
 char *parse_expire(void *target, const struct conf_line *, bool again);
 void print_expire(const void *target, struct buf *);
 
+/* settings_net.c */
+char *parse_relay_networks(void *, const struct conf_line *, bool again);
+void print_relay_networks(const void *target, struct buf *);
+char *parse_refuse_networks(void *, const struct conf_line *, bool again);
+void print_refuse_networks(const void *target, struct buf *);
+char *parse_proxy_networks(void *, const struct conf_line *, bool again);
+void print_proxy_networks(const void *target, struct buf *);
+char *parse_xclient_networks(void *, const struct conf_line *, bool again);
+void print_xclient_networks(const void *target, struct buf *);
+char *parse_connection_rate(void *, const struct conf_line *, bool again);
+void print_connection_rate(const void *target, struct buf *);
+char *parse_message_rate(void *, const struct conf_line *, bool again);
+void print_message_rate(const void *target, struct buf *);
+char *parse_helo_syntax(void *, const struct conf_line *, bool again);
+void print_helo_syntax(const void *target, struct buf *);
+char *parse_senders(void *, const struct conf_line *, bool again);
+void print_senders(const void *target, struct buf *);
+void settings_net_free(struct settings *);
+
+/* One of two words: *out says whether it is yes. */
+char *settings_choose(const struct conf_line *, bool again, const char *no,
+    const char *yes, bool *out);
+/* Makes room for one more of that size behind n, zeroed; never NULL. */
+void *settings_grow(void *list, unsigned n, size_t size);
 void settings_add_domain(struct settings *, const char *name);
 const char *listen_type_name(enum listen_type); /* "mx" */
 #endif

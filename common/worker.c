@@ -22,7 +22,7 @@
 
 #include "common/log.h"
 #include "common/msg.h"
-#include "common/network.h"
+#include "common/worker_client.h"
 
 enum { VERDICT_MS = 2000 };
 
@@ -38,10 +38,9 @@ stop_listening(void)
 }
 
 /* Reads all that the pool has said.  True: the session must end. */
-bool
-worker_stop(void *arg)
+static bool
+hear_pool(struct worker *w)
 {
-	struct worker *w = arg;
 	bool end = false;
 
 	while (w->ctl != -1) {
@@ -57,8 +56,12 @@ worker_stop(void *arg)
 			break;
 		}
 		close_fd(&scratch.fd);
-		if (scratch.type == POOL_DROP)
-			w->over_limit = end = true;
+		if (scratch.type == POOL_DROP || scratch.type == POOL_SERVE) {
+			w->asked = false;
+			w->refused = scratch.type == POOL_DROP;
+			w->too_fast = msg_get_u32(&scratch) != 0;
+			w->came = msg_get_u32(&scratch);
+		}
 		if (scratch.type == POOL_END)
 			end = true;
 		if (scratch.type == POOL_FINISH)
@@ -71,87 +74,77 @@ worker_stop(void *arg)
 	return end;
 }
 
+bool
+worker_stop(void *arg)
+{
+	struct worker *w = arg;
+	bool end = hear_pool(w) || w->end_soon;
+
+	w->end_soon = false;
+	return end;
+}
+
 void
 worker_title(struct worker *w, const char *what)
 {
 	proc_title("worker %s %s", w->client, what);
 }
 
-/* ---- who is the client ---- */
+/* ---- what the pool hears ---- */
 
-/* As 16 octets, IPv4 mapped, and as text. */
-static void
-describe(const struct sockaddr_storage *a, unsigned char raw[ADDRESS_OCTETS],
-    char text[64], char port[8])
-{
-	const struct sockaddr_in *in = (const void *)a;
-	const struct sockaddr_in6 *in6 = (const void *)a;
-	bool internet = address_of(a, raw);
-
-	snprintf(text, ADDRESS_TEXT, "unknown");
-	if (internet)
-		address_text(raw, text);
-	snprintf(port, 8, "%u", !internet ? 0u :
-	    ntohs(a->ss_family == AF_INET ? in->sin_port : in6->sin6_port));
-}
-
-static void
-meet(struct worker *w, int fd, unsigned char raw[16])
-{
-	struct sockaddr_storage a = { 0 };
-	socklen_t n = sizeof(a);
-	unsigned char own[16];
-	char port[8];
-	int on = 1;
-
-	if (getpeername(fd, (struct sockaddr *)&a, &n) == -1)
-		a.ss_family = AF_UNSPEC;
-	describe(&a, raw, w->client, w->client_port);
-	a = (struct sockaddr_storage){ 0 };
-	n = sizeof(a);
-	if (getsockname(fd, (struct sockaddr *)&a, &n) == -1)
-		a.ss_family = AF_UNSPEC;
-	describe(&a, own, w->local, port);
-	/* A client that vanished without a word is noticed in the end. */
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-}
-
-/* The pool counts who serves whom; the client is greeted when it has said that
- * there is room.  A pool that is slow or gone is no reason to refuse. */
-static void
-wait_verdict(struct worker *w)
-{
-	struct pollfd p = { .fd = w->ctl, .events = POLLIN };
-
-	while (w->ctl != -1 && poll(&p, 1, VERDICT_MS) == 1) {
-		int rc = msg_recv(w->ctl, &scratch);
-		if (rc != 1 || scratch.type == POOL_SERVE) {
-			if (rc == 0)
-				worker_stop(w); /* its end */
-			return;
-		}
-		close_fd(&scratch.fd);
-		w->over_limit |= scratch.type == POOL_DROP;
-		w->stopping |= scratch.type != POOL_DROP;
-		if (w->over_limit)
-			return;
-	}
-}
-
+/* key: the client, with POOL_BUSY and POOL_CLIENT. */
 static void
 tell_pool(struct worker *w, uint32_t what, unsigned listener,
-    const unsigned char raw[16])
+    const unsigned char key[16])
 {
 	if (w->ctl == -1)
 		return;
 	msg_start(&scratch, what);
-	if (what == POOL_BUSY) {
+	if (what == POOL_BUSY)
 		msg_put_u32(&scratch, listener);
-		msg_put_view(&scratch, (struct view){ (const char *)raw, 16 });
-	}
+	if (what == POOL_BUSY || what == POOL_CLIENT)
+		msg_put_view(&scratch, (struct view){ (const char *)key, 16 });
 	if (msg_send(w->ctl, &scratch) == -1)
 		w->stopping = true; /* the pool does not read: let it see our
 				     * end instead */
+}
+
+/* Tells it, and waits for what it says.  A pool that is slow or gone is no
+ * reason to refuse. */
+static bool
+ask_pool(struct worker *w, uint32_t what, unsigned listener,
+    const unsigned char key[16])
+{
+	struct pollfd p = { .events = POLLIN };
+
+	w->asked = true;
+	w->refused = false;
+	tell_pool(w, what, listener, key);
+	while (w->asked && w->ctl != -1) {
+		p.fd = w->ctl;
+		if (poll(&p, 1, VERDICT_MS) != 1)
+			break;
+		/* An order to end is kept for the next command. */
+		w->end_soon |= hear_pool(w);
+	}
+	w->asked = false;
+	return !w->refused;
+}
+
+void
+worker_announce(struct worker *w, const char *client, const char *port,
+    const unsigned char key[16])
+{
+	snprintf(w->client, sizeof(w->client), "%s", client);
+	snprintf(w->client_port, sizeof(w->client_port), "%s", port);
+	w->over_limit = !ask_pool(w, POOL_CLIENT, 0, key);
+}
+
+bool
+worker_message(struct worker *w)
+{
+	return w->settings->message_rate.n == 0 ||
+	       ask_pool(w, POOL_MESSAGE, 0, NULL);
 }
 
 /* ---- serving ---- */
@@ -159,20 +152,27 @@ tell_pool(struct worker *w, uint32_t what, unsigned listener,
 static bool
 serve_one(struct worker *w, int fd, unsigned listener, session_serve *serve)
 {
-	unsigned char raw[16];
+	unsigned char key[16];
+	bool known = false, good = true, again = false;
 
-	meet(w, fd, raw);
 	w->listener = &w->settings->listeners[listener];
-	w->over_limit = false;
-	tell_pool(w, POOL_BUSY, listener, raw);
-	wait_verdict(w);
+	client_meet(w, fd, key);
+	w->end_soon = false;
+	w->over_limit = !ask_pool(w, POOL_BUSY, listener, key);
 	conn_open(&w->conn, fd);
 	w->conn.timeout_ms = (int)w->settings->command_timeout;
 	w->conn.stop_fd = w->ctl;
 	w->conn.stop = worker_stop;
 	w->conn.stop_arg = w;
 	log_gather(true);
-	bool again = serve(w);
+	if (w->listener->proxy)
+		good = client_proxied(w, key, &known);
+	if (known)
+		w->over_limit = !ask_pool(w, POOL_CLIENT, 0, key);
+	if (good)
+		again = serve(w);
+	else
+		conn_close(&w->conn);
 	log_gather(false);
 	w->served++;
 	return again;

@@ -6,6 +6,7 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/ask_auth.h"
 #include "common/conn.h"
@@ -22,10 +23,22 @@ struct worker {
 	bool inetd;
 	uint32_t slot;     /* number of this worker; unique while it lives */
 	uint64_t served;   /* sessions before this one */
-	char client[64];   /* numeric address, "unknown" if not a socket */
+	/* Numeric address of the client, for logs and limits; as a trusted
+	 * proxy announced it, if there was one.  "local": a Unix socket;
+	 * "unknown": not a socket. */
+	char client[64];
 	char client_port[8];
 	char local[64];    /* the address the client came to */
+	char peer[64];     /* the other end of the connection: rights by address
+			    * are this one's, whatever was announced */
+	bool local_user;   /* it is a Unix socket, and local_uid is at its
+			    * other end */
+	uid_t local_uid;
 	bool over_limit;   /* the pool said: too many from this address */
+	bool too_fast;     /* ... and that it is how often it came or sent, */
+	unsigned came;     /* namely so many times of late */
+	bool asked, refused; /* the pool's answer is waited for; it said no */
+	bool end_soon;     /* an order to end came meanwhile */
 	bool stopping;     /* this process serves nobody after this client */
 	bool finishing;    /* the server stops: end when no transaction is
 			    * under way (RFC 5321 3.8) */
@@ -52,6 +65,12 @@ worker_auth_client(const struct worker *w)
 	return (struct auth_client){ w->chan[ROLE_AUTH], w->conn.fd,
 		w->client };
 }
+/* A trusted client says that it speaks for another (XCLIENT): from now on that
+ * one counts.  key: 16 octets, IPv4 mapped. */
+void worker_announce(struct worker *, const char *client, const char *port,
+    const unsigned char key[16]);
+/* One more message from this client: false if it sends too many. */
+bool worker_message(struct worker *);
 /* Shows in ps what the worker does: "smtpd: worker 192.0.2.1 DATA". */
 void worker_title(struct worker *, const char *what);
 #endif

@@ -1,0 +1,28 @@
+#ifndef COMMON_POOL_COUNT_H
+#define COMMON_POOL_COUNT_H
+/*
+ * What the pool counts of its workers' clients: how many there are at the same
+ * time, and how often they come.
+ */
+#include <stdbool.h>
+
+#include "common/rates.h"
+#include "common/settings.h"
+#include "common/view.h"
+
+/* The client of one worker. */
+struct pool_client {
+	unsigned char key[16];
+	bool counted;
+};
+
+bool pool_count_init(unsigned workers);
+/* From now on it is this one (16 octets; all zero: not counted).  How many
+ * workers serve that address now; 0: not counted. */
+unsigned pool_count(struct pool_client *, struct view key);
+void pool_count_no_more(struct pool_client *);
+/* Counts an event.  0: all is well, else how many there were of late, which is
+ * more than the settings allow. */
+unsigned pool_too_fast(const struct pool_client *, enum rate_kind,
+    const struct settings *);
+#endif

@@ -1,0 +1,167 @@
+/*
+ * Keywords that say which clients may do what, and how much of it.  Runs in:
+ * the master; every role, on what the master made of the file.
+ */
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/settings_special.h"
+
+enum { NETWORKS_MAX = 10000 };
+enum { SEC = 1000, DAY = 24 * 60 * 60 * SEC };
+
+/* ---- NETWORK... ---- */
+
+static char *
+add_networks(struct networks *n, const struct conf_line *c)
+{
+	for (unsigned i = 1; i < c->n; i++) {
+		struct network one;
+		if (!network_parse(view_of(c->word[i]), &one))
+			return conf_error("%s: \"%s\" is not a network; write "
+			    "for example 192.0.2.0/24 or 2001:db8::/32",
+			    c->word[0], c->word[i]);
+		if (n->n == NETWORKS_MAX)
+			return conf_error("more than %d networks",
+			    NETWORKS_MAX);
+		n->list = settings_grow(n->list, n->n, sizeof(one));
+		n->list[n->n++] = one;
+	}
+	return NULL;
+}
+
+static void
+print_networks(const char *keyword, const struct networks *n, struct buf *b)
+{
+	char text[NETWORK_TEXT];
+
+	for (unsigned i = 0; i < n->n; i++) {
+		network_text(&n->list[i], text);
+		buf_addf(b, "%s %s\n", keyword, text);
+	}
+}
+
+#define NETWORKS(name)                                                         \
+	char *parse_##name(void *target, const struct conf_line *c,           \
+	    bool again)                                                        \
+	{                                                                      \
+		(void)again;                                                   \
+		return add_networks(&((struct settings *)target)->name, c);    \
+	}                                                                      \
+	void print_##name(const void *target, struct buf *b)                   \
+	{                                                                      \
+		print_networks(#name,                                          \
+		    &((const struct settings *)target)->name, b);              \
+	}
+
+NETWORKS(relay_networks)
+NETWORKS(refuse_networks)
+NETWORKS(proxy_networks)
+NETWORKS(xclient_networks)
+
+/* ---- 0, or N/TIME ---- */
+
+static char *
+parse_rate(struct rate *r, const struct conf_line *c, bool again)
+{
+	const struct conf_option time = { .name = c->word[0],
+		.type = CONF_TIME, .min = SEC, .max = DAY };
+	struct view word = view_of(c->word[1]);
+	unsigned long long n;
+	bool slash;
+
+	if (again)
+		return conf_error("%s is set twice", c->word[0]);
+	struct view number = view_split(&word, '/', &slash);
+	if (c->n != 2 || !view_number(number, 1000000, &n) ||
+	    slash != (n > 0))
+		return conf_error("%s is 0 for no limit, or a number and a "
+				  "time such as 30/1m", c->word[0]);
+	r->n = (int64_t)n;
+	r->window = 0;
+	return slash ? conf_number(word.p, &time, &r->window) : NULL;
+}
+
+static void
+print_rate(const char *keyword, const struct rate *r, struct buf *b)
+{
+	if (r->n == 0)
+		buf_addf(b, "%s 0\n", keyword);
+	else
+		buf_addf(b, "%s %lld/%lldms\n", keyword, (long long)r->n,
+		    (long long)r->window);
+}
+
+char *
+parse_connection_rate(void *target, const struct conf_line *c, bool again)
+{
+	struct settings *s = target;
+
+	return parse_rate(&s->connection_rate, c, again);
+}
+
+void
+print_connection_rate(const void *target, struct buf *b)
+{
+	const struct settings *s = target;
+
+	print_rate("client_connection_rate", &s->connection_rate, b);
+}
+
+char *
+parse_message_rate(void *target, const struct conf_line *c, bool again)
+{
+	struct settings *s = target;
+
+	return parse_rate(&s->message_rate, c, again);
+}
+
+void
+print_message_rate(const void *target, struct buf *b)
+{
+	const struct settings *s = target;
+
+	print_rate("client_message_rate", &s->message_rate, b);
+}
+
+/* ---- small choices ---- */
+
+char *
+parse_helo_syntax(void *target, const struct conf_line *c, bool again)
+{
+	return settings_choose(c, again, "lax", "strict",
+	    &((struct settings *)target)->helo_strict);
+}
+
+void
+print_helo_syntax(const void *target, struct buf *b)
+{
+	const struct settings *s = target;
+
+	buf_addf(b, "helo_syntax %s\n", s->helo_strict ? "strict" : "lax");
+}
+
+char *
+parse_senders(void *target, const struct conf_line *c, bool again)
+{
+	return settings_choose(c, again, "any", "own",
+	    &((struct settings *)target)->senders_own);
+}
+
+void
+print_senders(const void *target, struct buf *b)
+{
+	const struct settings *s = target;
+
+	buf_addf(b, "submission_senders %s\n", s->senders_own ? "own" : "any");
+}
+
+void
+settings_net_free(struct settings *s)
+{
+	free(s->relay_networks.list);
+	free(s->refuse_networks.list);
+	free(s->proxy_networks.list);
+	free(s->xclient_networks.list);
+}
