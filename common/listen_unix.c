@@ -45,8 +45,8 @@ safe_path(const char *path, struct sockaddr_un *out, char *why, size_t size)
 	char dir[LISTEN_ADDRESS_MAX], real[PATH_MAX];
 	const char *slash = strrchr(path, '/');
 
-	view_copy((struct view){ path,
-		      slash == path ? 1 : (size_t)(slash - path) },
+	view_copy(
+	    (struct view){ path, slash == path ? 1 : (size_t)(slash - path) },
 	    dir, sizeof(dir));
 	if (realpath(dir, real) == NULL) {
 		snprintf(why, size, "%s: %s", dir, strerror(errno));
@@ -81,13 +81,14 @@ remove_stale(const struct sockaddr_un *a, char *why, size_t size)
 		return false;
 	}
 	if (!S_ISSOCK(st.st_mode)) {
-		snprintf(why, size, "there is a file of that name, and it is "
-				    "no socket");
+		snprintf(why, size,
+		    "there is a file of that name, and it is "
+		    "no socket");
 		return false;
 	}
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int rc = fd == -1 ? -1
-			  : connect(fd, (const struct sockaddr *)a, sizeof(*a));
+	int rc =
+	    fd == -1 ? -1 : connect(fd, (const struct sockaddr *)a, sizeof(*a));
 	bool gone = rc == -1 && fd != -1 && errno == ECONNREFUSED;
 	close_fd(&fd);
 	if (!gone) {
@@ -112,8 +113,7 @@ listen_unix(const struct listener *l, char *why, size_t size)
 		return -1;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	mode_t old = umask(0177);
-	int rc = fd == -1 ? -1
-			  : bind(fd, (struct sockaddr *)&a, sizeof(a));
+	int rc = fd == -1 ? -1 : bind(fd, (struct sockaddr *)&a, sizeof(a));
 	umask(old);
 	/* Nobody connects before it has its permissions. */
 	if (rc == -1 || listen(fd, LISTEN_BACKLOG) == -1 ||

@@ -34,8 +34,8 @@ pool_count_no_more(struct pool_client *c)
 }
 
 unsigned
-pool_too_fast(const struct pool_client *c, enum rate_kind kind,
-    const struct settings *s)
+pool_too_fast(
+    const struct pool_client *c, enum rate_kind kind, const struct settings *s)
 {
 	const struct rate *r =
 	    kind == RATE_MESSAGE ? &s->message_rate : &s->connection_rate;

@@ -23,6 +23,6 @@ unsigned pool_count(struct pool_client *, struct view key);
 void pool_count_no_more(struct pool_client *);
 /* Counts an event.  0: all is well, else how many there were of late, which is
  * more than the settings allow. */
-unsigned pool_too_fast(const struct pool_client *, enum rate_kind,
-    const struct settings *);
+unsigned pool_too_fast(
+    const struct pool_client *, enum rate_kind, const struct settings *);
 #endif

@@ -10,7 +10,7 @@
 static const unsigned char signature[12] = "\r\n\r\n\0\r\nQUIT\n";
 
 enum {
-	V2_HEAD = 16,	/* signature, version and command, family, length */
+	V2_HEAD = 16,	 /* signature, version and command, family, length */
 	V2_LOCAL = 0x20, /* version 2, command LOCAL */
 	V2_PROXY = 0x21,
 	V2_TCP4 = 0x11,
@@ -132,16 +132,16 @@ take_binary(const unsigned char *p, size_t len, struct proxy_header *out)
 }
 
 static enum proxy_state
-parse_v2(const unsigned char *p, size_t n, size_t *want,
-    struct proxy_header *out)
+parse_v2(
+    const unsigned char *p, size_t n, size_t *want, struct proxy_header *out)
 {
 	size_t least = n < sizeof(signature) ? n : sizeof(signature);
 
 	if (memcmp(p, signature, least) != 0)
 		return PROXY_BAD;
 	if (n < V2_HEAD) {
-		*want = sizeof(signature) > n ? sizeof(signature) - n
-					      : V2_HEAD - n;
+		*want =
+		    sizeof(signature) > n ? sizeof(signature) - n : V2_HEAD - n;
 		return PROXY_MORE;
 	}
 	size_t len = get_u16(p + 14);
@@ -156,8 +156,8 @@ parse_v2(const unsigned char *p, size_t n, size_t *want,
 }
 
 enum proxy_state
-proxy_parse(const void *octets, size_t n, size_t *want,
-    struct proxy_header *out)
+proxy_parse(
+    const void *octets, size_t n, size_t *want, struct proxy_header *out)
 {
 	const unsigned char *p = octets;
 

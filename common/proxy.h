@@ -9,15 +9,15 @@
 #include <stddef.h>
 
 enum {
-	PROXY_V1_MAX = 107, /* octets of a version 1 header, CRLF included */
+	PROXY_V1_MAX = 107,   /* octets of a version 1 header, CRLF included */
 	PROXY_MAX = 16 + 2048 /* of a version 2 header: more TLVs than this is
 			       * no use of it that we know */
 };
 
 enum proxy_state {
-	PROXY_MORE,   /* the header is not complete */
+	PROXY_MORE, /* the header is not complete */
 	PROXY_DONE,
-	PROXY_BAD     /* this is no header: drop the connection */
+	PROXY_BAD /* this is no header: drop the connection */
 };
 
 struct proxy_header {
@@ -32,6 +32,6 @@ struct proxy_header {
 /* Looks at the first n octets that came.  PROXY_MORE: *want more octets belong
  * to the header for sure, 1 at least; whoever takes no more than that never
  * takes an octet that is behind it.  PROXY_DONE: all n are the header. */
-enum proxy_state proxy_parse(const void *octets, size_t n, size_t *want,
-    struct proxy_header *out);
+enum proxy_state proxy_parse(
+    const void *octets, size_t n, size_t *want, struct proxy_header *out);
 #endif

@@ -36,13 +36,14 @@ parse_unix(const char *path, struct listener *l)
 {
 	l->local = true;
 	l->mode = MODE_DEFAULT;
-	if (path[0] != '/' || path[1] == '\0' ||
-	    path[strlen(path) - 1] == '/')
+	if (path[0] != '/' || path[1] == '\0' || path[strlen(path) - 1] == '/')
 		return conf_error("unix: needs a path that begins with /, "
-		    "not \"%s\"", path);
+				  "not \"%s\"",
+		    path);
 	if (!view_copy(view_of(path), l->address, sizeof(l->address)))
 		return conf_error("the path of a Unix socket may have %zu "
-		    "octets: \"%s\"", sizeof(l->address) - 1, path);
+				  "octets: \"%s\"",
+		    sizeof(l->address) - 1, path);
 	return NULL;
 }
 
@@ -57,27 +58,29 @@ parse_place(const char *word, struct listener *l)
 	if (view_casestarts(view_of(word), "unix:"))
 		return parse_unix(word + strlen("unix:"), l);
 	if (colon == NULL)
-		return conf_error("listen needs ADDRESS:PORT, not \"%s\"",
-		    word);
+		return conf_error(
+		    "listen needs ADDRESS:PORT, not \"%s\"", word);
 	if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']') {
 		host.p++;
 		host.n -= 2;
 	} else if (host.n > 0 && memchr(host.p, ':', host.n) != NULL) {
-		return conf_error("write an IPv6 address in brackets: [%.*s]:%s",
-		    (int)host.n, host.p, colon + 1);
+		return conf_error(
+		    "write an IPv6 address in brackets: [%.*s]:%s", (int)host.n,
+		    host.p, colon + 1);
 	}
 	if (host.n > 63 || !view_copy(host, l->address, sizeof(l->address)) ||
 	    !view_copy(view_of(colon + 1), l->port, sizeof(l->port)))
 		return conf_error("address or port too long: \"%s\"", word);
 	unsigned long long port;
 	if (!view_number(view_of(l->port), 65535, &port))
-		return conf_error("\"%s\" is not a port number (0 to 65535)",
-		    l->port);
+		return conf_error(
+		    "\"%s\" is not a port number (0 to 65535)", l->port);
 	if (strcmp(l->address, "*") == 0)
 		return NULL;
 	int rc = getaddrinfo(l->address, l->port, &hints, &ai);
 	if (rc != 0)
-		return conf_error("\"%s\" is not a numeric address; write for "
+		return conf_error(
+		    "\"%s\" is not a numeric address; write for "
 		    "example 192.0.2.1, [2001:db8::1], * or unix:/path",
 		    l->address);
 	freeaddrinfo(ai);
@@ -107,7 +110,8 @@ parse_option(const char *word, struct listener *l)
 		l->proxy = true;
 	else if (!l->local || !parse_mode(word, &l->mode))
 		return conf_error("listen: unknown option \"%s\"; known are "
-		    "plaintext_auth%s", word,
+				  "plaintext_auth%s",
+		    word,
 		    l->local ? " and permissions such as 0660" : " and proxy");
 	return NULL;
 }
@@ -131,7 +135,7 @@ char *
 parse_listen(void *target, const struct conf_line *c, bool again)
 {
 	struct settings *s = target;
-	struct listener l = { .type = (enum listen_type)-1 };
+	struct listener l = { .type = (enum listen_type) - 1 };
 
 	(void)again;
 	if (c->n < 3)
@@ -140,7 +144,7 @@ parse_listen(void *target, const struct conf_line *c, bool again)
 	for (unsigned i = 0; i < NELEM(listen_types); i++)
 		if (strcasecmp(listen_types[i], c->word[1]) == 0)
 			l.type = (enum listen_type)i;
-	if (l.type == (enum listen_type)-1)
+	if (l.type == (enum listen_type) - 1)
 		return conf_error("listen type \"%s\": mx, submission, smtps, "
 				  "lmtp (smtpd) or pop3, pop3s (pop3d)",
 		    c->word[1]);

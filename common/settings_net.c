@@ -19,12 +19,13 @@ add_networks(struct networks *n, const struct conf_line *c)
 	for (unsigned i = 1; i < c->n; i++) {
 		struct network one;
 		if (!network_parse(view_of(c->word[i]), &one))
-			return conf_error("%s: \"%s\" is not a network; write "
+			return conf_error(
+			    "%s: \"%s\" is not a network; write "
 			    "for example 192.0.2.0/24 or 2001:db8::/32",
 			    c->word[0], c->word[i]);
 		if (n->n == NETWORKS_MAX)
-			return conf_error("more than %d networks",
-			    NETWORKS_MAX);
+			return conf_error(
+			    "more than %d networks", NETWORKS_MAX);
 		n->list = settings_grow(n->list, n->n, sizeof(one));
 		n->list[n->n++] = one;
 	}
@@ -43,16 +44,16 @@ print_networks(const char *keyword, const struct networks *n, struct buf *b)
 }
 
 #define NETWORKS(name)                                                         \
-	char *parse_##name(void *target, const struct conf_line *c,           \
-	    bool again)                                                        \
+	char *parse_##name(                                                    \
+	    void *target, const struct conf_line *c, bool again)               \
 	{                                                                      \
 		(void)again;                                                   \
 		return add_networks(&((struct settings *)target)->name, c);    \
 	}                                                                      \
 	void print_##name(const void *target, struct buf *b)                   \
 	{                                                                      \
-		print_networks(#name,                                          \
-		    &((const struct settings *)target)->name, b);              \
+		print_networks(                                                \
+		    #name, &((const struct settings *)target)->name, b);       \
 	}
 
 NETWORKS(relay_networks)
@@ -65,8 +66,9 @@ NETWORKS(xclient_networks)
 static char *
 parse_rate(struct rate *r, const struct conf_line *c, bool again)
 {
-	const struct conf_option time = { .name = c->word[0],
-		.type = CONF_TIME, .min = SEC, .max = DAY };
+	const struct conf_option time = {
+		.name = c->word[0], .type = CONF_TIME, .min = SEC, .max = DAY
+	};
 	struct view word = view_of(c->word[1]);
 	unsigned long long n;
 	bool slash;
@@ -74,10 +76,10 @@ parse_rate(struct rate *r, const struct conf_line *c, bool again)
 	if (again)
 		return conf_error("%s is set twice", c->word[0]);
 	struct view number = view_split(&word, '/', &slash);
-	if (c->n != 2 || !view_number(number, 1000000, &n) ||
-	    slash != (n > 0))
+	if (c->n != 2 || !view_number(number, 1000000, &n) || slash != (n > 0))
 		return conf_error("%s is 0 for no limit, or a number and a "
-				  "time such as 30/1m", c->word[0]);
+				  "time such as 30/1m",
+		    c->word[0]);
 	r->n = (int64_t)n;
 	r->window = 0;
 	return slash ? conf_number(word.p, &time, &r->window) : NULL;
@@ -145,8 +147,8 @@ print_helo_syntax(const void *target, struct buf *b)
 char *
 parse_senders(void *target, const struct conf_line *c, bool again)
 {
-	return settings_choose(c, again, "any", "own",
-	    &((struct settings *)target)->senders_own);
+	return settings_choose(
+	    c, again, "any", "own", &((struct settings *)target)->senders_own);
 }
 
 void

@@ -34,8 +34,10 @@ describe(const struct sockaddr_storage *a, unsigned char raw[ADDRESS_OCTETS],
 	snprintf(text, ADDRESS_TEXT, "unknown");
 	if (internet)
 		address_text(raw, text);
-	snprintf(port, 8, "%u", !internet ? 0u :
-	    ntohs(a->ss_family == AF_INET ? in->sin_port : in6->sin6_port));
+	snprintf(port, 8, "%u",
+	    !internet ? 0u
+		      : ntohs(a->ss_family == AF_INET ? in->sin_port
+						      : in6->sin6_port));
 }
 
 /* Users of this host are counted one by one, as an address that no client can
@@ -130,15 +132,16 @@ client_proxied(struct worker *w, unsigned char key[16], bool *known)
 	*known = false;
 	if (!networks_match(&w->settings->proxy_networks, w->peer)) {
 		log_warn("warning: connection to a PROXY listener from [%s], "
-			 "which is not in proxy_networks", w->peer);
+			 "which is not in proxy_networks",
+		    w->peer);
 		return false;
 	}
 	w->conn.timeout_ms = PROXY_TIMEOUT;
 	bool good = read_header(&w->conn, &h, &why);
 	w->conn.timeout_ms = timeout;
 	if (!good) {
-		log_warn("warning: no PROXY header from [%s]: %s", w->peer,
-		    why);
+		log_warn(
+		    "warning: no PROXY header from [%s]: %s", w->peer, why);
 		return false;
 	}
 	if (!h.known)
@@ -148,7 +151,7 @@ client_proxied(struct worker *w, unsigned char key[16], bool *known)
 	address_text(h.source, w->client);
 	address_text(h.destination, w->local);
 	snprintf(w->client_port, sizeof(w->client_port), "%u", h.source_port);
-	log_info("proxy [%s] announces [%s]:%s", w->peer, w->client,
-	    w->client_port);
+	log_info(
+	    "proxy [%s] announces [%s]:%s", w->peer, w->client, w->client_port);
 	return true;
 }

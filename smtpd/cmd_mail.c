@@ -5,6 +5,7 @@
 #include "smtpd/command.h"
 #include "smtpd/params.h"
 #include "smtpd/path.h"
+#include "smtpd/policy.h"
 
 static bool
 is_size(struct view v)
@@ -70,7 +71,7 @@ static const struct param params[] = {
 static bool
 needs_auth(const struct session *s)
 {
-	return s->w->listener->type != LISTEN_MX && s->user[0] == '\0';
+	return session_submission(s) && s->user[0] == '\0';
 }
 
 enum next
@@ -90,7 +91,8 @@ cmd_mail(struct session *s, struct view arg)
 	if (e != ADDR_OK)
 		return path_refused(s, e, "5.1.7");
 	transaction_reset(s); /* what a refused MAIL left */
-	if (!params_take(s, arg, params, NELEM(params), &next))
+	if (!params_take(s, arg, params, NELEM(params), &next) ||
+	    !policy_sender(s, &sender, &next))
 		return next;
 	s->t.sender = sender;
 	s->t.begun = now_ms();

@@ -4,6 +4,7 @@
 #include "smtpd/command.h"
 #include "smtpd/params.h"
 #include "smtpd/path.h"
+#include "smtpd/policy.h"
 #include "smtpd/trace.h"
 
 /* The message has a name as soon as somebody shall get it. */
@@ -13,6 +14,11 @@ name_message(struct session *s)
 	if (s->t.id[0] != '\0')
 		return;
 	trace_id(s->w->slot, s->t.id);
+	if (s->w->local_user) {
+		log_info("%s: client=%s, uid=%lu", s->t.id, s->client,
+		    (unsigned long)s->w->local_uid);
+		return;
+	}
 	if (s->user[0] == '\0') {
 		log_info("%s: client=%s", s->t.id, s->client);
 		return;
@@ -37,7 +43,7 @@ refuse(struct session *s, const struct address *a, enum rcpt_kind kind)
 		    "recipient table",
 		    to);
 	case RCPT_FOREIGN:
-		if (s->user[0] == '\0')
+		if (!policy_may_relay(s))
 			return reject(s, to, 550, "5.7.1",
 			    "<%s>: Relay access denied", to);
 		return reject(s, to, 450, "4.4.4",

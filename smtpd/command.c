@@ -15,10 +15,12 @@
 /* In the order in which the log counts them. */
 /* clang-format off */
 static const struct command commands[] = {
-	{ "HELO",     ST_ANY,   0,                cmd_helo,     "HELO hostname",
+	{ "HELO",     ST_ANY,   C_SMTP,           cmd_helo,     "HELO hostname",
 	  "Says who is calling, without extensions. RFC 5321 4.1.1.1" },
-	{ "EHLO",     ST_ANY,   0,                cmd_ehlo,     "EHLO hostname",
+	{ "EHLO",     ST_ANY,   C_SMTP,           cmd_ehlo,     "EHLO hostname",
 	  "Says who is calling, and lists the extensions. RFC 5321 4.1.1.1" },
+	{ "LHLO",     ST_ANY,   C_LMTP,           cmd_lhlo,     "LHLO hostname",
+	  "Is EHLO in LMTP, which answers for each recipient. RFC 2033 4.1" },
 	{ "STARTTLS", ST_READY, C_SYNC | C_NOARG, cmd_starttls, "STARTTLS",
 	  "Begins TLS; EHLO must follow. RFC 3207" },
 	{ "AUTH",     ST_READY, 0,                cmd_auth,     "AUTH mechanism [initial-response]",
@@ -86,9 +88,18 @@ command_find(struct view verb)
 	return NULL;
 }
 
+/* The verb belongs to the other of the two protocols. */
+static bool
+wrong_protocol(const struct session *s, const struct command *c)
+{
+	return (c->flags & (s->lmtp ? C_SMTP : C_LMTP)) != 0;
+}
+
 bool
 command_offered(const struct session *s, const struct command *c)
 {
+	if (wrong_protocol(s, c))
+		return false;
 	if (c->run == cmd_starttls)
 		return s->w->tls != NULL && !s->tls;
 	if (c->run == cmd_auth)
@@ -231,7 +242,8 @@ static enum next
 out_of_sequence(struct session *s)
 {
 	if (s->state == ST_NEW)
-		return reply(s, 503, "5.5.1", "Say HELO or EHLO first");
+		return reply(s, 503, "5.5.1",
+		    s->lmtp ? "Say LHLO first" : "Say HELO or EHLO first");
 	if (s->state == ST_READY)
 		return reply(s, 503, "5.5.1", "MAIL FROM must come first");
 	if (strcmp(s->verb, "DATA") != 0)
@@ -240,7 +252,7 @@ out_of_sequence(struct session *s)
 	if (s->state == ST_BDAT)
 		return reply(s, 503, "5.5.1",
 		    "The message comes by BDAT: go on with that, or RSET");
-	if (s->t.refused)
+	if (s->t.refused && !s->lmtp) /* RFC 2033 4.2 wants 503 */
 		return reply(s, 554, "5.5.1", "No valid recipients");
 	return reply(s, 503, "5.5.1", "RCPT TO must come first");
 }
@@ -264,6 +276,11 @@ pasted_content(const struct session *s, const struct command *c)
 static enum next
 command_answer(struct session *s, const struct command *c, struct view arg)
 {
+	if (wrong_protocol(s, c))
+		return reply(s, 500, "5.5.1",
+		    s->lmtp
+			? "This is LMTP, where you say LHLO (RFC 2033 4.1)"
+			: "This is SMTP, where you say EHLO; LHLO is for LMTP");
 	if ((c->flags & C_SYNC) && !pasted_content(s, c) && conn_pending(s->c))
 		return command_unsynchronized(s);
 	s->data_refused = (c->flags & C_CONTENT) != 0;
@@ -271,6 +288,8 @@ command_answer(struct session *s, const struct command *c, struct view arg)
 		return reply(s, 502, "5.5.1", "%s", c->help);
 	if ((c->flags & C_NOARG) && arg.n > 0)
 		return reply(s, 501, "5.5.4", "%s takes no argument", c->verb);
+	if (s->state == ST_NEW && c->run == cmd_mail && !s->set->helo_required)
+		s->state = ST_READY;
 	if ((c->states & s->state) == 0)
 		return out_of_sequence(s);
 	s->data_refused = false;

@@ -13,7 +13,9 @@ enum {
 			* there behind it might be content, or plaintext before
 			* TLS */
 	C_CONTENT = 4, /* after a 3yz or without it, content may follow */
-	C_REFUSED = 8  /* known, and not served */
+	C_REFUSED = 8, /* known, and not served */
+	C_SMTP = 16,   /* not in LMTP */
+	C_LMTP = 32    /* only there (RFC 2033 4) */
 };
 
 struct command {
@@ -46,6 +48,7 @@ void command_log_counts(const struct session *);
 
 enum next cmd_helo(struct session *, struct view arg);
 enum next cmd_ehlo(struct session *, struct view arg);
+enum next cmd_lhlo(struct session *, struct view arg);
 enum next cmd_starttls(struct session *, struct view arg);
 enum next cmd_auth(struct session *, struct view arg);
 enum next cmd_mail(struct session *, struct view arg);

@@ -7,6 +7,7 @@
 #include "common/buf.h"
 #include "common/sasl.h"
 #include "smtpd/command.h"
+#include "smtpd/policy.h"
 
 /* Adds the argument of an extension. */
 typedef void add_argument(const struct session *, struct buf *);
@@ -55,14 +56,12 @@ static const struct {
 
 /* Keeps what the client calls itself.  Anything is taken from people, but what
  * is not in a host name or address literal is made harmless here, once. */
-static bool
+static void
 take_helo(struct session *s, struct view arg)
 {
 	static const char fine[] = "-._:[]";
 	size_t n = arg.n < sizeof(s->helo) ? arg.n : sizeof(s->helo) - 1;
 
-	if (arg.n == 0)
-		return false;
 	for (size_t i = 0; i < n; i++) {
 		bool good = ascii_alnum(arg.p[i]);
 		for (const char *f = fine; *f != '\0'; f++)
@@ -70,15 +69,19 @@ take_helo(struct session *s, struct view arg)
 		s->helo[i] = good ? arg.p[i] : '?';
 	}
 	s->helo[n] = '\0';
-	return true;
 }
 
 /* 4.1.4: a second EHLO is a RSET. */
 static bool
-hello(struct session *s, struct view arg, bool esmtp)
+hello(struct session *s, struct view arg, bool esmtp, enum next *next)
 {
-	if (!take_helo(s, arg))
+	if (arg.n == 0) {
+		*next = command_syntax(s);
 		return false;
+	}
+	if (!policy_helo(s, arg, next))
+		return false;
+	take_helo(s, arg);
 	s->esmtp = esmtp;
 	s->state = ST_READY;
 	transaction_reset(s);
@@ -88,8 +91,10 @@ hello(struct session *s, struct view arg, bool esmtp)
 enum next
 cmd_helo(struct session *s, struct view arg)
 {
-	if (!hello(s, arg, false))
-		return command_syntax(s);
+	enum next next;
+
+	if (!hello(s, arg, false, &next))
+		return next;
 	return reply(s, 250, NULL, "%s", s->set->hostname);
 }
 
@@ -97,9 +102,10 @@ enum next
 cmd_ehlo(struct session *s, struct view arg)
 {
 	struct buf b;
+	enum next next;
 
-	if (!hello(s, arg, true))
-		return command_syntax(s);
+	if (!hello(s, arg, true, &next))
+		return next;
 	buf_init(&b, 512);
 	reply_more(s, 250, NULL, "%s", s->set->hostname);
 	for (size_t i = 0; i < NELEM(extensions); i++) {
@@ -119,4 +125,11 @@ cmd_ehlo(struct session *s, struct view arg)
 	}
 	buf_free(&b);
 	return NEXT_COMMAND;
+}
+
+/* RFC 2033 4.1: as EHLO in all but the name. */
+enum next
+cmd_lhlo(struct session *s, struct view arg)
+{
+	return cmd_ehlo(s, arg);
 }

@@ -25,7 +25,7 @@ intake_begin(struct session *s)
 		content_fail(&content, ERR_INVALID);
 	if (s->t.binary)
 		content_binary(&content);
-	if (s->w->listener->type != LISTEN_MX)
+	if (session_submission(s))
 		trace_missing(s, now, &content);
 }
 
@@ -67,7 +67,9 @@ intake_end(struct session *s)
 	enum next next;
 
 	content_end(&content);
-	if (!transaction_refused(s, &content, &next))
+	if (s->lmtp)
+		next = transaction_each(s, &content);
+	else if (!transaction_refused(s, &content, &next))
 		next = transaction_commit(s, &content);
 	transaction_reset(s);
 	return next;

@@ -34,7 +34,8 @@ say(struct session *s, int code, char mark, const char *enhanced,
 static enum next
 finish(struct session *s, int code, const char *enhanced, const char *text)
 {
-	if (code >= 500 && ++s->errors >= (uint64_t)s->set->errors_max) {
+	if (code >= 500 && !s->each_answered &&
+	    ++s->errors >= (uint64_t)s->set->errors_max) {
 		log_info(
 		    "too many errors after %s from %s", s->verb, s->client);
 		s->spent = true;

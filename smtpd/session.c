@@ -12,6 +12,7 @@
 #include "common/service.h"
 #include "smtpd/command.h"
 #include "smtpd/intake.h"
+#include "smtpd/policy.h"
 
 enum { LOG_PATIENCE_MS = 1000 }; /* gathered log lines wait no longer */
 
@@ -45,10 +46,17 @@ session_buffered(const struct session *s)
 	return s->c->head < s->c->tail;
 }
 
-/* The pool counts; that there is one too many is all that is known here. */
+/* The pool counts. */
 static enum next
 over_limit(struct session *s)
 {
+	if (s->w->too_fast) {
+		log_warn("warning: Connection rate limit exceeded: %u from %s "
+			 "for service smtpd",
+		    s->w->came, s->client);
+		return reply(s, 421, "4.7.0",
+		    "%s Your address connects too often", s->set->hostname);
+	}
 	log_warn("warning: Connection concurrency limit exceeded: %lld from %s "
 		 "for service smtpd",
 	    (long long)s->set->workers_per_client + 1, s->client);
@@ -88,11 +96,23 @@ session_progress(struct session *s)
 const char *
 session_protocol(const struct session *s)
 {
+	if (s->lmtp && s->user[0] != '\0') /* RFC 3848 */
+		return s->tls ? "LMTPSA" : "LMTPA";
+	if (s->lmtp)
+		return s->tls ? "LMTPS" : "LMTP";
 	if (!s->esmtp)
 		return "SMTP";
 	if (s->user[0] != '\0')
 		return s->tls ? "ESMTPSA" : "ESMTPA";
 	return s->tls ? "ESMTPS" : "ESMTP";
+}
+
+bool
+session_submission(const struct session *s)
+{
+	enum listen_type t = s->w->listener->type;
+
+	return t == LISTEN_SUBMISSION || t == LISTEN_SMTPS;
 }
 
 bool
@@ -124,12 +144,21 @@ session_start_tls(struct session *s)
 
 /* ---- from greeting to end ---- */
 
+void
+session_name_client(struct session *s)
+{
+	const char *client = s->w->client;
+	bool local = strncmp(client, "127.", 4) == 0 ||
+		     strcmp(client, "::1") == 0 || strcmp(client, "local") == 0;
+
+	snprintf(
+	    s->name, sizeof(s->name), "%s", local ? "localhost" : "unknown");
+	snprintf(s->client, sizeof(s->client), "%s[%s]", s->name, client);
+}
+
 static void
 session_init(struct session *s, struct worker *w)
 {
-	bool local =
-	    strncmp(w->client, "127.", 4) == 0 || strcmp(w->client, "::1") == 0;
-
 	memset(s, 0, sizeof(*s));
 	s->w = w;
 	s->c = &w->conn;
@@ -138,9 +167,8 @@ session_init(struct session *s, struct worker *w)
 	s->verb = "CONNECT";
 	s->right = -1;
 	s->lf_only = !s->set->bare_newline_reject;
-	snprintf(
-	    s->name, sizeof(s->name), "%s", local ? "localhost" : "unknown");
-	snprintf(s->client, sizeof(s->client), "%s[%s]", s->name, w->client);
+	s->lmtp = w->listener->type == LISTEN_LMTP;
+	session_name_client(s);
 	s->c->timeout_ms = (int)s->set->command_timeout;
 	session_progress(s);
 }
@@ -171,13 +199,21 @@ static enum next
 session_open(struct session *s)
 {
 	struct worker *w = s->w;
+	enum next next;
 
 	if (w->over_limit)
 		return over_limit(s);
+	next = policy_connect(s);
+	if (next != NEXT_COMMAND)
+		return next;
 	if (w->listener->type == LISTEN_SMTPS &&
 	    session_start_tls(s) != NEXT_COMMAND)
 		return NEXT_LOST;
-	reply(s, 220, NULL, "%s ESMTP pennypost", s->set->hostname);
+	next = policy_wait(s);
+	if (next != NEXT_COMMAND)
+		return next;
+	reply(s, 220, NULL, "%s %s pennypost", s->set->hostname,
+	    s->lmtp ? "LMTP" : "ESMTP");
 	return first_octet(s);
 }
 

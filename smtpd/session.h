@@ -54,8 +54,13 @@ struct session {
 	const char *verb;  /* of the last command, for the log */
 	int code;	   /* of the last reply */
 	unsigned errors, auth_failures;
-	char name[16];	 /* of the client: "localhost", "unknown" */
-	char client[88]; /* "unknown[192.0.2.1]", for logs and trace */
+	bool lmtp;	     /* RFC 2033: the listener says so */
+	bool each_answered;  /* several replies to one command: LMTP's, to the
+			      * end of data; none of them counts as an error */
+	char name[ADDR_DOMAIN_MAX + 1]; /* of the client: "localhost",
+					 * "unknown" */
+	char client[ADDR_DOMAIN_MAX + 80]; /* "unknown[192.0.2.1]", for logs
+					    * and trace */
 	char helo[ADDR_DOMAIN_MAX + 1]; /* harmless in header and log */
 	char user[USER_NAME_MAX];	/* who authenticated, else "" */
 	const char *mechanism;		/* and how */
@@ -88,6 +93,10 @@ enum next session_start_tls(struct session *);
 void session_progress(struct session *);
 /* "ESMTPSA" and so on, RFC 3848. */
 const char *session_protocol(const struct session *);
+/* Sets name and client from what the worker knows. */
+void session_name_client(struct session *);
+/* The listener is for those who submit (RFC 6409)? */
+bool session_submission(const struct session *);
 /* May a password be sent over this connection? */
 bool session_password_ok(const struct session *);
 

@@ -78,10 +78,11 @@ trace_received(const struct session *s, int64_t now, char *out, size_t size)
 	    "Received: from %s (%s [%s%s])\r\n"
 	    "%s"
 	    "\tby %s (pennypost) with %s id %s%s%s%s;%s%s\r\n",
-	    s->helo, s->name, ipv6 ? "IPv6:" : "", s->w->client, comment,
-	    s->set->hostname, session_protocol(s), s->t.id,
-	    only == NULL ? "" : "\r\n\tfor <", only == NULL ? "" : only,
-	    only == NULL ? "" : ">", only == NULL ? "\r\n\t" : " ", date);
+	    s->helo[0] == '\0' ? "unknown" : s->helo, s->name,
+	    ipv6 ? "IPv6:" : "", s->w->client, comment, s->set->hostname,
+	    session_protocol(s), s->t.id, only == NULL ? "" : "\r\n\tfor <",
+	    only == NULL ? "" : only, only == NULL ? "" : ">",
+	    only == NULL ? "\r\n\t" : " ", date);
 	return n < 0 || (size_t)n >= size ? 0 : (size_t)n;
 }
 

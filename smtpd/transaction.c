@@ -24,6 +24,10 @@ static struct rcpt {
 	char delivered_to[ADDR_MAX + 1];
 } rcpts[QUEUE_RCPT_MAX];
 
+/* Which of them each RCPT that was answered with 250 has named: LMTP answers
+ * them one by one. */
+static uint16_t named[QUEUE_RCPT_MAX];
+
 void
 transaction_reset(struct session *s)
 {
@@ -41,11 +45,16 @@ transaction_add(
     struct session *s, const struct address *a, const struct rcpt_answer *found)
 {
 	struct rcpt *r = rcpts + s->t.rcpt_n;
+	unsigned i = 0;
 
+	while (i < s->t.rcpt_n &&
+	       strcmp(rcpts[i].delivered_to, found->delivered_to) != 0)
+		i++;
+	if (s->t.accepted < NELEM(named))
+		named[s->t.accepted] = (uint16_t)i;
 	s->t.accepted++;
-	for (unsigned i = 0; i < s->t.rcpt_n; i++)
-		if (strcmp(rcpts[i].delivered_to, found->delivered_to) == 0)
-			return;
+	if (i < s->t.rcpt_n)
+		return;
 	memcpy(r->address, a->text, sizeof(r->address));
 	memcpy(r->delivered_to, found->delivered_to, sizeof(r->delivered_to));
 	s->t.rcpt_n++;
@@ -84,9 +93,9 @@ log_message_id(const char *id, struct view mid)
 
 /* begun -> taken: the dialogue; taken -> now: the delivery. */
 static void
-log_delivered(struct session *s, uint64_t size, int64_t taken)
+log_delivered(
+    struct session *s, const struct rcpt *r, uint64_t size, int64_t taken)
 {
-	const struct rcpt *r = rcpts;
 	const char *id = s->t.id;
 	int64_t now = now_ms();
 	char a[ADDR_MAX + 1], b[ADDR_MAX + 1], all[24], before[24], after[24];
@@ -162,12 +171,12 @@ to_queue(struct session *s, const struct content *content)
 
 /* The mailbox is not to be written, whoever asks. */
 static enum next
-mailbox_refused(struct session *s, const struct delivery *d)
+mailbox_refused(struct session *s, const struct rcpt *r, enum status st)
 {
 	char to[ADDR_MAX + 1];
 
-	log_clean(view_of(rcpts[0].delivered_to), to, sizeof(to));
-	if (d->status == ERR_GONE)
+	log_clean(view_of(r->delivered_to), to, sizeof(to));
+	if (st == ERR_GONE)
 		return reject(s, to, 550, "5.1.1",
 		    "<%s>: Recipient address rejected: User unknown in local "
 		    "recipient table",
@@ -176,12 +185,12 @@ mailbox_refused(struct session *s, const struct delivery *d)
 	    "<%s>: The mailbox must not be written now", to);
 }
 
-static enum next
-to_mailbox(struct session *s, const struct content *content)
+static enum status
+deliver(struct session *s, const struct content *content, const struct rcpt *r)
 {
 	struct delivery d = { .id = s->t.id,
-		.recipient = rcpts[0].address,
-		.original = rcpts[0].address,
+		.recipient = r->address,
+		.original = r->address,
 		.sender = s->t.sender.text,
 		.content = buf_view(&content->mem),
 		.file = content->file,
@@ -189,20 +198,29 @@ to_mailbox(struct session *s, const struct content *content)
 	int64_t taken = now_ms();
 
 	ask_deliver(s->w->chan[ROLE_DELIVER], &d);
-	switch (d.status) {
+	if (d.status == OK)
+		log_delivered(s, r, content->length, taken);
+	if (d.status == ERR_DOWN)
+		s->spent = true; /* the channel is of no use any more */
+	return d.status;
+}
+
+static enum next
+to_mailbox(struct session *s, const struct content *content)
+{
+	enum status st = deliver(s, content, rcpts);
+
+	switch (st) {
 	case OK:
-		log_delivered(s, content->length, taken);
 		return accepted(s);
 	case ERR_GONE:
 	case ERR_UNSAFE:
 	case ERR_PERM:
 	case ERR_DAMAGED:
-		return mailbox_refused(s, &d);
-	case ERR_DOWN:
-		/* It may have been delivered: better twice than never. */
-		s->spent = true;
-		return to_queue(s, content);
-	default: /* busy or full, or there is trouble that may pass */
+		return mailbox_refused(s, rcpts, st);
+	default: /* busy or full, or there is trouble that may pass; with
+		  * ERR_DOWN it may have been delivered: better twice than
+		  * never */
 		return to_queue(s, content);
 	}
 }
@@ -240,6 +258,60 @@ transaction_refused(
 	if (refused)
 		*next = refuse_content(s, content);
 	return refused;
+}
+
+/* ---- LMTP ---- */
+
+static enum next
+say_delivered(struct session *s, const struct rcpt *r, enum status st)
+{
+	char to[ADDR_MAX + 1];
+
+	log_clean(view_of(r->delivered_to), to, sizeof(to));
+	switch (st) {
+	case OK:
+		return reply(
+		    s, 250, "2.1.5", "<%s> Delivered as %s", to, s->t.id);
+	case ERR_GONE:
+	case ERR_UNSAFE:
+	case ERR_PERM:
+	case ERR_DAMAGED:
+		return mailbox_refused(s, r, st);
+	case ERR_NOSPACE:
+	case ERR_QUOTA:
+		return reject(
+		    s, to, 452, "4.2.2", "<%s>: The mailbox is full", to);
+	default:
+		return reject(s, to, 451, "4.3.0",
+		    "<%s>: The message cannot be delivered now: %s", to,
+		    status_text(st));
+	}
+}
+
+/* One reply for each RCPT that was accepted, in their order.  There is no
+ * queue: who sends by LMTP has one (RFC 2033 4.2, 1). */
+enum next
+transaction_each(struct session *s, struct content *content)
+{
+	static int8_t result[QUEUE_RCPT_MAX];
+	enum next next = NEXT_COMMAND;
+	unsigned answered = 0;
+
+	s->each_answered = true;
+	while (
+	    answered < s->t.accepted && transaction_refused(s, content, &next))
+		answered++;
+	if (answered == 0)
+		log_message_id(s->t.id, view_of(content->header.id));
+	for (unsigned i = 0; answered == 0 && i < s->t.rcpt_n; i++)
+		result[i] = (int8_t)deliver(s, content, rcpts + i);
+	for (; answered < s->t.accepted; answered++)
+		next = say_delivered(s, rcpts + named[answered],
+		    (enum status)result[named[answered]]);
+	s->each_answered = false;
+	session_progress(s);
+	s->errors = 0;
+	return next;
 }
 
 enum next

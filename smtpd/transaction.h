@@ -35,6 +35,9 @@ const char *transaction_only_rcpt(const struct session *);
 /* Cannot the content be used?  Then the client was told, and *next says what
  * is next. */
 bool transaction_refused(struct session *, const struct content *, enum next *);
+/* LMTP's end of a message: refused or delivered, and answered, for each
+ * recipient. */
+enum next transaction_each(struct session *, struct content *);
 /* Delivers the message, or puts it into the queue, and answers. */
 enum next transaction_commit(struct session *, struct content *);
 #endif

@@ -1,4 +1,5 @@
-/* The PROXY header, networks, and rates by client. */
+/* The PROXY header, networks, and rates by client.
+ * lint: long: tables. */
 #include <string.h>
 
 #include "common/network.h"
@@ -22,55 +23,58 @@ headers(void)
 	} cases[] = {
 		{ "v1 IPv4", TEXT(a1), PROXY_DONE, true },
 		{ "v1 IPv6", TEXT("PROXY TCP6 2001:db8::1 ::1 1 65535\r\n"),
-			PROXY_DONE, true },
+		    PROXY_DONE, true },
 		{ "v1 UNKNOWN", TEXT("PROXY UNKNOWN\r\n"), PROXY_DONE, false },
 		{ "v1 UNKNOWN with more",
-			TEXT("PROXY UNKNOWN ffff::1 x 1 2 3 4 5\r\n"),
-			PROXY_DONE, false },
+		    TEXT("PROXY UNKNOWN ffff::1 x 1 2 3 4 5\r\n"), PROXY_DONE,
+		    false },
 		{ "v1 with LF alone",
-			TEXT("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\n"),
-			PROXY_BAD, false },
+		    TEXT("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\n"), PROXY_BAD,
+		    false },
 		{ "v1 two blanks",
-			TEXT("PROXY TCP4  192.0.2.1 192.0.2.2 1 2\r\n"),
-			PROXY_BAD, false },
+		    TEXT("PROXY TCP4  192.0.2.1 192.0.2.2 1 2\r\n"), PROXY_BAD,
+		    false },
 		{ "v1 port 65536",
-			TEXT("PROXY TCP4 192.0.2.1 192.0.2.2 65536 2\r\n"),
-			PROXY_BAD, false },
+		    TEXT("PROXY TCP4 192.0.2.1 192.0.2.2 65536 2\r\n"),
+		    PROXY_BAD, false },
 		{ "v1 port with a leading zero",
-			TEXT("PROXY TCP4 192.0.2.1 192.0.2.2 01 2\r\n"),
-			PROXY_BAD, false },
+		    TEXT("PROXY TCP4 192.0.2.1 192.0.2.2 01 2\r\n"), PROXY_BAD,
+		    false },
 		{ "v1 a field too many",
-			TEXT("PROXY TCP4 192.0.2.1 192.0.2.2 1 2 3\r\n"),
-			PROXY_BAD, false },
+		    TEXT("PROXY TCP4 192.0.2.1 192.0.2.2 1 2 3\r\n"), PROXY_BAD,
+		    false },
 		{ "v1 a field too few",
-			TEXT("PROXY TCP4 192.0.2.1 192.0.2.2 1\r\n"),
-			PROXY_BAD, false },
-		{ "v1 IPv6 address in TCP4",
-			TEXT("PROXY TCP4 ::1 ::2 1 2\r\n"), PROXY_BAD, false },
+		    TEXT("PROXY TCP4 192.0.2.1 192.0.2.2 1\r\n"), PROXY_BAD,
+		    false },
+		{ "v1 IPv6 address in TCP4", TEXT("PROXY TCP4 ::1 ::2 1 2\r\n"),
+		    PROXY_BAD, false },
 		{ "v1 IPv4 address in TCP6",
-			TEXT("PROXY TCP6 192.0.2.1 192.0.2.2 1 2\r\n"),
-			PROXY_BAD, false },
+		    TEXT("PROXY TCP6 192.0.2.1 192.0.2.2 1 2\r\n"), PROXY_BAD,
+		    false },
 		{ "v1 lower case", TEXT("proxy TCP4 "), PROXY_BAD, false },
 		{ "v1 begun", TEXT("PROXY TC"), PROXY_MORE, false },
 		{ "another protocol", TEXT("EHLO x\r\n"), PROXY_BAD, false },
 		{ "v2 IPv4",
-			TEXT(SIGN "\x21\x11\0\x0c\xc0\0\2\1\xc0\0\2\2"
-				  "\xdc\x04\0\x19"), PROXY_DONE, true },
+		    TEXT(SIGN "\x21\x11\0\x0c\xc0\0\2\1\xc0\0\2\2"
+			      "\xdc\x04\0\x19"),
+		    PROXY_DONE, true },
 		{ "v2 IPv4 too short",
-			TEXT(SIGN "\x21\x11\0\x0b\xc0\0\2\1\xc0\0\2\2"
-				  "\xdc\x04\0"), PROXY_BAD, false },
+		    TEXT(SIGN "\x21\x11\0\x0b\xc0\0\2\1\xc0\0\2\2"
+			      "\xdc\x04\0"),
+		    PROXY_BAD, false },
 		{ "v2 LOCAL", TEXT(SIGN "\x20\0\0\0"), PROXY_DONE, false },
 		{ "v2 LOCAL with addresses",
-			TEXT(SIGN "\x20\x11\0\x0c\xc0\0\2\1\xc0\0\2\2"
-				  "\xdc\x04\0\x19"), PROXY_DONE, false },
+		    TEXT(SIGN "\x20\x11\0\x0c\xc0\0\2\1\xc0\0\2\2"
+			      "\xdc\x04\0\x19"),
+		    PROXY_DONE, false },
 		{ "v2 UNSPEC", TEXT(SIGN "\x21\0\0\0"), PROXY_DONE, false },
 		{ "v2 command 2", TEXT(SIGN "\x22\0\0\0"), PROXY_BAD, false },
 		{ "v2 version 1", TEXT(SIGN "\x11\0\0\0"), PROXY_BAD, false },
 		{ "v2 longer than is taken", TEXT(SIGN "\x21\x11\xff\xff"),
-			PROXY_BAD, false },
+		    PROXY_BAD, false },
 		{ "v2 begun", TEXT("\r\n\r\n\0"), PROXY_MORE, false },
 		{ "an empty line first", TEXT("\r\n\r\nEHLO"), PROXY_BAD,
-			false },
+		    false },
 	};
 	struct proxy_header h;
 	size_t want;
@@ -84,7 +88,8 @@ headers(void)
 	proxy_parse(a1, strlen(a1), &want, &h);
 	ok(h.source[12] == 192 && h.source[15] == 1 && h.source[11] == 0xff &&
 		h.destination[15] == 2 && h.source_port == 56324 &&
-		h.destination_port == 25, "what it says");
+		h.destination_port == 25,
+	    "what it says");
 }
 
 /* A header that never ends is given up at its longest. */
@@ -145,8 +150,8 @@ networks(void)
 		    cases[i].address, cases[i].in ? "" : " not", cases[i].net);
 	}
 	for (size_t i = 0; i < NELEM(bad); i++)
-		ok(!network_parse(view_of(bad[i]), &n),
-		    "\"%s\" is no network", bad[i]);
+		ok(!network_parse(view_of(bad[i]), &n), "\"%s\" is no network",
+		    bad[i]);
 }
 
 static void
@@ -175,8 +180,10 @@ rates(void)
 		most = n > most ? n : most;
 	}
 	for (unsigned i = 0; i < 50; i++) {
-		unsigned char x[16] = { 0x20, 2, [5] = 1, [6] = 0x86,
-			[7] = (unsigned char)(0x9f - i) };
+		unsigned char x[16] = {
+			0x20,
+			2, [5] = 1, [6] = 0x86, [7] = (unsigned char)(0x9f - i)
+		};
 		forgotten +=
 		    rates_count(RATE_CONNECTION, x, 162000, 60000) != 2;
 	}

@@ -44,6 +44,7 @@ static struct {
 	enum status queue_status, spool_status;
 	FILE *spool;
 	unsigned lookups, auths;
+	bool too_many; /* messages: worker_message says no */
 } fake = { .out = { .max = 1 << 22 }, .content = { .max = 1 << 22 } };
 
 static struct listener fake_listener;
@@ -120,6 +121,22 @@ worker_stop(void *worker)
 	(void)worker;
 	fake.armed = true;
 	return fake.stop_after != 0 && ++fake.waits > fake.stop_after;
+}
+
+void
+worker_announce(struct worker *w, const char *client, const char *port,
+    const unsigned char key[16])
+{
+	(void)key;
+	snprintf(w->client, sizeof(w->client), "%s", client);
+	snprintf(w->client_port, sizeof(w->client_port), "%s", port);
+}
+
+bool
+worker_message(struct worker *w)
+{
+	w->came = 9;
+	return !fake.too_many;
 }
 
 void
@@ -312,6 +329,7 @@ fake_start(void)
 		.session_timeout = 3600000,
 		.data_timeout = 180000,
 		.errors_max = 20,
+		.helo_required = true,
 		.auth_failures_max = 3,
 		.message_size_max = 100000,
 		.recipients_max = 100 };

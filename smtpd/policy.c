@@ -1,0 +1,113 @@
+/*
+ * Which clients are served, and what they may do.  Runs in: worker.
+ *
+ * Rights go by the other end of the connection, limits and refusals by the
+ * client that a trusted proxy may have announced.
+ */
+#include "smtpd/policy.h"
+
+#include <string.h>
+
+#include "common/log.h"
+#include "common/service.h"
+#include "smtpd/ask_lookup.h"
+
+enum next
+policy_connect(struct session *s)
+{
+	if (!networks_match(&s->set->refuse_networks, s->w->client))
+		return NEXT_COMMAND;
+	log_info("NOQUEUE: reject: CONNECT from %s: 554 5.7.1 <%s>: Client "
+		 "host rejected: Access denied; proto=SMTP",
+	    s->client, s->client);
+	/* RFC 5321 3.1; nothing that could be said now would help. */
+	reply(s, 554, "5.7.1", "%s Access denied", s->set->hostname);
+	return NEXT_CLOSE;
+}
+
+enum next
+policy_wait(struct session *s)
+{
+	int64_t begun = now_ms();
+	int whole = s->c->timeout_ms;
+	char text[64];
+	struct view v;
+
+	if (s->set->greet_delay == 0 || s->w->listener->type != LISTEN_MX ||
+	    s->w->local_user || policy_may_relay(s))
+		return NEXT_COMMAND;
+	log_flush();
+	s->c->timeout_ms = (int)s->set->greet_delay;
+	enum line_status st = conn_some(s->c, CONN_IN, &v);
+	s->c->timeout_ms = whole;
+	if (st == LINE_TIMEOUT)
+		return NEXT_COMMAND;
+	if (st != LINE_OK)
+		return session_broken(s, st);
+	s->spent = true;
+	log_info("PREGREET %zu after %.2f from %s: %s", v.n,
+	    (double)(now_ms() - begun) / 1000, s->client,
+	    log_clean(v, text, sizeof(text)));
+	reply(s, 554, "5.5.1",
+	    "%s Protocol error: the greeting must be waited for",
+	    s->set->hostname);
+	return NEXT_CLOSE;
+}
+
+bool
+policy_helo(struct session *s, struct view name, enum next *next)
+{
+	char clean[64];
+
+	if (!s->set->helo_strict || domain_valid(name) ||
+	    address_literal_valid(name))
+		return true;
+	*next = reject(s, NULL, 501, "5.5.2",
+	    "<%s>: Helo command rejected: Invalid name",
+	    log_clean(name, clean, sizeof(clean)));
+	return false;
+}
+
+/* user, user+tag and whatever else reaches this user's mailbox. */
+static bool
+owns(struct session *s, const struct address *sender)
+{
+	struct rcpt_answer found;
+
+	if (!ask_lookup_rcpt(s->w->chan[ROLE_LOOKUP], sender->text, &found)) {
+		s->spent = true; /* the channel is of no use any more */
+		return false;
+	}
+	return found.kind == RCPT_LOCAL && strcmp(found.user, s->user) == 0;
+}
+
+bool
+policy_sender(struct session *s, const struct address *sender, enum next *next)
+{
+	char from[ADDR_MAX + 1], user[USER_NAME_MAX];
+
+	if (!worker_message(s->w)) {
+		log_warn("warning: Message delivery request rate limit "
+			 "exceeded: %u from %s for service smtpd",
+		    s->w->came, s->client);
+		*next = reply(s, 450, "4.7.1",
+		    "Too many messages from your address, try again later");
+		return false;
+	}
+	/* Notices have no sender (RFC 5321 4.5.5). */
+	if (s->user[0] == '\0' || !s->set->senders_own ||
+	    sender->text[0] == '\0' || owns(s, sender))
+		return true;
+	log_clean(view_of(sender->text), from, sizeof(from));
+	*next = reject(s, NULL, 553, "5.7.1",
+	    "<%s>: Sender address rejected: not owned by user %s", from,
+	    log_clean(view_of(s->user), user, sizeof(user)));
+	return false;
+}
+
+bool
+policy_may_relay(const struct session *s)
+{
+	return s->user[0] != '\0' || s->w->local_user ||
+	       networks_match(&s->set->relay_networks, s->w->peer);
+}

@@ -1,0 +1,25 @@
+#ifndef SMTPD_POLICY_H
+#define SMTPD_POLICY_H
+/*
+ * Which clients are served, and what they may do: the keywords of smtpd.conf(5)
+ * that are about clients.  Those that answer the client set *next and return
+ * false when they have refused.
+ */
+#include <stdbool.h>
+
+#include "common/address.h"
+#include "smtpd/session.h"
+
+/* A connection, before anything was said: NEXT_COMMAND, or it was refused. */
+enum next policy_connect(struct session *);
+/* Just before the greeting: a client that does not wait for it is no mail
+ * server (greet_delay). */
+enum next policy_wait(struct session *);
+/* What the client says its name is. */
+bool policy_helo(struct session *, struct view name, enum next *next);
+/* A message begins. */
+bool policy_sender(
+    struct session *, const struct address *sender, enum next *next);
+/* May its mail be sent on to other hosts? */
+bool policy_may_relay(const struct session *);
+#endif
