@@ -15,12 +15,12 @@ name_message(struct session *s)
 		return;
 	trace_id(s->w->slot, s->t.id);
 	if (s->w->local_user) {
-		log_info("%s: client=%s, uid=%lu", s->t.id, s->client,
-		    (unsigned long)s->w->local_uid);
+		log_info("%s: client=%s, uid=%lu%s", s->t.id, s->client,
+		    (unsigned long)s->w->local_uid, s->original);
 		return;
 	}
 	if (s->user[0] == '\0') {
-		log_info("%s: client=%s", s->t.id, s->client);
+		log_info("%s: client=%s%s", s->t.id, s->client, s->original);
 		return;
 	}
 	char user[USER_NAME_MAX];

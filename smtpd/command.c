@@ -8,6 +8,7 @@
 
 #include "common/buf.h"
 #include "common/log.h"
+#include "smtpd/policy.h"
 
 #define IN_MAIL (ST_MAIL | ST_RCPT)
 #define IS_DATA (C_SYNC | C_CONTENT)
@@ -63,6 +64,10 @@ static const struct command commands[] = {
 	{ "SUBMITTER", ST_ANY,  0,                cmd_submitter,
 	  "MAIL FROM:<reverse-path> SUBMITTER=mailbox",
 	  "No command but a parameter of MAIL, not offered here. RFC 4405" },
+	{ "XCLIENT",  ST_NEW | ST_READY, C_SYNC,  cmd_xclient,  "XCLIENT attribute=value ...",
+	  "Says whose connection a trusted proxy passes on (a command of Postfix)" },
+	{ "XFORWARD", ST_READY, 0,                cmd_xforward, "XFORWARD attribute=value ...",
+	  "Says where a message came from, for the log (a command of Postfix)" },
 	{ "HELP",     ST_ANY,   0,                cmd_help,     "HELP [command]",
 	  "Lists the commands, or explains one. RFC 5321 4.1.1.8" },
 	{ "QUIT",     ST_ANY,   C_NOARG,          cmd_quit,     "QUIT",
@@ -102,6 +107,8 @@ command_offered(const struct session *s, const struct command *c)
 		return false;
 	if (c->run == cmd_starttls)
 		return s->w->tls != NULL && !s->tls;
+	if (c->run == cmd_xclient || c->run == cmd_xforward)
+		return policy_may_announce(s);
 	if (c->run == cmd_auth)
 		return session_password_ok(s);
 	return (c->flags & C_REFUSED) == 0 && c->run != cmd_submitter;

@@ -4,6 +4,7 @@
  * The verbs of SMTP.  One table drives dispatch, HELP, and the counts in the
  * log.
  */
+#include "common/buf.h"
 #include "common/view.h"
 #include "smtpd/session.h"
 
@@ -61,5 +62,10 @@ enum next cmd_vrfy(struct session *, struct view arg);
 enum next cmd_help(struct session *, struct view arg);
 enum next cmd_onex(struct session *, struct view arg);
 enum next cmd_submitter(struct session *, struct view arg);
+enum next cmd_xclient(struct session *, struct view arg);
+enum next cmd_xforward(struct session *, struct view arg);
+/* What EHLO says about these. */
+void add_xclient_attributes(const struct session *, struct buf *);
+void add_xforward_attributes(const struct session *, struct buf *);
 enum next cmd_quit(struct session *, struct view arg);
 #endif

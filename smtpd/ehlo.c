@@ -50,6 +50,8 @@ static const struct {
 	{ "8BITMIME",            NULL },               /* RFC 6152 */
 	{ "CHUNKING",            NULL },               /* RFC 3030 2 */
 	{ "BINARYMIME",          NULL },               /* RFC 3030 3 */
+	{ "XCLIENT",             add_xclient_attributes },
+	{ "XFORWARD",            add_xforward_attributes },
 	{ "HELP",                NULL },               /* RFC 5321 4.1.1.8 */
 };
 /* clang-format on */

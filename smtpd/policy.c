@@ -106,6 +106,12 @@ policy_sender(struct session *s, const struct address *sender, enum next *next)
 }
 
 bool
+policy_may_announce(const struct session *s)
+{
+	return networks_match(&s->set->xclient_networks, s->w->peer);
+}
+
+bool
 policy_may_relay(const struct session *s)
 {
 	return s->user[0] != '\0' || s->w->local_user ||

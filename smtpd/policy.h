@@ -20,6 +20,8 @@ bool policy_helo(struct session *, struct view name, enum next *next);
 /* A message begins. */
 bool policy_sender(
     struct session *, const struct address *sender, enum next *next);
+/* May it say whose mail it passes on (XCLIENT, XFORWARD)? */
+bool policy_may_announce(const struct session *);
 /* May its mail be sent on to other hosts? */
 bool policy_may_relay(const struct session *);
 #endif

@@ -195,6 +195,20 @@ first_octet(struct session *s)
 	return NEXT_COMMAND;
 }
 
+enum next
+session_greet(struct session *s)
+{
+	enum next next;
+
+	if (s->w->over_limit)
+		return over_limit(s);
+	next = policy_connect(s);
+	if (next != NEXT_COMMAND)
+		return next;
+	return reply(s, 220, NULL, "%s %s pennypost", s->set->hostname,
+	    s->lmtp ? "LMTP" : "ESMTP");
+}
+
 static enum next
 session_open(struct session *s)
 {
@@ -203,18 +217,13 @@ session_open(struct session *s)
 
 	if (w->over_limit)
 		return over_limit(s);
-	next = policy_connect(s);
-	if (next != NEXT_COMMAND)
-		return next;
 	if (w->listener->type == LISTEN_SMTPS &&
 	    session_start_tls(s) != NEXT_COMMAND)
 		return NEXT_LOST;
 	next = policy_wait(s);
-	if (next != NEXT_COMMAND)
-		return next;
-	reply(s, 220, NULL, "%s %s pennypost", s->set->hostname,
-	    s->lmtp ? "LMTP" : "ESMTP");
-	return first_octet(s);
+	if (next == NEXT_COMMAND)
+		next = session_greet(s);
+	return next == NEXT_COMMAND ? first_octet(s) : next;
 }
 
 /* Reads a command and answers it. */

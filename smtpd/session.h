@@ -61,6 +61,7 @@ struct session {
 					 * "unknown" */
 	char client[ADDR_DOMAIN_MAX + 80]; /* "unknown[192.0.2.1]", for logs
 					    * and trace */
+	char original[400]; /* XFORWARD, as it stands in the log, or "" */
 	char helo[ADDR_DOMAIN_MAX + 1]; /* harmless in header and log */
 	char user[USER_NAME_MAX];	/* who authenticated, else "" */
 	const char *mechanism;		/* and how */
@@ -93,6 +94,8 @@ enum next session_start_tls(struct session *);
 void session_progress(struct session *);
 /* "ESMTPSA" and so on, RFC 3848. */
 const char *session_protocol(const struct session *);
+/* Greets the client, or refuses it: at first, and after XCLIENT. */
+enum next session_greet(struct session *);
 /* Sets name and client from what the worker knows. */
 void session_name_client(struct session *);
 /* The listener is for those who submit (RFC 6409)? */
