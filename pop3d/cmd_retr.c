@@ -40,18 +40,25 @@ broken_off(struct session *s, enum status st)
 static bool
 send_octets(struct sending *x, struct view in, bool last)
 {
-	do {
-		struct view some = { in.p, in.n < PIECE ? in.n : PIECE };
-		in.p += some.n;
-		in.n -= some.n;
+	while (in.n > 0 || last) {
+		size_t n = in.n < PIECE ? in.n : PIECE;
 		buf_clear(&x->out);
-		if (!mbox_to_wire(&x->reader, some, &x->out) ||
-		    (last && in.n == 0 &&
-			!mbox_to_wire_end(&x->reader, &x->out)))
+		if (n > 0 && !mbox_to_wire(
+				 &x->reader, (struct view){ in.p, n }, &x->out))
 			return false;
-		conn_write(x->s->conn, x->out.p, x->out.n);
+		if (last && n == in.n) {
+			if (!mbox_to_wire_end(&x->reader, &x->out))
+				return false;
+			last = false;
+		}
+		if (x->out.n > 0)
+			conn_write(x->s->conn, x->out.p, x->out.n);
 		*x->sent += x->out.n;
-	} while (in.n > 0);
+		if (n == 0)
+			break;
+		in.p += n;
+		in.n -= n;
+	}
 	return true;
 }
 

@@ -4,8 +4,8 @@
  * The input: an octet of options, an octet that seeds the sizes of the reads,
  * two octets of length, that many octets of mailbox, and the rest is what the
  * client says.  Checked: replies are lines that end in CRLF; STAT is the sum of
- * LIST; RETR gives as many octets as it says; an update names messages inside
- * the mailbox, in ascending order.
+ * LIST; RETR gives as many octets as it says, and without UTF8 a header that is
+ * ASCII; an update names messages inside the mailbox, in ascending order.
  */
 #define _GNU_SOURCE
 #include <poll.h>
@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -25,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 enum { OUT_MAX = 1 << 22 };
 
 static int mailbox = -1;
-static bool in_tls;
+static bool in_tls, utf8_said;
 static char *out;
 static size_t out_n;
 
@@ -175,6 +176,7 @@ static size_t
 check_message(size_t at, unsigned long long said)
 {
 	unsigned long long octets = 0;
+	bool body = false;
 
 	for (;;) {
 		char *lf = memchr(out + at, '\n', out_n - at);
@@ -185,6 +187,9 @@ check_message(size_t at, unsigned long long said)
 		if (n == 3 && out[at] == '.')
 			break;
 		octets += n - (out[at] == '.');
+		body |= n == 2;
+		for (size_t i = 0; i < n && !body && !utf8_said; i++)
+			must((unsigned char)out[at + i] < 128);
 		at += n;
 	}
 	must(octets == said);
@@ -229,6 +234,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		.session_timeout = 100000,
 		.idle_timeout = 1000,
 		.errors_max = 20,
+		.language = "ru",
+		.last = true,
 		.auth_failures_max = 3 };
 	static struct listener listener = { .type = LISTEN_POP3 };
 	static struct worker w;
@@ -255,7 +262,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	w.tls = data[0] & 4 ? (struct tls_server *)(void *)&w : NULL;
 	in = (struct input){ (const char *)data + 4 + box, n - 4 - box,
 		data[1] };
+	settings.expire_days = data[0] & 8 ? 1 : 0;
 	in_tls = false;
+	utf8_said = false;
+	for (size_t i = 0; i + 4 <= in.n; i++)
+		utf8_said |= strncasecmp(in.p + i, "utf8", 4) == 0;
 	out_n = 0;
 	conn_open(&w.conn, -1);
 	w.conn.ops = &ops;
