@@ -14,11 +14,12 @@ always(const struct session *s)
 	return true;
 }
 
-/* RFC 2595 4: "present and permitted"; with TLS on it is neither. */
+/* RFC 2595 4: "present and permitted in the current state". */
 static bool
 stls_possible(const struct session *s)
 {
-	return s->w->tls != NULL && !conn_is_tls(s->conn);
+	return s->w->tls != NULL && !conn_is_tls(s->conn) && !s->utf8 &&
+	       s->state == ST_AUTHORIZATION;
 }
 
 /* "SASL" and those mechanisms that may be used on this connection. */
@@ -58,8 +59,8 @@ print_expire(struct session *s)
 
 /*
  * Clients look the tags up before or after login and believe what they see, so
- * both states show the same: nothing here asks for the state.  There is no tag
- * for APOP (RFC 2449 6): the greeting would show it.
+ * both states show the same but for STLS, whose tag means "now".  There is no
+ * tag for APOP (RFC 2449 6): the greeting would show it.
  */
 /* clang-format off */
 static const struct capability {
