@@ -31,7 +31,7 @@ struct job {
 	int dirfd; /* of the mailbox */
 	bool dotlocked;
 	int64_t lock_until; /* now_ms(): no more tries at the dotlock */
-	bool died;	    /* the first child did; the second one mends */
+	bool cut_short;	    /* the first child was; the second one mends */
 	pid_t pid;
 	int report; /* the child writes its status here */
 	struct watch *watch;
@@ -168,10 +168,18 @@ unlink_running(struct job *j)
 	running_n--;
 }
 
+/* Is the mailbox half moved?  Nothing of the user's is believed but this: who
+ * makes it up keeps himself waiting. */
+static bool
+pending(const struct job *j)
+{
+	return j->dirfd != -1 && state_update_pending(j->dirfd, &j->order.user);
+}
+
 static void
 finish(struct job *j, enum status st)
 {
-	if (j->dotlocked)
+	if (j->dotlocked && !pending(j))
 		mailbox_dotlock_release(
 		    j->dirfd, j->order.path.name, &j->order.user);
 	close_fd(&j->dirfd);
@@ -188,28 +196,28 @@ static void child_start(struct job *j);
 static void
 child_gone(struct job *j, bool reported, enum status st)
 {
-	bool mending = j->died || j->order.n == 0;
+	bool mending = j->cut_short || j->order.n == 0;
 
 	watch_del(j->watch);
 	j->watch = NULL;
 	timer_del(j->timer);
 	j->timer = NULL;
 	close_fd(&j->report);
-	if (reported) {
-		/* What became of the messages is not known any more. */
-		bool lost = j->died && j->order.n > 0 && st == OK;
-		finish(j, lost ? ERR_IO : st);
+	if (!reported) {
+		log_write(LOG_LVL_ERROR, "pop3",
+		    "error: the process that %s the mailbox of %s died",
+		    mending ? "mended" : "updated", j->order.user.name);
+		st = ERR_IO;
+	}
+	if (!mending && (!reported || (st != OK && pending(j)))) {
+		j->cut_short = true;
+		child_start(j);
 		return;
 	}
-	log_write(LOG_LVL_ERROR, "pop3",
-	    "error: the process that %s the mailbox of %s died",
-	    mending ? "mended" : "updated", j->order.user.name);
-	if (j->died) {
-		finish(j, ERR_IO);
-		return;
-	}
-	j->died = true;
-	child_start(j);
+	/* What became of the messages is not known any more. */
+	if (j->cut_short && st == OK)
+		st = ERR_IO;
+	finish(j, st);
 }
 
 static void
@@ -250,7 +258,7 @@ child_start(struct job *j)
 	log_flush(); /* or both of us would send it */
 	j->pid = fork();
 	if (j->pid == 0)
-		child_main(&j->order, j->died || j->order.n == 0, p[1]);
+		child_main(&j->order, j->cut_short || j->order.n == 0, p[1]);
 	close(p[1]);
 	j->report = p[0];
 	if (j->pid != -1)
@@ -266,6 +274,19 @@ child_start(struct job *j)
 	j->timer = timer_add(CHILD_MS, child_overdue, j);
 }
 
+/* Did a job that failed leave the dotlock for this one? */
+static bool
+left_dotlock(const struct job *j)
+{
+	for (const struct job *o = running; o != NULL; o = o->next)
+		if (o != j && o->dotlocked &&
+		    strcmp(o->order.path.name, j->order.path.name) == 0 &&
+		    strcmp(o->order.path.dir, j->order.path.dir) == 0)
+			return false;
+	return mailbox_dotlock_own(
+	    j->dirfd, j->order.path.name, &j->order.user);
+}
+
 /* Takes the dotlock, in tries, then starts the child. */
 static void
 take_dotlock(void *arg)
@@ -279,6 +300,8 @@ take_dotlock(void *arg)
 	}
 	enum status st =
 	    mailbox_dotlock_take(j->dirfd, j->order.path.name, &j->order.user);
+	if (st == ERR_BUSY && left_dotlock(j))
+		st = OK;
 	switch (st) {
 	case OK:
 		j->dotlocked = true;

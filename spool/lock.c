@@ -214,20 +214,31 @@ dotlock_take(int dirfd, const char *mailbox_name)
 	return st;
 }
 
-void
-dotlock_release(int dirfd, const char *mailbox_name)
+bool
+dotlock_own(int dirfd, const char *mailbox_name)
 {
 	char name[NAME_MAX + 1], host[HOST_MAX];
 	struct dotlock d;
 
 	if (!dotlock_name(name, sizeof(name), mailbox_name))
-		return;
+		return false;
 	int fd = openat(dirfd, name,
 	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	own_host(host, sizeof(host));
-	/* Not one that somebody made who thought ours was stale. */
-	if (fd != -1 && dotlock_read(fd, &d) &&
-	    d.pid == (unsigned long long)getpid() && strcmp(d.host, host) == 0)
-		unlinkat(dirfd, name, 0);
+	bool own = fd != -1 && dotlock_read(fd, &d) &&
+		   d.pid == (unsigned long long)getpid() &&
+		   strcmp(d.host, host) == 0;
 	close_fd(&fd);
+	return own;
+}
+
+void
+dotlock_release(int dirfd, const char *mailbox_name)
+{
+	char name[NAME_MAX + 1];
+
+	/* Not one that somebody made who thought ours was stale. */
+	if (dotlock_own(dirfd, mailbox_name) &&
+	    dotlock_name(name, sizeof(name), mailbox_name))
+		unlinkat(dirfd, name, 0);
 }

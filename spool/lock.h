@@ -26,4 +26,6 @@ bool lock_same_file(int fd, int dirfd, const char *name);
  * is not stale.  Stale: our own host's, and its pid is dead. */
 enum status dotlock_take(int dirfd, const char *mailbox_name);
 void dotlock_release(int dirfd, const char *mailbox_name);
+/* Is the dotlock one that this process made and has not released? */
+bool dotlock_own(int dirfd, const char *mailbox_name);
 #endif

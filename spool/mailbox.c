@@ -388,3 +388,12 @@ mailbox_dotlock_release(int dirfd, const char *name, const struct user *u)
 	dotlock_release(dirfd, name);
 	fs_become_self();
 }
+
+bool
+mailbox_dotlock_own(int dirfd, const char *name, const struct user *u)
+{
+	fs_become(u->uid, u->gid);
+	bool own = dotlock_own(dirfd, name);
+	fs_become_self();
+	return own;
+}

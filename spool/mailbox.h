@@ -51,10 +51,11 @@ enum status mailbox_dir_open(const struct mailbox_path *, const struct user *,
 enum status mailbox_open(const struct mailbox_path *, const struct user *,
     int flags, bool create, int *fd, int *dirfd, char *why, size_t why_size);
 
-/* dotlock_take and dotlock_release (spool/lock.h) as the owner, with the
+/* dotlock_take, _release and _own (spool/lock.h) as the owner, with the
  * directory's group where the user alone may not create.  For a process that
  * is root or the user. */
 enum status mailbox_dotlock_take(int dirfd, const char *name,
     const struct user *);
 void mailbox_dotlock_release(int dirfd, const char *name, const struct user *);
+bool mailbox_dotlock_own(int dirfd, const char *name, const struct user *);
 #endif

@@ -156,6 +156,37 @@ test_death(void)
 	seen->mood = FINE;
 }
 
+/* The update fails when messages have been moved already. */
+static void
+test_half_moved(void)
+{
+	int fd = -1;
+
+	seen->mood = HALF_MOVED;
+	seen->recovers = 0;
+	seen->recover_dotlocked = false;
+	ok(commit(1) == ERR_IO && seen->recovers == 1 &&
+		seen->recover_dotlocked && seen->locked,
+	    "a failed update is mended at once, under both locks");
+	ok(!exists("alice.lock") && !exists(".pennypost/alice/journal"),
+	    "then others may come");
+
+	seen->status = ERR_NOSPACE;
+	seen->recovers = 0;
+	ok(commit(1) == ERR_NOSPACE && seen->recovers == 1,
+	    "it cannot be mended now");
+	ok(exists("alice.lock"), "other programs keep out of what is left");
+	seen->mood = FINE;
+	ok(open_as_is(&fd) == ERR_NOSPACE && fd == -1 && exists("alice.lock"),
+	    "nor at the next login");
+	seen->status = OK;
+	seen->recover_dotlocked = false;
+	ok(open_as_is(&fd) == OK && seen->recover_dotlocked,
+	    "the login that can takes the dotlock over");
+	ok(!exists("alice.lock"), "and gives it back");
+	close_fd(&fd);
+}
+
 /* QUIT is said, an update begins and does not end, the session dies. */
 static void
 quit_and_die(void)
@@ -271,6 +302,7 @@ main(void)
 	test_open();
 	test_commit();
 	test_death();
+	test_half_moved();
 	test_session_death();
 	test_journal();
 	test_stop();

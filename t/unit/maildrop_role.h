@@ -25,7 +25,7 @@
 
 /* ---- what the children did ---- */
 
-enum mood { FINE, DIES, HANGS };
+enum mood { FINE, DIES, HANGS, HALF_MOVED };
 struct seen {
 	enum mood mood;
 	enum status status;
@@ -82,6 +82,14 @@ update_run(const struct update_job *job)
 		raise(SIGKILL);
 	while (seen->mood == HANGS)
 		poll(NULL, 0, 10);
+	if (seen->mood == HALF_MOVED) {
+		int fd = openat(job->state_dir, "journal",
+		    O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		if (fd == -1 || write(fd, "half", 4) != 4)
+			abort();
+		close(fd);
+		return ERR_IO;
+	}
 	return seen->status;
 }
 
@@ -97,7 +105,8 @@ update_recover(int mbox, int state_dir)
 	seen->locked = fd != -1 && lock_try(fd, true) == ERR_BUSY;
 	close(fd);
 	(void)mbox;
-	unlinkat(state_dir, "journal", 0);
+	if (seen->status == OK)
+		unlinkat(state_dir, "journal", 0);
 	return seen->status;
 }
 
