@@ -30,6 +30,7 @@
  * is the worker's TLS.  A worker that is broken into could thus log in with
  * EXTERNAL as anybody, and relay a SCRAM exchange to itself from elsewhere.
  */
+#include "common/buf.h"
 #include "common/view.h"
 
 enum { AUTH_PASSWORD = 1, AUTH_APOP, AUTH_START, AUTH_STEP };
@@ -60,7 +61,24 @@ struct auth_client {
 
 /* *right is the new channel (owned by the caller) with AUTH_YES, else -1.
  * user_out is at least USER_NAME_MAX; empty but with AUTH_YES. */
-enum auth_result ask_auth_password(const struct auth_client *, struct view user,
-    struct view pass, const char *mechanism, char *user_out,
+enum auth_result ask_auth_password(const struct auth_client *,
+    struct view user, struct view pass, const char *mechanism, char *user_out,
     size_t user_out_size, int *right);
+enum auth_result ask_auth_apop(const struct auth_client *, struct view user,
+    struct view digest, const char *stamp, char *user_out,
+    size_t user_out_size, int *right);
+
+/* What the worker's TLS says about the connection; all empty without it. */
+struct auth_channel {
+	struct view exporter, end_point; /* channel bindings */
+	const char *certificate;	 /* the name in the client's */
+};
+/* An exchange.  AUTH_CONTINUE: challenge, before base64, is to be sent.  After
+ * a step user_out, at least AUTH_USER_MAX + 1, is the user with AUTH_YES, and
+ * with AUTH_NO who the client said it was. */
+enum auth_result ask_auth_start(const struct auth_client *,
+    const char *mechanism, const struct auth_channel *,
+    struct buf *challenge);
+enum auth_result ask_auth_step(const struct auth_client *,
+    struct view message, struct buf *challenge, char *user_out, int *right);
 #endif

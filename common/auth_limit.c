@@ -25,7 +25,8 @@ static struct place *oldest, *newest;
 static unsigned used;
 
 void
-origin_of(int fd, const struct settings *s, struct origin *out)
+origin_of(
+    int fd, const char *said, const struct settings *s, struct origin *out)
 {
 	struct sockaddr_storage a = { 0 };
 	socklen_t n = sizeof(a);
@@ -41,9 +42,16 @@ origin_of(int fd, const struct settings *s, struct origin *out)
 	if (!address_of(&a, out->key))
 		return;
 	address_text(out->key, out->text);
-	for (unsigned i = 0; i < s->auth_exempt_n; i++)
-		if (network_has(&s->auth_exempt[i], out->key))
-			out->kind = ORIGIN_EXEMPT;
+	if (networks_match(&s->proxy_networks, out->text) ||
+	    networks_match(&s->xclient_networks, out->text)) {
+		unsigned char announced[ADDRESS_OCTETS];
+		if (address_read(view_of(said), announced)) {
+			memcpy(out->key, announced, sizeof(out->key));
+			address_text(out->key, out->text);
+		}
+	}
+	if (networks_match(&s->auth_exempt, out->text))
+		out->kind = ORIGIN_EXEMPT;
 	address_share(out->key);
 }
 

@@ -29,8 +29,11 @@ struct origin {
 	char text[ADDRESS_TEXT]; /* "local" without an internet address */
 };
 
-/* fd is borrowed. */
-void origin_of(int fd, const struct settings *, struct origin *out);
+/* fd is borrowed.  said is where the worker says the client is: that counts
+ * where the kernel says it is a proxy (proxy_networks, xclient_networks), as all
+ * who come through it would be one else. */
+void origin_of(int fd, const char *said, const struct settings *,
+    struct origin *out);
 /* Whether nothing is to be checked for it now. */
 bool auth_limit_reached(
     const struct origin *, const struct settings *, int64_t now);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/passdb.h"
+#include "common/secrets.h"
 
 static unsigned problems;
 static const char *program;
@@ -134,5 +135,13 @@ config_check(const struct daemon *d, const struct settings *s)
 		problem("%s", err);
 	free(err);
 	passdb_free(db);
+	struct secrets *secrets = secrets_open(s, &err);
+	if (secrets == NULL)
+		problem("%s", err == NULL ? "out of memory" : err);
+	free(err);
+	secrets_free(secrets);
+	if (s->tls_client_ca[0] != '\0' &&
+	    access(s->tls_client_ca, R_OK) == -1)
+		problem("%s: %s", s->tls_client_ca, strerror(errno));
 	return config_check_places(d, s);
 }

@@ -114,6 +114,18 @@ struct tls_info {
 	char cipher[64];   /* "TLS_AES_256_GCM_SHA384" */
 	int bits;
 };
+enum { TLS_BINDING_MAX = 64, TLS_NAME_MAX = 255 };
+/* What ties an authentication to this TLS connection. */
+struct tls_channel {
+	char exporter[TLS_BINDING_MAX]; /* tls-exporter (RFC 9266), TLS 1.3 */
+	size_t exporter_n;		/* 0: there is none */
+	char end_point[TLS_BINDING_MAX]; /* tls-server-end-point (RFC 5929 4) */
+	size_t end_point_n;
+	char name[TLS_NAME_MAX + 1]; /* in the client's verified certificate:
+				      * its one rfc822Name or, without any, its
+				      * one common name; "" without such a
+				      * certificate */
+};
 /* Makes the TLS server from nothing but certificates: the private keys stay in
  * the key role and are used through key_sock (borrowed; see common/ask_key.h).
  * cert_fds: PEM files, one per key, in the order the key role has the keys; at
@@ -125,6 +137,11 @@ struct tls_server *tls_server_new(const int *cert_fds,
     const char *const *files, unsigned n, int key_sock, char *err,
     size_t err_size);
 void tls_server_free(struct tls_server *);
+/* From now on clients are asked for a certificate, which those in this PEM file
+ * (name, for messages) must have signed to count; without one, or with another
+ * one, they are served as before.  False: err says why. */
+bool tls_server_client_ca(struct tls_server *, int fd, const char *name,
+    char *err, size_t err_size);
 /* In a worker, after the fork: use this channel to the key role. */
 void tls_server_key_sock(struct tls_server *, int key_sock);
 /* The protocol that this daemon speaks, "smtp" or "pop3" (static).  A client
@@ -138,4 +155,6 @@ void tls_server_alpn(struct tls_server *, const char *protocol);
 enum line_status conn_starttls(struct conn *, struct tls_server *,
     const char **why);
 bool conn_tls_info(const struct conn *, struct tls_info *);
+/* False, and all empty: not TLS. */
+bool conn_tls_channel(const struct conn *, struct tls_channel *);
 #endif

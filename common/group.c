@@ -230,7 +230,8 @@ give_tls(struct proc *p, const struct settings *s, char *err, size_t size)
 		    !give_file(p, s->tls[i].key, err, size))
 			return false;
 	}
-	return true;
+	return p->id != ROLE_POOL || s->tls_client_ca[0] == '\0' ||
+	    give_file(p, s->tls_client_ca, err, size);
 }
 
 /* ---- processes ---- */

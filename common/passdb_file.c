@@ -64,8 +64,8 @@ passdb_name_valid(struct view v)
 
 #define bad(f, err, ...) private_file_error(err, (f)->path, __VA_ARGS__)
 
-static uint32_t
-name_hash(struct view v)
+uint32_t
+passdb_name_hash(struct view v)
 {
 	uint32_t h = 2166136261u; /* FNV-1a */
 
@@ -77,7 +77,7 @@ name_hash(struct view v)
 static const struct entry *
 entry_find(const struct passdb_file *f, struct view name)
 {
-	uint32_t i = f->buckets[name_hash(name) & f->mask];
+	uint32_t i = f->buckets[passdb_name_hash(name) & f->mask];
 
 	while (i != 0 && !view_caseeqs(name, f->text + f->entries[i - 1].name))
 		i = f->entries[i - 1].next;
@@ -243,7 +243,7 @@ line_add(struct passdb_file *f, unsigned line, struct view rest, char **err)
 		wipe(f, rest); /* extra may hold a second secret */
 		v[HASH].n = 0;
 	}
-	uint32_t *b = &f->buckets[name_hash(v[NAME]) & f->mask];
+	uint32_t *b = &f->buckets[passdb_name_hash(v[NAME]) & f->mask];
 	e.name = place(f, v[NAME]);
 	e.hash = place(f, v[HASH]);
 	e.gecos = place(f, v[GECOS]);

@@ -9,6 +9,7 @@
  * letters, so two that differ only in case are an error.
  */
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -39,4 +40,6 @@ unsigned passdb_file_count(const struct passdb_file *);
 
 /* Whether v may be a user's name at all; see passdb_find(). */
 bool passdb_name_valid(struct view v);
+/* For tables of names; the case of ASCII letters does not matter. */
+uint32_t passdb_name_hash(struct view v);
 #endif

@@ -444,11 +444,15 @@ prepare_tls(void)
 
 	if (role->file_n == 0)
 		return;
-	for (unsigned i = 0; i < role->file_n; i++)
+	unsigned n = role->settings->tls_n;
+	for (unsigned i = 0; i < n; i++)
 		files[i] = role->settings->tls[i].certificate;
-	tls = tls_server_new(role->file, files, role->file_n, role->key_ask,
-	    err, sizeof(err));
-	if (tls == NULL)
+	tls = tls_server_new(
+	    role->file, files, n, role->key_ask, err, sizeof(err));
+	if (tls == NULL ||
+	    (role->file_n > n &&
+		!tls_server_client_ca(tls, role->file[n],
+		    role->settings->tls_client_ca, err, sizeof(err))))
 		role_failed(role, "%s", err);
 	tls_server_alpn(tls, role->pop3 ? "pop3" : "smtp");
 	for (unsigned i = 0; i < role->file_n; i++)

@@ -63,7 +63,8 @@ struct role {
 	int listen_fd[ROLE_LISTEN_MAX]; /* parallel to settings->listeners */
 	unsigned listen_n;
 	/* Opened by the master, unread.  key: cert, key, cert, key...;
-	 * pool: cert, cert...; in the order of the settings. */
+	 * pool: cert, cert..., and tls_client_ca if that is set; in the order
+	 * of the settings. */
 	int file[ROLE_FILES_MAX];
 	unsigned file_n;
 };

@@ -55,7 +55,10 @@ static const struct conf_option options[] = {
 	{ OPT(auth_address_failures), .type = CONF_INT, .mask = BOTH, .dflt = "20", .min = 0, .max = 1000000 },
 	{ OPT(auth_address_window), .type = CONF_TIME, .mask = BOTH, .dflt = "10m", .min = SEC, .max = DAY },
 	{ SPECIAL(auth_address_exempt, exempt), .mask = BOTH, .dflt = "127.0.0.0/8 ::1/128" },
-	{ SPECIAL(local_domains, domains), .mask = S },
+	{ SPECIAL(sasl_mechanisms, mechanisms), .mask = BOTH, .dflt = "all" },
+	{ OPT(secrets),            .type = CONF_STRING, .mask = BOTH, .dflt = "\"\"" },
+	{ OPT(tls_client_ca),      .type = CONF_STRING, .mask = BOTH, .dflt = "\"\"" },
+	{ SPECIAL(local_domains, domains), .mask = BOTH },
 	{ OPT(postmaster),         .type = CONF_STRING, .mask = S, .dflt = "root" },
 	{ OPT(recipient_delimiter), .type = CONF_STRING, .mask = S, .dflt = "+" },
 	{ OPT(queue_directory),    .type = CONF_STRING, .mask = S, .dflt = "/var/spool/pennypost" },
@@ -82,6 +85,7 @@ static const struct conf_option options[] = {
 	{ SPECIAL(language, language), .mask = P, .dflt = "en" },
 	{ SPECIAL(expire, expire), .mask = P, .dflt = "never" },
 	{ OPT(login_delay),        .type = CONF_TIME, .mask = P, .dflt = "0s",  .min = 0, .max = DAY },
+	{ OPT(apop),               .type = CONF_BOOL, .mask = P, .dflt = "no" },
 	{ .name = NULL }
 };
 /* clang-format on */
@@ -109,7 +113,7 @@ complete(struct settings *s, const char *name, bool pop3)
 		host[sizeof(host) - 1] = '\0';
 		s->hostname = xstrdup(host);
 	}
-	if (!pop3 && s->local_domain_n == 0) {
+	if (s->local_domain_n == 0) {
 		settings_add_domain(s, s->hostname);
 		if (strcasecmp(s->hostname, "localhost") != 0)
 			settings_add_domain(s, "localhost");
@@ -132,6 +136,11 @@ complete(struct settings *s, const char *name, bool pop3)
 			    "tls_certificate line", name,
 			    listen_type_name(l->type));
 	}
+	if (s->apop && s->secrets[0] == '\0')
+		return conf_error("%s: apop needs a secrets line", name);
+	if (s->tls_client_ca[0] != '\0' && s->tls_n == 0)
+		return conf_error("%s: tls_client_ca needs a tls_certificate "
+				  "line", name);
 	if (!pop3 && s->retry_max < s->retry_min)
 		return conf_error("%s: retry_max is less than retry_min", name);
 	return NULL;
@@ -174,7 +183,6 @@ settings_free(struct settings *s)
 	for (unsigned i = 0; i < s->local_domain_n; i++)
 		free(s->local_domains[i]);
 	free(s->local_domains);
-	free(s->auth_exempt);
 	settings_net_free(s);
 	free(s->tls);
 	free(s->listeners);

@@ -82,8 +82,7 @@ struct settings {
 	int64_t auth_processes;
 	int64_t auth_address_failures; /* per address and window; 0: any */
 	int64_t auth_address_window;   /* ms */
-	struct network *auth_exempt;   /* auth_address_exempt */
-	unsigned auth_exempt_n;
+	struct networks auth_exempt;   /* auth_address_exempt */
 	uint32_t sasl_mechanisms;      /* bits, by enum sasl_id */
 	char *secrets;        /* file; "" = none */
 	char *tls_client_ca;  /* file; "" = none */

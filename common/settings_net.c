@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/settings_special.h"
 
@@ -60,6 +61,30 @@ NETWORKS(relay_networks)
 NETWORKS(refuse_networks)
 NETWORKS(proxy_networks)
 NETWORKS(xclient_networks)
+
+/* ---- auth_address_exempt NETWORK... | none ---- */
+
+char *
+parse_exempt(void *target, const struct conf_line *c, bool again)
+{
+	struct networks *n = &((struct settings *)target)->auth_exempt;
+
+	if (!again)
+		n->n = 0; /* the default's */
+	if (c->n == 2 && strcasecmp(c->word[1], "none") == 0)
+		return NULL;
+	return add_networks(n, c);
+}
+
+void
+print_exempt(const void *target, struct buf *b)
+{
+	const struct settings *s = target;
+
+	if (s->auth_exempt.n == 0)
+		buf_adds(b, "auth_address_exempt none\n");
+	print_networks("auth_address_exempt", &s->auth_exempt, b);
+}
 
 /* ---- 0, or N/TIME ---- */
 
@@ -162,6 +187,7 @@ print_senders(const void *target, struct buf *b)
 void
 settings_net_free(struct settings *s)
 {
+	free(s->auth_exempt.list);
 	free(s->relay_networks.list);
 	free(s->refuse_networks.list);
 	free(s->proxy_networks.list);

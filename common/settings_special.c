@@ -148,46 +148,6 @@ print_domains(const void *target, struct buf *b)
 		buf_addf(b, "local_domains %s\n", s->local_domains[i]);
 }
 
-/* ---- auth_address_exempt NETWORK... ---- */
-
-char *
-parse_exempt(void *target, const struct conf_line *c, bool again)
-{
-	struct settings *s = target;
-	bool none = c->n == 2 && strcasecmp(c->word[1], "none") == 0;
-
-	if (!again)
-		s->auth_exempt_n = 0; /* the default's */
-	for (unsigned i = 1; i < c->n && !none; i++) {
-		struct network n;
-		if (!network_parse(view_of(c->word[i]), &n))
-			return conf_error("\"%s\" is not a network; write for "
-			    "example 192.0.2.0/24, 2001:db8::/32 or none",
-			    c->word[i]);
-		if (s->auth_exempt_n == NETWORKS_MAX)
-			return conf_error("more than %d networks",
-			    NETWORKS_MAX);
-		s->auth_exempt =
-		    settings_grow(s->auth_exempt, s->auth_exempt_n, sizeof(n));
-		s->auth_exempt[s->auth_exempt_n++] = n;
-	}
-	return NULL;
-}
-
-void
-print_exempt(const void *target, struct buf *b)
-{
-	const struct settings *s = target;
-	char text[NETWORK_TEXT];
-
-	for (unsigned i = 0; i < s->auth_exempt_n; i++) {
-		network_text(&s->auth_exempt[i], text);
-		buf_addf(b, "auth_address_exempt %s\n", text);
-	}
-	if (s->auth_exempt_n == 0)
-		buf_adds(b, "auth_address_exempt none\n");
-}
-
 /* ---- sasl_mechanisms NAME... ---- */
 
 char *

@@ -1,354 +1,270 @@
 /*
- * Is this password this user's?  Runs in: auth.
+ * Who is this client?  Runs in: auth.
  *
  * This process is root, because it reads the shadow file, and the only one that
  * can say "this is user X": it introduces a new channel to queue or maildrop.
- * It reads four short fields from a worker and looks the user up; it never
- * hashes what a client sent.  That is done by crypt processes (crypt_proc.c),
- * which are forked before any hash is read, have no right to anything, and are
- * told the salt and not the hash.  A child that was still root for each check,
- * as other servers have it, would put the hostile octets, the hash and the
- * right to be anybody into one process, and a fork into every login.
+ * It never hashes a password that a client sent.  That is done by crypt
+ * processes (crypt_proc.c), which are forked before any hash is read, have no
+ * right to anything, and are told the salt and not the hash.  A child that was
+ * still root for each check, as other servers have it, would put the hostile
+ * octets, the hash and the right to be anybody into one process, and a fork
+ * into every login.
  *
- * A check: WAITING in a queue for a free crypt process; RUNNING in one;
- * DECIDED, until its answer is due.  A peer has at most one, so first come,
- * first served is round robin.
- *
- * What a stranger must not learn is whether a user exists.  Every check makes
- * exactly one call of crypt(3): for nobody, for who is locked out, and for uid
- * 0, with the salt and cost of somebody else and a result that is thrown away.
- * A refusal is answered auth_failure_delay after the question, not after the
- * decision, which hides what differs in the work.  Whose address has failed too
- * often is refused likewise, without any work (auth_limit.h).
+ * Of what a client sent it reads a user's name and, because the secrets of
+ * CRAM-MD5, APOP and SCRAM must not leave it, the short messages of these
+ * mechanisms (auth_exchange.c, scram.c): bounded, copied into fixed places, and
+ * fuzzed.
  */
 #define _GNU_SOURCE
 #include "common/svc_auth.h"
 
-#include <crypt.h>
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/ask_auth.h"
-#include "common/auth_limit.h"
+#include "common/auth_check.h"
 #include "common/crypt_pool.h"
-#include "common/crypt_proc.h"
 #include "common/log.h"
-#include "common/passdb.h"
-#include "common/service.h"
-
-enum {
-	WAITING_MAX = 1024,
-	WAIT_MS = 30000, /* then the answer is "later" */
-	MECHANISM_MAX = 31,
-	CLIENT_MAX = 63
-};
-
-enum check_state { WAITING, RUNNING, DECIDED };
-
-struct check {
-	uint64_t peer; /* id; 0: it has gone */
-	enum check_state state;
-	enum auth_result result;   /* when DECIDED */
-	struct check *prev, *next; /* while WAITING or RUNNING */
-	struct timer *timer; /* WAITING: gives up; DECIDED: the answer is due */
-	int64_t asked;	     /* now_ms() */
-	bool dummy;	     /* whatever comes out, the answer is no */
-	const char *why;     /* for the log: static */
-	struct origin origin;
-	struct user found;
-	char user[AUTH_USER_MAX + 1], pass[AUTH_PASS_MAX + 1];
-	char mechanism[MECHANISM_MAX + 1], client[CLIENT_MAX + 1];
-};
+#include "common/sasl_digest.h"
 
 static struct role *role;
-static struct passdb *users;
-static char default_setting[USER_HASH_MAX];
-static struct list {
-	struct check *first, *last;
-	unsigned n;
-} waiting, running;
-static struct msg rp; /* 64 KiB: not on the stack */
-static const char too_many[] = "too many failures from that address";
+static struct secrets *secrets;
+static struct buf challenge;
 
-static void
-list_add(struct list *l, struct check *c)
-{
-	c->prev = l->last;
-	*(l->last == NULL ? &l->first : &l->last->next) = c;
-	l->last = c;
-	l->n++;
-}
-
-static void
-list_remove(struct list *l, struct check *c)
-{
-	*(c->prev == NULL ? &l->first : &c->prev->next) = c->next;
-	*(c->next == NULL ? &l->last : &c->next->prev) = c->prev;
-	c->prev = c->next = NULL;
-	l->n--;
-}
-
-static void
-check_free(struct check *c)
-{
-	timer_del(c->timer);
-	explicit_bzero(c, sizeof(*c));
-	free(c);
-}
-
-/* ---- the answer ---- */
-
-static void
-log_result(const struct check *c)
-{
-	char name[80], mechanism[32], client[64];
-
-	log_clean(view_of(c->user), name, sizeof(name));
-	log_clean(view_of(c->mechanism), mechanism, sizeof(mechanism));
-	log_clean(view_of(c->client), client, sizeof(client));
-	/* fail2ban counts the worker's line about a refusal, not this one. */
-	if (c->result == AUTH_YES)
-		log_info("login of user %s, method %s, client %s says the "
-			 "worker",
-		    c->found.name, mechanism, client);
-	else
-		log_debug("refused user %s, method %s, client %s says the "
-			  "worker: %s",
-		    name, mechanism, client, c->why);
-}
-
-/* The right to be that user, for the asker; -1 if it cannot be had now. */
-static int
-right_new(const struct check *c)
-{
-	enum role_id to = role->pop3 ? ROLE_MAILDROP : ROLE_QUEUE;
-	struct intro in = {
-		.kind = INTRO_USER, .uid = c->found.uid, .gid = c->found.gid
-	};
-	int fd = -1;
-
-	if (view_copy(view_of(c->found.name), in.user, sizeof(in.user)) &&
-	    view_copy(view_of(c->found.home), in.home, sizeof(in.home)))
-		fd = introduce(role->peer[to], &in);
-	if (fd == -1)
-		log_error("error: introducing %s to %s: %s", c->found.name,
-		    role_name(to), strerror(errno));
-	return fd;
-}
-
-static void
-answer_due(void *arg)
-{
-	struct check *c = arg;
-	struct peer *p = service_find(c->peer);
-
-	c->timer = NULL;
-	if (p == NULL)
-		goto out;
-	msg_start(&rp, AUTH_PASSWORD);
-	if (c->result == AUTH_YES) {
-		rp.fd = right_new(c);
-		if (rp.fd == -1) {
-			c->result = AUTH_LATER;
-			c->why = "no channel";
-		}
-	}
-	msg_put_u32(&rp, c->result);
-	msg_put_str(&rp, c->result == AUTH_YES ? c->found.name : c->user);
-	msg_put_view(&rp, (struct view){ NULL, 0 });
-	log_result(c);
-	p->state = NULL;
-	peer_answer(p, &rp);
-out:
-	check_free(c);
-}
-
-static void
-decide(struct check *c, enum auth_result result, const char *why)
-{
-	int64_t delay = 0;
-
-	/* At once, not when it is answered: meanwhile others may be asked
-	 * about, and whoever leaves does not take the failure along. */
-	if (result == AUTH_NO && why != too_many)
-		auth_limit_count(&c->origin, role->settings, now_ms());
-	explicit_bzero(c->pass, sizeof(c->pass));
-	explicit_bzero(c->found.hash, sizeof(c->found.hash));
-	timer_del(c->timer);
-	c->timer = NULL;
-	if (c->peer == 0) {
-		check_free(c);
-		return;
-	}
-	c->state = DECIDED;
-	c->result = result;
-	c->why = why;
-	if (result == AUTH_NO)
-		delay =
-		    c->asked + role->settings->auth_failure_delay - now_ms();
-	c->timer = timer_add(delay > 0 ? delay : 0, answer_due, c);
-}
-
-/* ---- the work ---- */
-
-static void
-calculated(void *arg, const char *hash)
-{
-	struct check *c = arg;
-
-	list_remove(&running, c);
-	log_debug("crypt calls %llu", crypt_pool_calls());
-	if (hash == NULL)
-		decide(c, AUTH_LATER, "crypt process gone");
-	else if (c->dummy)
-		decide(c, AUTH_NO, c->why);
-	else if (crypt_same(c->found.hash, hash))
-		decide(c, AUTH_YES, "");
-	else
-		decide(c, AUTH_NO, "wrong password");
-}
-
-/* Why this user cannot log in, whatever the password; NULL: can. */
-static const char *
-barred(const struct check *c, int found)
-{
-	if (found == 0)
-		return "no such user";
-	if (c->found.uid == 0)
-		return "uid 0";
-	if (c->pass[0] == '\0')
-		return "empty password";
-	return passdb_hash_usable(c->found.hash) ? NULL : "locked";
-}
-
-/* Somebody's salt and cost, so that the work is what a real check costs. */
-static void
-model_setting(char setting[USER_HASH_MAX])
-{
-	char hash[USER_HASH_MAX];
-
-	if (!passdb_model_hash(users, hash) || !crypt_setting(hash, setting))
-		view_copy(view_of(default_setting), setting, USER_HASH_MAX);
-	explicit_bzero(hash, sizeof(hash));
-}
-
-static void
-check_start(struct check *c)
-{
-	char setting[USER_HASH_MAX];
-
-	if (auth_limit_reached(&c->origin, role->settings, now_ms())) {
-		decide(c, AUTH_NO, too_many);
-		return;
-	}
-	passdb_refresh(users);
-	int found = passdb_find(users, view_of(c->user), true, &c->found);
-	if (found == -1) {
-		decide(c, AUTH_LATER, "user database");
-		return;
-	}
-	c->why = barred(c, found);
-	if (c->why == NULL && !crypt_setting(c->found.hash, setting))
-		c->why = "bad hash";
-	c->dummy = c->why != NULL;
-	if (c->dummy)
-		model_setting(setting);
-	if (crypt_pool_ask(setting, c->pass, calculated, c)) {
-		explicit_bzero(c->pass, sizeof(c->pass));
-		timer_del(c->timer);
-		c->timer = NULL;
-		c->state = RUNNING;
-		list_add(&running, c);
-	} else {
-		decide(c, AUTH_LATER, "no crypt process");
-	}
-}
-
-static void
-pump(void)
-{
-	while (waiting.first != NULL && crypt_pool_idle()) {
-		struct check *c = waiting.first;
-		list_remove(&waiting, c);
-		check_start(c);
-	}
-}
-
-static void
-waited_enough(void *arg)
-{
-	struct check *c = arg;
-
-	c->timer = NULL;
-	list_remove(&waiting, c);
-	decide(c, AUTH_LATER, "too busy");
-}
-
-/* ---- the peers ---- */
+/* ---- AUTH_PASSWORD ---- */
 
 static enum answer
 answer_auth_password(struct peer *p, struct msg *rq, struct msg *unused)
 {
-	struct check *c = calloc(1, sizeof(*c));
-	enum answer a = ANSWER_DROP;
+	struct check *c = check_new();
 
 	(void)unused;
 	if (c == NULL)
-		goto out;
+		return ANSWER_DROP;
 	msg_get_str(rq, c->user, sizeof(c->user));
 	msg_get_str(rq, c->pass, sizeof(c->pass));
 	msg_get_str(rq, c->mechanism, sizeof(c->mechanism));
 	msg_get_str(rq, c->client, sizeof(c->client));
-	if (!msg_done(rq))
-		goto out;
-	origin_of(rq->fd, role->settings, &c->origin);
-	c->peer = p->id;
-	c->asked = now_ms();
-	p->state = c;
-	a = ANSWER_LATER;
-	if (waiting.n >= WAITING_MAX) {
-		decide(c, AUTH_LATER, "too busy");
-	} else {
-		c->timer = timer_add(WAIT_MS, waited_enough, c);
-		list_add(&waiting, c);
-		pump(); /* decides, but never answers, before we return */
-	}
-	c = NULL;
-out:
-	if (c != NULL)
+	if (!msg_done(rq)) {
 		check_free(c);
-	return a;
+		return ANSWER_DROP;
+	}
+	check_begin(c, p, rq->fd);
+	check_password(c);
+	return ANSWER_LATER;
 }
 
+/* ---- AUTH_APOP ---- */
+
+/* The lookup of the user costs the same whether the digest is right or not. */
 static void
-asker_gone(struct peer *p)
+check_apop(struct check *c, struct view digest, const char *stamp)
+{
+	char name[USER_NAME_MAX];
+	struct view secret;
+
+	secrets_refresh(secrets);
+	bool found = secrets_plain(secrets, view_of(c->user), &secret, name);
+	bool right = apop_right(secret, stamp, digest);
+	enum auth_result r = check_user(c, found ? name : c->user);
+	if (r == AUTH_LATER)
+		check_decide(c, r, c->why);
+	else if (!found || !right)
+		check_decide(c, AUTH_NO, found ? "wrong digest" : "no secret");
+	else
+		check_decide(c, r, c->why);
+}
+
+static enum answer
+answer_auth_apop(struct peer *p, struct msg *rq, struct msg *unused)
+{
+	struct check *c = check_new();
+	char stamp[AUTH_STAMP_MAX + 1];
+
+	(void)unused;
+	if (c == NULL)
+		return ANSWER_DROP;
+	(void)view_copy(view_of("APOP"), c->mechanism, sizeof(c->mechanism));
+	msg_get_str(rq, c->user, sizeof(c->user));
+	struct view digest = msg_get_view(rq, AUTH_DIGEST);
+	msg_get_str(rq, stamp, sizeof(stamp));
+	msg_get_str(rq, c->client, sizeof(c->client));
+	if (!msg_done(rq) || !digest_valid(digest)) {
+		check_free(c);
+		return ANSWER_DROP;
+	}
+	check_begin(c, p, rq->fd);
+	if (!role->settings->apop)
+		check_decide(c, AUTH_LATER, "not configured");
+	else if (!check_refused(c))
+		check_apop(c, digest, stamp);
+	return ANSWER_LATER;
+}
+
+/* ---- AUTH_START, AUTH_STEP ---- */
+
+static enum answer
+answer_continue(struct msg *rp)
+{
+	if (challenge.bad)
+		return ANSWER_DROP;
+	msg_put_u32(rp, AUTH_CONTINUE);
+	msg_put_str(rp, "");
+	msg_put_view(rp, buf_view(&challenge));
+	buf_clear(&challenge);
+	return ANSWER;
+}
+
+static size_t
+get_binding(struct msg *rq, char out[AUTH_BINDING_MAX])
+{
+	struct view v = msg_get_view(rq, AUTH_BINDING_MAX);
+
+	if (v.n > 0)
+		memcpy(out, v.p, v.n);
+	return v.n;
+}
+
+/* Why this mechanism is not offered now, which only a worker of before the last
+ * reload does not know; NULL: it is. */
+static const char *
+unavailable(const struct sasl_mech *m)
+{
+	const struct settings *s = role->settings;
+
+	if ((s->sasl_mechanisms & BIT(m->id)) == 0)
+		return "not in sasl_mechanisms";
+	if ((m->flags & SASL_SECRET) && s->secrets[0] == '\0')
+		return "no secrets file";
+	if ((m->flags & SASL_CERTIFICATE) && s->tls_client_ca[0] == '\0')
+		return "no tls_client_ca";
+	return NULL;
+}
+
+static bool
+start_read(struct msg *rq, struct check *c)
+{
+	struct scram_bindings b = { .exporter_n = 0 };
+	char certificate[AUTH_NAME_MAX + 1];
+
+	msg_get_str(rq, c->mechanism, sizeof(c->mechanism));
+	msg_get_str(rq, c->client, sizeof(c->client));
+	b.exporter_n = get_binding(rq, b.exporter);
+	b.end_point_n = get_binding(rq, b.end_point);
+	msg_get_str(rq, certificate, sizeof(certificate));
+	enum sasl_id id = sasl_id_of(view_of(c->mechanism));
+	if (!msg_done(rq) || id == SASL__N ||
+	    (sasl_mechs[id].flags & SASL_RELAYED) == 0)
+		return false;
+	c->exchange = calloc(1, sizeof(*c->exchange));
+	if (c->exchange == NULL)
+		return false;
+	bool plus =
+	    b.exporter_n + b.end_point_n > 0 &&
+	    (role->settings->sasl_mechanisms &
+		(BIT(SASL_SCRAM_SHA_256_PLUS) | BIT(SASL_SCRAM_SHA_1_PLUS))) !=
+		0;
+	exchange_start(c->exchange, &sasl_mechs[id], plus, &b, certificate,
+	    role->settings, &challenge);
+	return true;
+}
+
+static enum answer
+answer_auth_start(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	struct check *c = check_new();
+
+	if (c == NULL)
+		return ANSWER_DROP;
+	if (!start_read(rq, c)) {
+		check_free(c);
+		return ANSWER_DROP;
+	}
+	check_begin(c, p, rq->fd);
+	const char *why = unavailable(c->exchange->mech);
+	if (why != NULL) {
+		check_decide(c, AUTH_LATER, why);
+		return ANSWER_LATER;
+	}
+	return check_refused(c) ? ANSWER_LATER : answer_continue(rp);
+}
+
+/* The client has said all; is it somebody who may log in?  The lookup is made
+ * whether its proof was right or not. */
+static enum answer
+step_decided(struct check *c, enum auth_result r, struct msg *rp)
+{
+	struct exchange *x = c->exchange;
+	enum auth_result may =
+	    check_user(c, x->name[0] != '\0' ? x->name : c->user);
+
+	if (r == AUTH_NO && may != AUTH_LATER) {
+		check_decide(c, AUTH_NO, x->why);
+		return ANSWER_LATER;
+	}
+	if (may == AUTH_YES && challenge.n > 0) {
+		c->proven = true;
+		return answer_continue(rp);
+	}
+	check_decide(c, may, c->why);
+	return ANSWER_LATER;
+}
+
+static enum answer
+answer_auth_step(struct peer *p, struct msg *rq, struct msg *rp)
 {
 	struct check *c = p->state;
+	struct view message = msg_get_view(rq, AUTH_STEP_MAX);
 
-	p->state = NULL;
-	if (c == NULL)
-		return;
-	if (c->state == WAITING)
-		list_remove(&waiting, c);
-	if (c->state == RUNNING)
-		c->peer = 0; /* freed when the crypt process answers */
-	else
-		check_free(c);
+	if (!msg_done(rq) || c == NULL || c->state != TALKING)
+		return ANSWER_DROP;
+	c->asked = now_ms();
+	if (c->proven) {
+		check_decide(c, message.n == 0 ? AUTH_YES : AUTH_BAD, "");
+		return ANSWER_LATER;
+	}
+	/* Others from there may have failed while the client was thinking. */
+	if (check_refused(c))
+		return ANSWER_LATER;
+	secrets_refresh(secrets);
+	enum auth_result r = exchange_step(
+	    c->exchange, secrets, role->settings, message, &challenge);
+	(void)view_copy(view_of(c->exchange->user), c->user, sizeof(c->user));
+	if (r == AUTH_CONTINUE)
+		return answer_continue(rp);
+	if (r == AUTH_YES || r == AUTH_NO)
+		return step_decided(c, r, rp);
+	check_decide(c, r, "malformed");
+	return ANSWER_LATER;
 }
 
-static const struct request requests[] = {
-	{ AUTH_PASSWORD, 4 * 4,
-	    4 * 4 + AUTH_USER_MAX + AUTH_PASS_MAX + MECHANISM_MAX + CLIENT_MAX,
-	    true, BIT(AUTH_PASSWORD), answer_auth_password, "password" },
+/* ---- the peers ---- */
+
+enum {
+	F = 4, /* octets before each field */
+	ANY = BIT(AUTH_PASSWORD) | BIT(AUTH_APOP) | BIT(AUTH_START),
+	PASSWORD_MAX =
+	    AUTH_USER_MAX + AUTH_PASS_MAX + MECHANISM_MAX + CLIENT_MAX,
+	APOP_MAX = AUTH_USER_MAX + AUTH_DIGEST + AUTH_STAMP_MAX + CLIENT_MAX,
+	START_MAX =
+	    MECHANISM_MAX + CLIENT_MAX + 2 * AUTH_BINDING_MAX + AUTH_NAME_MAX
 };
+
+/* clang-format off */
+static const struct request requests[] = {
+	{ AUTH_PASSWORD, 4 * F, 4 * F + PASSWORD_MAX, true, ANY, answer_auth_password, "password" },
+	{ AUTH_APOP, 4 * F, 4 * F + APOP_MAX, true, ANY, answer_auth_apop, "apop" },
+	{ AUTH_START, 5 * F, 5 * F + START_MAX, true, ANY | BIT(AUTH_STEP), answer_auth_start, "start" },
+	{ AUTH_STEP, F, F + AUTH_STEP_MAX, false, ANY | BIT(AUTH_STEP), answer_auth_step, "step" },
+};
+/* clang-format on */
 static const struct service service = {
 	.name = "worker",
 	.requests = requests,
 	.n = NELEM(requests),
-	.first = BIT(AUTH_PASSWORD),
-	.gone = asker_gone,
+	.first = ANY,
+	.gone = check_gone,
 };
 
 static void
@@ -380,31 +296,29 @@ add_channel(enum role_id from, int fd)
 static void
 forget(void)
 {
-	passdb_free(users);
-	users = NULL;
-	for (struct check *c = waiting.first; c != NULL; c = c->next)
-		explicit_bzero(c->pass, sizeof(c->pass));
-	for (struct check *c = running.first; c != NULL; c = c->next)
-		explicit_bzero(c->found.hash, sizeof(c->found.hash));
+	checks_forget();
+	secrets_free(secrets);
+	secrets = NULL;
+	buf_wipe(&challenge);
 }
 
 static void
 new_settings(struct settings *s)
 {
 	char *err = NULL;
-	struct passdb *db = passdb_open(s, true, &err);
+	struct secrets *new = secrets_open(s, &err);
 
-	if (db == NULL) {
-		log_error("error: %s; the users read before stay in force",
+	if (new == NULL) {
+		log_error("error: %s; the secrets read before stay in force",
 		    err == NULL ? "out of memory" : err);
 		free(err);
 	} else {
-		passdb_free(users);
-		users = db;
+		secrets_free(secrets);
+		secrets = new;
 	}
 	settings_free(role->settings);
 	role->settings = s;
-	crypt_pool_resize((unsigned)s->auth_processes);
+	checks_settings();
 }
 
 void
@@ -413,22 +327,20 @@ svc_auth_main(struct role *r)
 	char *err = NULL;
 
 	role = r;
+	buf_init(&challenge, AUTH_STEP_MAX);
 	/* What NSS leaves of the shadow file in freed memory must not be
 	 * inherited by a crypt process that is started later. */
 	mallopt(M_PERTURB, 0x5a);
-	if (crypt_gensalt_rn(NULL, 0, NULL, 0, default_setting,
-		sizeof(default_setting)) == NULL)
-		role_failed(r, "libcrypt makes no salt: %s", strerror(errno));
 	priv_drop(r, ROLE_AUTH, NULL);
 	service_init();
 	sandbox_enter(r, ROLE_AUTH);
 	/* Before there is a secret in this process. */
-	if (!crypt_pool_start(
-		r, (unsigned)r->settings->auth_processes, forget, pump))
+	if (!checks_start(r, forget))
 		role_failed(
 		    r, "cannot start a crypt process: %s", strerror(errno));
-	users = passdb_open(r->settings, true, &err);
-	if (users == NULL)
+	if (checks_open(&err))
+		secrets = secrets_open(r->settings, &err);
+	if (secrets == NULL)
 		role_failed(r, "%s", err == NULL ? "out of memory" : err);
 	role_watch_master(r, add_channel, new_settings);
 	add_channel(ROLE_POOL, r->peer[ROLE_POOL]);

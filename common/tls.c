@@ -298,6 +298,12 @@ conn_is_tls(const struct conn *c)
 	return c->ops == &tls_ops;
 }
 
+SSL *
+tls_ssl(const struct conn *c)
+{
+	return conn_is_tls(c) ? ((const struct tls_io *)c->io)->ssl : NULL;
+}
+
 bool
 conn_tls_info(const struct conn *c, struct tls_info *info)
 {

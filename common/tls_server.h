@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/conn.h"
 #include "common/key_text.h"
 
 struct tls_server {
@@ -17,6 +18,8 @@ struct tls_server {
  * call; NULL: no memory. */
 BIO_METHOD *tls_bio_method(void);
 
+/* NULL: not TLS. */
+SSL *tls_ssl(const struct conn *);
 /* Sets these lists. */
 bool tls_set_lists(SSL_CTX *, const char *groups, const char *sigalgs);
 /* Handshakes of a server context against itself through memory: each version

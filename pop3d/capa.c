@@ -29,7 +29,7 @@ print_sasl(struct session *s)
 	struct buf names;
 
 	buf_init(&names, 256);
-	sasl_names(session_plaintext_ok(s), &names);
+	sasl_names(s->w, &names);
 	if (names.n > 0 && !names.bad)
 		reply_line(s, "SASL %s", buf_cstr(&names));
 	buf_free(&names);

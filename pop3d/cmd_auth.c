@@ -6,6 +6,7 @@
 #include "common/buf.h"
 #include "common/passdb.h"
 #include "common/sasl.h"
+#include "common/sasl_digest.h"
 #include "common/utf8.h"
 #include "pop3d/command.h"
 #include "pop3d/poplog.h"
@@ -63,21 +64,23 @@ enter(struct session *s, int right)
 	return try_again(s);
 }
 
-/* Asks auth.  The replies do not tell a wrong name from a wrong password. */
-static enum next
-login(struct session *s, struct view user, struct view pass, const char *method,
-    const char *log_method)
+/* Before auth is asked about user; log_method is shown in the log. */
+static void
+login_begin(struct session *s, struct view user, const char *log_method)
 {
-	struct auth_client c = worker_auth_client(s->w);
-	char name[USER_NAME_MAX] = "";
-	int right = -1;
-
 	s->user_known = false;
 	s->auth_tries++;
 	s->method = log_method;
 	view_copy(user, s->login, sizeof(s->login));
-	switch (ask_auth_password(
-	    &c, user, pass, method, name, sizeof(name), &right)) {
+}
+
+/* What auth has said.  The replies do not tell a wrong name from a wrong
+ * password.  Takes right. */
+static enum next
+login_end(
+    struct session *s, enum auth_result result, const char *name, int right)
+{
+	switch (result) {
 	case AUTH_YES:
 		view_copy(view_of(name), s->login, sizeof(s->login));
 		return enter(s, right);
@@ -90,7 +93,7 @@ login(struct session *s, struct view user, struct view pass, const char *method,
 	}
 	s->auth_failures++;
 	memcpy(s->failed, s->login, sizeof(s->failed));
-	s->failed_method = log_method;
+	s->failed_method = s->method;
 	reply_err(s, "AUTH", "Authentication failed.");
 	return try_again(s);
 }
@@ -113,7 +116,9 @@ cmd_user(struct session *s, struct view arg)
 enum next
 cmd_pass(struct session *s, struct view arg)
 {
-	char user[sizeof(s->user)];
+	struct auth_client c = worker_auth_client(s->w);
+	char name[USER_NAME_MAX];
+	int right;
 
 	if (!session_plaintext_ok(s))
 		return refuse_plaintext(s);
@@ -127,10 +132,11 @@ cmd_pass(struct session *s, struct view arg)
 		s->user_known = false;
 		return reply_bad(s, "The password is not valid UTF-8.");
 	}
-	memcpy(user, s->user, sizeof(user));
-	enum next next = login(s, view_of(user), arg, "USER", "PLAIN");
+	login_begin(s, view_of(s->user), "PLAIN");
+	enum auth_result r = ask_auth_password(
+	    &c, view_of(s->user), arg, "USER", name, sizeof(name), &right);
 	forget(arg);
-	return next;
+	return login_end(s, r, name, right);
 }
 
 /* ---- AUTH ---- */
@@ -142,7 +148,7 @@ list_mechanisms(struct session *s)
 	struct buf names;
 
 	buf_init(&names, 256);
-	sasl_names(session_plaintext_ok(s), &names);
+	sasl_names(s->w, &names);
 	reply_ok(s, "Mechanisms:");
 	struct view rest = buf_view(&names);
 	while (rest.n > 0) {
@@ -185,19 +191,27 @@ cmd_auth(struct session *s, struct view arg)
 	struct sasl sasl;
 	enum line_status line_status;
 	enum next next = NEXT_COMMAND;
+	char name[USER_NAME_MAX];
+	int right;
 
 	if (arg.n == 0)
 		return list_mechanisms(s);
-	if (!sasl_start(&sasl, view_token(&arg)))
-		return reply_bad(s, "Unknown mechanism; CAPA names those there "
-				    "are.");
+	if (!sasl_start(&sasl, s->w, view_token(&arg)))
+		return reply_bad(s, "Unknown mechanism, or not possible here; CAPA "
+				    "names those that are.");
 	if (sasl_cleartext(&sasl) && !session_plaintext_ok(s))
 		return refuse_plaintext(s);
 	s->user_known = false;
 	switch (converse(s, &sasl, arg, &line_status)) {
 	case SASL_CHECK:
-		next = login(s, view_of(sasl.user), view_of(sasl.pass),
-		    sasl.mech->name, sasl.mech->name);
+		login_begin(s, view_of(sasl.user), sasl.mech->name);
+		enum auth_result r =
+		    sasl_ask(&sasl, name, sizeof(name), &right);
+		next = login_end(s, r, name, right);
+		break;
+	case SASL_UNASKED:
+		next = reply_bad(
+		    s, "%s takes no initial response.", sasl.mech->name);
 		break;
 	case SASL_CANCEL:
 		next = reply_bad(s, "Authentication cancelled.");
@@ -214,10 +228,24 @@ cmd_auth(struct session *s, struct view arg)
 	return next;
 }
 
+/* ---- APOP (RFC 1939 7) ---- */
+
 enum next
 cmd_apop(struct session *s, struct view arg)
 {
-	(void)arg;
-	return reply_err(
-	    s, NULL, "APOP is not offered; use USER and PASS, or AUTH.");
+	struct auth_client c = worker_auth_client(s->w);
+	struct view user = view_token(&arg);
+	char name[USER_NAME_MAX];
+	int right;
+
+	if (s->stamp[0] == '\0')
+		return reply_err(s, NULL,
+		    "APOP is not offered; use USER and PASS, or AUTH.");
+	if (user.n == 0 || !digest_valid(arg))
+		return reply_bad(s, "APOP takes a name and a digest of 32 "
+				    "lower-case hexadecimal digits.");
+	login_begin(s, user, "APOP");
+	enum auth_result r = ask_auth_apop(
+	    &c, user, arg, s->stamp, name, sizeof(name), &right);
+	return login_end(s, r, name, right);
 }

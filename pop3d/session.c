@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "common/log.h"
+#include "common/sasl_digest.h"
 #include "common/service.h"
 #include "pop3d/command.h"
 #include "pop3d/poplog.h"
@@ -172,8 +173,11 @@ session_run(struct session *s)
 		over_limit(s);
 		return;
 	}
-	/* No <...> in it: that would offer APOP (RFC 1939 7). */
-	reply_ok(s, "%s pennypost POP3 server ready", w->settings->hostname);
+	/* A <...> at its end offers APOP (RFC 1939 7). */
+	if (w->settings->apop && w->settings->secrets[0] != '\0')
+		stamp_make(w->settings->hostname, s->stamp);
+	reply_ok(s, "%s pennypost POP3 server ready%s%s",
+	    w->settings->hostname, s->stamp[0] != '\0' ? " " : "", s->stamp);
 	converse(s);
 }
 

@@ -39,6 +39,7 @@ struct session {
 	const char *method;             /* how; NULL: nobody yet */
 	char failed[AUTH_USER_MAX + 1]; /* who failed last, and how */
 	const char *failed_method;
+	char stamp[AUTH_STAMP_MAX + 1]; /* of the greeting; "": no APOP */
 	char id[40];		       /* session=<...> of all its lines */
 	int64_t started;	       /* now_ms() */
 	int64_t commands, errors;

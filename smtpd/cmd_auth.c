@@ -35,12 +35,9 @@ no(struct session *s, const struct sasl *sasl)
 }
 
 static enum next
-check(struct session *s, const struct sasl *sasl)
+check(struct session *s, struct sasl *sasl)
 {
-	struct auth_client c = worker_auth_client(s->w);
-
-	switch (ask_auth_password(&c, view_of(sasl->user), view_of(sasl->pass),
-	    sasl->mech->name, s->user, sizeof(s->user), &s->right)) {
+	switch (sasl_ask(sasl, s->user, sizeof(s->user), &s->right)) {
 	case AUTH_YES:
 		return yes(s, sasl);
 	case AUTH_NO:
@@ -86,6 +83,9 @@ exchange(struct session *s, struct sasl *sasl, struct view initial)
 		return session_broken(s, st);
 	if (r == SASL_CANCEL)
 		return reply(s, 501, "5.7.0", "Authentication cancelled");
+	if (r == SASL_UNASKED)
+		return reply(s, 501, "5.7.0",
+		    "This mechanism takes no initial response");
 	if (r == SASL_BAD)
 		return reply(s, 501, "5.5.2",
 		    "Not base64, or not what this mechanism says");
@@ -103,9 +103,9 @@ cmd_auth(struct session *s, struct view arg)
 		return reply(s, 503, "5.5.1", "You are authenticated already");
 	if (mechanism.n == 0)
 		return command_syntax(s);
-	if (!sasl_start(&sasl, mechanism))
-		return reply(
-		    s, 504, "5.5.4", "Authentication mechanism not known");
+	if (!sasl_start(&sasl, s->w, mechanism))
+		return reply(s, 504, "5.5.4",
+		    "Authentication mechanism not known, or not possible here");
 	if (sasl_cleartext(&sasl) && !session_password_ok(s))
 		next = reply(s, 538, "5.7.11",
 		    "Encryption required for this mechanism: STARTTLS first");

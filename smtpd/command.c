@@ -8,6 +8,7 @@
 
 #include "common/buf.h"
 #include "common/log.h"
+#include "common/sasl.h"
 #include "smtpd/policy.h"
 
 #define IN_MAIL (ST_MAIL | ST_RCPT)
@@ -25,7 +26,7 @@ static const struct command commands[] = {
 	{ "STARTTLS", ST_READY, C_SYNC | C_NOARG, cmd_starttls, "STARTTLS",
 	  "Begins TLS; EHLO must follow. RFC 3207" },
 	{ "AUTH",     ST_READY, 0,                cmd_auth,     "AUTH mechanism [initial-response]",
-	  "Proves who you are: AUTH PLAIN or AUTH LOGIN. RFC 4954" },
+	  "Proves who you are; EHLO lists the mechanisms. RFC 4954" },
 	{ "MAIL",     ST_READY, 0,                cmd_mail,
 	  "MAIL FROM:<reverse-path> [SIZE=n] [BODY=7BIT|8BITMIME|BINARYMIME] [AUTH=mailbox]",
 	  "Begins a message; bounces go to the reverse-path. RFC 5321 4.1.1.2" },
@@ -110,7 +111,7 @@ command_offered(const struct session *s, const struct command *c)
 	if (c->run == cmd_xclient || c->run == cmd_xforward)
 		return policy_may_announce(s);
 	if (c->run == cmd_auth)
-		return session_password_ok(s);
+		return sasl_offered(s->w);
 	return (c->flags & C_REFUSED) == 0 && c->run != cmd_submitter;
 }
 

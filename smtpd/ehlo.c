@@ -21,18 +21,16 @@ add_size(const struct session *s, struct buf *b)
 static void
 add_mechanisms(const struct session *s, struct buf *b)
 {
-	(void)s;
 	buf_addc(b, ' ');
-	sasl_names(true, b);
+	sasl_names(s->w, b);
 }
 
 /* As programs that are older than RFC 2554 want to read it. */
 static void
 add_old_mechanisms(const struct session *s, struct buf *b)
 {
-	(void)s;
 	buf_addc(b, '=');
-	sasl_names(true, b);
+	sasl_names(s->w, b);
 }
 
 /* A keyword that is also a verb is shown where the verb is offered. */

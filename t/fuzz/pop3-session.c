@@ -19,6 +19,7 @@
 
 #include "common/log.h"
 #include "common/msg.h"
+#include "common/sasl_mech.h"
 #include "pop3d/session.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -115,6 +116,9 @@ conn_starttls(struct conn *c, struct tls_server *tls, const char **why)
 	in_tls = true;
 	return LINE_OK;
 }
+
+#define FAKE_RIGHT dup(mailbox)
+#include "t/unit/fake_exchange.h"
 
 /* ---- the connection ---- */
 
@@ -229,6 +233,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static char host[] = "h";
 	static struct settings settings = { .hostname = host,
+		.secrets = host,
+		.tls_client_ca = host,
+		.apop = true,
+		.sasl_mechanisms = (1u << SASL__N) - 1,
 		.mailbox_lock_wait = 10,
 		.command_timeout = 1000,
 		.session_timeout = 100000,

@@ -66,6 +66,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 						    : LISTEN_MX;
 	fake_listener.plaintext_auth = data[0] & 32;
 	fake_worker.tls = data[0] & 64 ? (void *)&certificate : NULL;
+	fake_settings.sasl_mechanisms = (1u << SASL__N) - 1;
+	fake_settings.secrets = fake_settings.hostname;
 	fake_settings.message_size_max = data[0] & 128 ? 300 : 100000;
 	struct view in = { (const char *)data + 1, size - 1 };
 	for (size_t i = 0; i < in.n; i++)

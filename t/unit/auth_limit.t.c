@@ -127,30 +127,36 @@ test_many(void)
 static void
 test_origin(void)
 {
-	struct settings s = { .auth_exempt_n = 1 };
-	struct network exempt;
+	struct network exempt, proxy;
+	struct settings s = { .auth_exempt = { &exempt, 1 } };
 	struct origin o;
 	int fd = client_at("127.0.0.77"), pipe_end[2], pair[2];
 
-	s.auth_exempt = &exempt;
 	network_parse(view_of("127.0.0.78"), &exempt);
-	origin_of(fd, &s, &o);
+	origin_of(fd, "192.0.2.9", &s, &o);
 	ok(o.kind == ORIGIN_COUNTED && strcmp(o.text, "127.0.0.77") == 0,
 	    "the kernel says %s", o.text);
 	network_parse(view_of("127.0.0.64/26"), &exempt);
-	origin_of(fd, &s, &o);
+	origin_of(fd, "192.0.2.9", &s, &o);
 	ok(o.kind == ORIGIN_EXEMPT, "an exempt one");
+	network_parse(view_of("127.0.0.77"), &proxy);
+	s.proxy_networks = (struct networks){ &proxy, 1 };
+	origin_of(fd, "192.0.2.9", &s, &o);
+	ok(o.kind == ORIGIN_COUNTED && strcmp(o.text, "192.0.2.9") == 0,
+	    "a proxy is believed: %s", o.text);
+	origin_of(fd, "unknown", &s, &o);
+	ok(o.kind == ORIGIN_EXEMPT, "as far as it says something");
 	int fresh = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	origin_of(fresh, &s, &o);
+	origin_of(fresh, "", &s, &o);
 	ok(o.kind == ORIGIN_GONE, "a socket without a client");
 	if (pipe(pipe_end) == -1 ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == -1)
 		abort();
 	static const unsigned char zero[ADDRESS_OCTETS];
-	origin_of(pipe_end[0], &s, &o);
+	origin_of(pipe_end[0], "192.0.2.9", &s, &o);
 	ok(o.kind == ORIGIN_COUNTED && memcmp(o.key, zero, sizeof(zero)) == 0,
 	    "a pipe");
-	origin_of(pair[0], &s, &o);
+	origin_of(pair[0], "", &s, &o);
 	ok(o.kind == ORIGIN_COUNTED && memcmp(o.key, zero, sizeof(zero)) == 0,
 	    "a local socket");
 }

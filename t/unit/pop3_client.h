@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/msg.h"
+#include "common/sasl_mech.h"
 #include "pop3d/session.h"
 #include "t/unit/tap.h"
 
@@ -136,9 +137,15 @@ conn_starttls(struct conn *c, struct tls_server *tls, const char **why)
 	return LINE_OK;
 }
 
+#define FAKE_RIGHT open("/dev/null", O_RDONLY | O_CLOEXEC)
+#include "t/unit/fake_exchange.h"
+
 /* ---- a client ---- */
 
 static struct settings settings = { .hostname = (char[]){ "mx.example" },
+	.secrets = (char[]){ "" },
+	.tls_client_ca = (char[]){ "" },
+	.sasl_mechanisms = 1u << SASL_PLAIN | 1u << SASL_LOGIN,
 	.quoting_mboxrd = true,
 	.mailbox_lock_wait = 200,
 	.command_timeout = 2000,

@@ -1,13 +1,48 @@
 /* Base64 and the SASL mechanisms. */
 #include "common/sasl.h"
 
+#include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base64.h"
 #include "t/unit/tap.h"
+
+static bool fake_tls = true;
+
+bool
+conn_is_tls(const struct conn *c)
+{
+	(void)c;
+	return fake_tls;
+}
+
+enum auth_result
+ask_auth_password(const struct auth_client *c, struct view user,
+    struct view pass, const char *mechanism, char *user_out,
+    size_t user_out_size, int *right)
+{
+	(void)c;
+	(void)user;
+	(void)pass;
+	(void)mechanism;
+	(void)user_out_size;
+	*right = -1;
+	user_out[0] = '\0';
+	return AUTH_NO;
+}
+
+#define FAKE_RIGHT dup(2)
+#include "t/unit/fake_exchange.h"
+
+static struct settings settings = { .secrets = (char[]){ "" },
+	.tls_client_ca = (char[]){ "" },
+	.sasl_mechanisms = (1u << SASL__N) - 1 };
+static struct listener listener;
+static struct worker worker = { .settings = &settings, .listener = &listener };
 
 enum { LONGEST = 1024 };
 
@@ -106,7 +141,7 @@ talk(const char *what, const char *mech, const struct line *l, unsigned n,
 {
 	struct sasl s;
 	struct buf challenge;
-	bool good = sasl_start(&s, view_of(mech));
+	bool good = sasl_start(&s, &worker, view_of(mech));
 
 	buf_init(&challenge, 200);
 	buf_adds(&challenge, "left over");
@@ -127,7 +162,8 @@ talk(const char *what, const char *mech, const struct line *l, unsigned n,
 		       strcmp(s.pass, pass) == 0;
 	ok(good, "%s: %s", mech, what);
 	sasl_wipe(&s);
-	static const struct sasl empty;
+	struct sasl empty;
+	memset(&empty, 0, sizeof(empty));
 	if (memcmp(&s, &empty, sizeof(s)) != 0)
 		ok(false, "%s: wiped", what);
 	buf_free(&challenge);
@@ -249,28 +285,128 @@ test_login(void)
 	    { "raw:secret", SASL_BAD, NULL });
 }
 
+/* What is offered: all of want, whatever the flags are, and nothing else. */
+static void
+offers(const char *what, const char *want)
+{
+	struct buf b;
+	unsigned ready = 0;
+	bool right = true;
+
+	buf_init(&b, 200);
+	sasl_names(&worker, &b);
+	struct view rest = view_of(want);
+	while (rest.n > 0) {
+		struct sasl s;
+		right = sasl_start(&s, &worker, view_token(&rest)) && right;
+		ready++;
+	}
+	for (unsigned i = 0; i < SASL__N; i++) {
+		struct sasl s;
+		bool shows = (sasl_mechs[i].flags & SASL_CLEARTEXT) != 0;
+		ready -= sasl_start(&s, &worker, view_of(sasl_mechs[i].name)) &&
+			 (!shows || fake_tls || listener.plaintext_auth);
+	}
+	ok(view_eqs(buf_view(&b), want) && right && ready == 0 &&
+		sasl_offered(&worker) == (want[0] != '\0'),
+	    "offered %s: %s", what, buf_cstr(&b));
+	buf_free(&b);
+}
+
 static void
 test_names(void)
 {
+	static char none[] = "", file[] = "file";
 	struct sasl s;
-	struct buf b;
 
-	buf_init(&b, 100);
-	sasl_names(true, &b);
-	ok(view_eqs(buf_view(&b), "PLAIN LOGIN"), "offered under TLS: %s",
-	    buf_cstr(&b));
-	buf_clear(&b);
-	sasl_names(false, &b);
-	ok(b.n == 0, "nothing without TLS");
-	buf_free(&b);
-	ok(!sasl_start(&s, view_of("CRAM-MD5")) &&
-		!sasl_start(&s, view_of("")) &&
-		!sasl_start(&s, view_of("PLAINER")) &&
-		!sasl_start(&s, view_of("PLAI")),
+	fake_tls = true;
+	offers("under TLS", "PLAIN LOGIN");
+	fake_tls = false;
+	offers("without TLS", "");
+	listener.plaintext_auth = true;
+	offers("where the listener allows it", "PLAIN LOGIN");
+	listener.plaintext_auth = false;
+	settings.secrets = file;
+	offers(
+	    "without TLS, with secrets", "SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5");
+	fake_tls = true;
+	offers("under TLS without a binding",
+	    "SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5 PLAIN LOGIN");
+	fake_channel.end_point_n = 32;
+	offers("under TLS with a binding",
+	    "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 "
+	    "CRAM-MD5 PLAIN LOGIN");
+	settings.secrets = none;
+	strcpy(fake_channel.name, "alice");
+	offers("with a certificate that is not asked for", "PLAIN LOGIN");
+	settings.tls_client_ca = file;
+	offers("with a certificate", "EXTERNAL PLAIN LOGIN");
+	settings.sasl_mechanisms = 1u << SASL_LOGIN | 1u << SASL_CRAM_MD5;
+	offers("as far as configured", "LOGIN");
+	settings.sasl_mechanisms = (1u << SASL__N) - 1;
+	memset(&fake_channel, 0, sizeof(fake_channel));
+	offers("without a certificate", "PLAIN LOGIN");
+	settings.tls_client_ca = none;
+	ok(!sasl_start(&s, &worker, view_of("CRAM-MD5")) &&
+		!sasl_start(&s, &worker, view_of("")) &&
+		!sasl_start(&s, &worker, view_of("PLAINER")) &&
+		!sasl_start(&s, &worker, view_of("PLAI")),
 	    "others are not known");
-	ok(sasl_start(&s, view_of("pLaIn")) && sasl_cleartext(&s) &&
+	ok(sasl_start(&s, &worker, view_of("pLaIn")) && sasl_cleartext(&s) &&
 		strcmp(s.mech->name, "PLAIN") == 0,
 	    "case does not matter; PLAIN shows the password");
+}
+
+/* What auth carries out: messages go through as they are. */
+static void
+test_relayed(void)
+{
+	static char file[] = "file";
+
+	settings.secrets = file;
+	fake_tls = true;
+	fake_channel.end_point_n = 48;
+	fake_channel.exporter_n = 32;
+	TALK("in two steps", "SCRAM-SHA-256-PLUS", "bob", "",
+	    { "raw:", SASL_CONTINUE, "" },
+	    { "more", SASL_CONTINUE, "Z28gb24=" },
+	    { "good bob", SASL_CHECK, NULL });
+	ok(strcmp(fake_exchange_said, "SCRAM-SHA-256-PLUS 32 48 ") == 0,
+	    "with the channel bindings: %s", fake_exchange_said);
+	TALK("initial response", "scram-sha-1", NULL, NULL,
+	    { "more", SASL_CONTINUE, "Z28gb24=" },
+	    { "raw:", SASL_CHECK, NULL });
+	TALK("bad", "SCRAM-SHA-1", NULL, NULL, { "bad", SASL_BAD, NULL });
+	TALK("no base64", "SCRAM-SHA-1", NULL, NULL,
+	    { "raw:x", SASL_BAD, NULL });
+	TALK("cancelled", "SCRAM-SHA-1", NULL, NULL,
+	    { "more", SASL_CONTINUE, "Z28gb24=" },
+	    { "raw:*", SASL_CANCEL, NULL });
+	TALK("the server begins", "CRAM-MD5", "bob", "",
+	    { "raw:", SASL_CONTINUE, "PHN0YW1wPg==" },
+	    { "good bob", SASL_CHECK, NULL });
+	TALK("no initial response", "CRAM-MD5", NULL, NULL,
+	    { "good bob", SASL_UNASKED, NULL });
+	TALK("not even an empty one", "CRAM-MD5", NULL, NULL,
+	    { "raw:=", SASL_UNASKED, NULL });
+	struct sasl s;
+	struct buf b;
+	char name[AUTH_USER_MAX + 1];
+	int right;
+	buf_init(&b, 200);
+	bool good =
+	    sasl_start(&s, &worker, view_of("SCRAM-SHA-1")) &&
+	    sasl_initial(&s, view_of("Z29vZCBib2I="), &b) == SASL_CHECK &&
+	    sasl_ask(&s, name, sizeof(name), &right) == AUTH_YES &&
+	    strcmp(name, "bob") == 0 && right != -1 && s.right == -1;
+	close(right);
+	ok(good, "the right is handed on");
+	good = sasl_start(&s, &worker, view_of("SCRAM-SHA-1")) &&
+	       sasl_initial(&s, view_of("Z29vZCBib2I="), &b) == SASL_CHECK;
+	int fd = s.right;
+	sasl_wipe(&s);
+	ok(good && fcntl(fd, F_GETFD) == -1, "or closed");
+	buf_free(&b);
 }
 
 int
@@ -282,5 +418,6 @@ main(void)
 	test_login();
 	test_limits();
 	test_names();
+	test_relayed();
 	return done_testing();
 }

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "common/ask_auth.h"
+#include "common/sasl_mech.h"
 #include "common/buf.h"
 #include "common/log.h"
 #include "common/worker.h"
@@ -307,12 +308,15 @@ ask_auth_password(const struct auth_client *c, struct view user,
 	return AUTH_YES;
 }
 
+#define FAKE_RIGHT dup(2)
+#include "t/unit/fake_exchange.h"
+
 /* ---- one session ---- */
 
 static void
 fake_start(void)
 {
-	static char hostname[] = "mail.example.org";
+	static char hostname[] = "mail.example.org", empty[] = "";
 	int pipe_fd[2], log_fd[2], big = 1 << 20;
 
 	if (fake_log != -1)
@@ -325,6 +329,9 @@ fake_start(void)
 	fake_log = log_fd[1];
 	log_open(log_fd[0], "smtpd");
 	fake_settings = (struct settings){ .hostname = hostname,
+		.secrets = empty,
+		.tls_client_ca = empty,
+		.sasl_mechanisms = 1u << SASL_PLAIN | 1u << SASL_LOGIN,
 		.command_timeout = 300000,
 		.session_timeout = 3600000,
 		.data_timeout = 180000,
