@@ -25,6 +25,9 @@ libio-socket-ssl-perl PERL:IO::Socket::SSL
 libauthen-sasl-perl   PERL:Authen::SASL
 python3               python3
 swaks                 swaks
+gsasl                 gsasl
+fetchmail             fetchmail
+libnet-ssleay-perl    PERL:Net::SSLeay
 curl                  curl
 msmtp                 msmtp
 mpop                  mpop
