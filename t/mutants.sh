@@ -52,7 +52,7 @@ try() {
 	if ! make -s -j"$(nproc)" all $programs >"$scratch/log" 2>&1; then
 		how='does not compile'
 	elif SMTPD=build/plain/smtpd/smtpd POP3D=build/plain/pop3d/pop3d \
-	    V=plain O=build/plain TEST_SECONDS=120 timeout 300 \
+	    V=plain O=build/plain TEST_SECONDS=120 timeout 150 \
 	    perl t/run.pl $tests >"$scratch/log" 2>&1; then
 		how='SURVIVED'
 	else
