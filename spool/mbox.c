@@ -34,7 +34,9 @@ struct scan {
 	uint64_t lf;	 /* LFs of the current message behind its From_ line */
 	uint64_t quoted; /* its quoted From_ lines */
 	octets eight;	 /* all its octets there, ORed */
-	struct mbox_list *out;
+	struct mbox_msg msg;	/* the current one */
+	mbox_found *found;
+	void *arg;
 };
 
 static octets
@@ -159,10 +161,10 @@ at_end(const struct scan *s)
 
 /* The message that began last ends before buf[end].  There is a blank line
  * before every separator; only the last message may lack it. */
-static void
+static enum status
 close_message(struct scan *s, size_t end)
 {
-	struct mbox_msg *m = &s->out->msg[s->out->n - 1];
+	struct mbox_msg *m = &s->msg;
 	uint64_t at, n;
 	bool blank = end >= 2 && memcmp(s->buf + end - 2, "\n\n", 2) == 0;
 
@@ -180,30 +182,18 @@ close_message(struct scan *s, size_t end)
 		m->wire--; /* the LF of the blank line was counted */
 	else if (n > 0 && s->buf[end - 1] != '\n')
 		m->wire += 2; /* CRLF is added */
+	return s->found(s->arg, m);
 }
 
-static enum status
+static void
 open_message(struct scan *s, size_t at, size_t from_len)
 {
-	struct mbox_list *l = s->out;
-
-	if (l->n == l->cap) {
-		size_t cap = l->cap == 0 ? 64 : l->cap * 2;
-		if (cap > SIZE_MAX / sizeof(*l->msg))
-			return ERR_NOMEM;
-		struct mbox_msg *m = realloc(l->msg, cap * sizeof(*m));
-		if (m == NULL)
-			return ERR_NOMEM;
-		l->msg = m;
-		l->cap = cap;
-	}
-	l->msg[l->n++] = (struct mbox_msg){ .offset = s->base + at,
+	s->msg = (struct mbox_msg){ .offset = s->base + at,
 		.from_len = (uint32_t)from_len };
 	s->counted = at + from_len;
 	s->lf = s->quoted = 0;
 	s->eight = (octets){ 0 };
 	s->at = s->counted - 1; /* the LF before the next line */
-	return OK;
 }
 
 /* Looks at the line at buf[at].  Its length, with LF, if it is a From_ line; 0
@@ -270,8 +260,8 @@ scan_piece(struct scan *s)
 			break;
 		s->at = line;
 		if (n > 0) {
-			close_message(s, line);
-			st = open_message(s, line, n);
+			st = close_message(s, line);
+			open_message(s, line, n);
 		}
 	}
 	return st;
@@ -288,7 +278,7 @@ scan_all(struct scan *s)
 	size_t n = from_line(s, 0, &more);
 	if (n == 0)
 		return ERR_DAMAGED;
-	st = open_message(s, 0, n);
+	open_message(s, 0, n);
 	while (st == OK) {
 		st = scan_piece(s);
 		if (st != OK || at_end(s))
@@ -296,19 +286,53 @@ scan_all(struct scan *s)
 		/* The octet before tells whether a line is blank. */
 		st = refill(s, s->at > 0 ? s->at - 1 : 0);
 	}
-	if (st == OK)
-		close_message(s, s->n);
+	return st == OK ? close_message(s, s->n) : st;
+}
+
+enum status
+mbox_scan_from(int fd, uint64_t from, uint64_t size, bool mboxrd,
+    mbox_found *found, void *arg)
+{
+	struct scan s = { .fd = fd,
+		.mboxrd = mboxrd,
+		.base = from,
+		.size = size,
+		.found = found,
+		.arg = arg };
+
+	if (from >= size)
+		return from == size ? OK : ERR_INVALID;
+	s.buf = malloc(PIECE);
+	if (s.buf == NULL)
+		return ERR_NOMEM;
+	enum status st = scan_all(&s);
+	free(s.buf);
 	return st;
+}
+
+enum status
+mbox_list_add(void *list, const struct mbox_msg *m)
+{
+	struct mbox_list *l = list;
+
+	if (l->n == l->cap) {
+		size_t cap = l->cap == 0 ? 64 : l->cap * 2;
+		if (cap > SIZE_MAX / sizeof(*l->msg))
+			return ERR_NOMEM;
+		struct mbox_msg *msg = realloc(l->msg, cap * sizeof(*msg));
+		if (msg == NULL)
+			return ERR_NOMEM;
+		l->msg = msg;
+		l->cap = cap;
+	}
+	l->msg[l->n++] = *m;
+	return OK;
 }
 
 enum status
 mbox_scan(int fd, uint64_t size, bool mboxrd, struct mbox_list *out)
 {
-	struct scan s = {
-		.fd = fd, .mboxrd = mboxrd, .size = size, .out = out
-	};
 	struct stat sb;
-	enum status st = OK;
 
 	*out = (struct mbox_list){ .size = size };
 	if (fstat(fd, &sb) == -1)
@@ -321,14 +345,7 @@ mbox_scan(int fd, uint64_t size, bool mboxrd, struct mbox_list *out)
 	    sb.st_mtim.tv_sec * INT64_C(1000000000) + sb.st_mtim.tv_nsec;
 	out->ctime_ns =
 	    sb.st_ctim.tv_sec * INT64_C(1000000000) + sb.st_ctim.tv_nsec;
-	if (size == 0)
-		return OK;
-	s.buf = malloc(PIECE);
-	if (s.buf == NULL)
-		return ERR_NOMEM;
-	st = scan_all(&s);
-	free(s.buf);
-	return st;
+	return mbox_scan_from(fd, 0, size, mboxrd, mbox_list_add, out);
 }
 
 void

@@ -57,6 +57,15 @@ bool mbox_from_date(struct view line, int64_t *seconds);
 enum status mbox_scan(int fd, uint64_t size, bool mboxrd,
     struct mbox_list *out);
 void mbox_list_free(struct mbox_list *);
+/* Is called for each message in turn; anything but OK ends the scan. */
+typedef enum status mbox_found(void *arg, const struct mbox_msg *m);
+/* The same from an offset on where a message begins (the blank line before it
+ * is the caller's business), without keeping anything.  ERR_DAMAGED: there is
+ * no From_ line. */
+enum status mbox_scan_from(int fd, uint64_t from, uint64_t size, bool mboxrd,
+    mbox_found *found, void *arg);
+/* A mbox_found; arg is a struct mbox_list. */
+enum status mbox_list_add(void *list, const struct mbox_msg *m);
 /* Is there a separator at that offset: a From_ line behind a blank line or at
  * the start of the file?  ERR_CHANGED: no, or not any more. */
 enum status mbox_check_separator(int fd, uint64_t offset);
