@@ -8,7 +8,7 @@
 
 enum {
 	ASK_MS = 60000,	    /* an interrupted update may have to be finished */
-	COMMIT_MS = 900000, /* more than the role gives its child */
+	COMMIT_MS = 900000, /* more than the role gives its children */
 	DEL_OCTETS = 8 + 8 + 4 + UNIQUE_ID_OCTETS,
 	DELS_MAX = 1600 /* in one message */
 };
@@ -17,13 +17,13 @@ enum {
 
 /* Sends the request that was begun in m. */
 static int
-ask_fd(int right, enum status *st, char *text, size_t size)
+ask_fd(int right, int ms, enum status *st, char *text, size_t size)
 {
 	int fd = -1;
 
 	*st = ERR_DOWN;
 	text[0] = '\0';
-	if (!msg_call(right, &scratch, ASK_MS))
+	if (!msg_call(right, &scratch, ms))
 		return -1;
 	enum status got = status_unpack(msg_get_u32(&scratch));
 	if (!msg_get_str(&scratch, text, size) || !msg_done(&scratch) ||
@@ -43,14 +43,24 @@ ask_maildrop_lock(int right, enum status *st, char *text, size_t size)
 {
 	msg_start(&scratch, MAILDROP_LOCK);
 	msg_put_u32(&scratch, (uint32_t)getpid());
-	return ask_fd(right, st, text, size);
+	return ask_fd(right, ASK_MS, st, text, size);
 }
 
 int
 ask_maildrop_open(int right, enum status *st, char *text, size_t size)
 {
 	msg_start(&scratch, MAILDROP_OPEN);
-	return ask_fd(right, st, text, size);
+	return ask_fd(right, ASK_MS, st, text, size);
+}
+
+int
+ask_maildrop_file(int right, enum maildrop_file what, enum status *st)
+{
+	char text[MAILDROP_TEXT_MAX];
+
+	msg_start(&scratch, MAILDROP_FILE);
+	msg_put_u32(&scratch, what);
+	return ask_fd(right, COMMIT_MS, st, text, sizeof(text));
 }
 
 /* One MAILDROP_DELETE. */

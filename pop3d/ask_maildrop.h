@@ -14,6 +14,12 @@
  * MAILDROP_OPEN: no fields.  Answer: u32 status, str text; with OK an fd: the
  *   mbox, read only, and text is its path, for the log.  ERR_GONE: there is no
  *   mbox; the maildrop is empty.
+ * MAILDROP_FILE: u32 what (enum maildrop_file).  Answer as MAILDROP_OPEN, with
+ *   a file of the state directory, read only; ERR_GONE: there is none.  With
+ *   MAILDROP_INDEX_NEW and _UIDS (unique-ids as well) a child that has become
+ *   the user brings the index up to date before (spool/index.h), with
+ *   MAILDROP_INDEX_ANEW (with unique-ids) it begins a new one; at most four
+ *   times a session.
  * MAILDROP_DELETE: u64 dev, u64 ino, u64 size (of the mbox when it was
  *   scanned), u32 n, then n times u64 offset, u64 length, view unique-id (16
  *   octets).  Any number of these, offsets ascending.  Answer: u32 status.
@@ -27,11 +33,19 @@
 
 #include "common/status.h"
 
-enum {
+enum maildrop_request {
 	MAILDROP_LOCK = 1,
 	MAILDROP_OPEN = 2,
 	MAILDROP_DELETE = 3,
-	MAILDROP_COMMIT = 4
+	MAILDROP_COMMIT = 4,
+	MAILDROP_FILE = 5
+};
+enum maildrop_file {
+	MAILDROP_INDEX,
+	MAILDROP_INDEX_NEW,
+	MAILDROP_INDEX_UIDS,
+	MAILDROP_INDEX_ANEW,
+	MAILDROP_UIDL
 };
 enum { MAILDROP_TEXT_MAX = 200, UNIQUE_ID_OCTETS = 16 };
 
@@ -44,6 +58,7 @@ struct maildrop_del {
 /* Owned fds, or -1 with *st and text. */
 int ask_maildrop_lock(int right, enum status *st, char *text, size_t size);
 int ask_maildrop_open(int right, enum status *st, char *text, size_t size);
+int ask_maildrop_file(int right, enum maildrop_file what, enum status *st);
 enum status ask_maildrop_commit(int right, uint64_t dev, uint64_t ino,
     uint64_t size, const struct maildrop_del *, unsigned n, char *text,
     size_t text_size);

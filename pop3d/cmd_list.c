@@ -27,10 +27,19 @@ one_message(struct session *s, struct view arg, size_t *i, enum next *next)
 	return false;
 }
 
+/* The index was replaced under our feet, in the middle of a reply. */
+static enum next
+broken_off(struct session *s)
+{
+	s->why = "Mailbox changed while it was read";
+	return NEXT_CLOSE;
+}
+
 enum next
 cmd_list(struct session *s, struct view arg)
 {
 	struct maildrop *d = &s->drop;
+	struct mbox_msg m;
 	enum next next;
 	bool surrogate;
 	size_t i = 0;
@@ -39,15 +48,20 @@ cmd_list(struct session *s, struct view arg)
 		return next;
 	enum status st = arg.n > 0 ? present_message(d, s->utf8, i, &surrogate)
 				   : present_all(d, s->utf8);
+	if (st == OK && arg.n > 0)
+		st = maildrop_msg(d, i, &m);
 	if (st != OK)
 		return command_drop_failed(s, st);
 	if (arg.n > 0)
-		return reply_ok(s, "%zu %" PRIu64, i + 1, d->list.msg[i].wire);
+		return reply_ok(s, "%zu %" PRIu64, i + 1, m.wire);
 	reply_ok(s, "%zu messages (%" PRIu64 " octets)", d->left, d->octets);
-	for (i = 0; i < d->list.n; i++)
-		if (!maildrop_deleted(d, i))
-			reply_line(
-			    s, "%zu %" PRIu64, i + 1, d->list.msg[i].wire);
+	for (i = 0; i < d->n; i++) {
+		if (maildrop_deleted(d, i))
+			continue;
+		if (maildrop_msg(d, i, &m) != OK)
+			return broken_off(s);
+		reply_line(s, "%zu %" PRIu64, i + 1, m.wire);
+	}
 	return reply_end(s);
 }
 
@@ -55,22 +69,26 @@ enum next
 cmd_uidl(struct session *s, struct view arg)
 {
 	struct maildrop *d = &s->drop;
-	char text[UNIQUE_ID_TEXT];
+	char text[UIDL_TEXT];
 	enum next next;
-	size_t i;
+	size_t i = 0;
 
 	if (arg.n > 0 && !one_message(s, arg, &i, &next))
 		return next;
 	enum status st = maildrop_unique_ids(d);
+	if (st == OK && arg.n > 0 && maildrop_unique_id(d, i, text) == NULL)
+		st = ERR_CHANGED;
 	if (st != OK)
 		return command_drop_failed(s, st);
 	if (arg.n > 0)
-		return reply_ok(
-		    s, "%zu %s", i + 1, maildrop_unique_id(d, i, text));
+		return reply_ok(s, "%zu %s", i + 1, text);
 	reply_ok(s, "Unique-ids follow.");
-	for (i = 0; i < d->list.n; i++)
-		if (!maildrop_deleted(d, i))
-			reply_line(
-			    s, "%zu %s", i + 1, maildrop_unique_id(d, i, text));
+	for (i = 0; i < d->n; i++) {
+		if (maildrop_deleted(d, i))
+			continue;
+		if (maildrop_unique_id(d, i, text) == NULL)
+			return broken_off(s);
+		reply_line(s, "%zu %s", i + 1, text);
+	}
 	return reply_end(s);
 }

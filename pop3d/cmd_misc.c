@@ -131,7 +131,7 @@ enum next
 cmd_update(struct session *s, struct view arg)
 {
 	char text[MAILDROP_TEXT_MAX];
-	size_t n = s->drop.list.n - s->drop.left;
+	size_t n = s->drop.n - s->drop.left;
 	size_t expired = expire(s);
 
 	(void)arg;

@@ -84,11 +84,11 @@ send_piece(struct sending *x, struct view in, bool last)
 /* Sends message i, lines of its body; -1: all.  The reply before it is written
  * when the first piece is there. */
 static enum next
-send_pieces(struct sending *x, size_t i, int64_t lines, char *piece)
+send_pieces(struct sending *x, size_t i, const struct mbox_msg *m,
+    int64_t lines, char *piece)
 {
 	struct session *s = x->s;
-	const struct mbox_msg *m = &s->drop.list.msg[i];
-	uint64_t at = 0, end = present_octets(&s->drop, i);
+	uint64_t at = 0, end = present_octets(m);
 
 	while (at < end && !x->reader.done && !s->conn->failed) {
 		size_t n = end - at < PIECE ? (size_t)(end - at) : PIECE;
@@ -113,10 +113,13 @@ static enum next
 send_message(struct session *s, size_t i, int64_t lines, uint64_t *sent)
 {
 	struct sending x = { .s = s, .sent = sent };
-	uint64_t end = present_octets(&s->drop, i);
+	struct mbox_msg m = { .from_len = 0 };
 	enum next next;
 
 	enum status st = present_message(&s->drop, s->utf8, i, &x.surrogate);
+	if (st == OK)
+		st = maildrop_msg(&s->drop, i, &m);
+	uint64_t end = present_octets(&m);
 	char *piece = malloc(end < PIECE ? (size_t)end : PIECE);
 	if (st == OK && piece == NULL)
 		st = ERR_NOMEM;
@@ -124,7 +127,7 @@ send_message(struct session *s, size_t i, int64_t lines, uint64_t *sent)
 	buf_init(&x.fields, 2 * (size_t)SURROGATE_OUT_MAX);
 	buf_init(&x.out, PIECE_WIRE);
 	mbox_reader_init(&x.reader, s->w->settings->quoting_mboxrd, lines);
-	next = st == OK ? send_pieces(&x, i, lines, piece)
+	next = st == OK ? send_pieces(&x, i, &m, lines, piece)
 			: command_drop_failed(s, st);
 	free(piece);
 	surrogate_free(&x.header);

@@ -172,14 +172,14 @@ command_message(struct session *s, struct view *arg, size_t *i, enum next *next)
 		return false;
 	}
 	/* More digits than fit are simply no message of ours. */
-	bool fits = view_number(word, s->drop.list.n, &n);
+	bool fits = view_number(word, s->drop.n, &n);
 	if (fits && n == 0) {
 		*next = reply_err(s, NULL, "Messages are numbered from 1.");
 		return false;
 	}
 	if (!fits) {
 		*next = reply_err(
-		    s, NULL, "No such message; there are %zu.", s->drop.list.n);
+		    s, NULL, "No such message; there are %zu.", s->drop.n);
 		return false;
 	}
 	*i = (size_t)n - 1;

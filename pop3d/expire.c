@@ -11,9 +11,12 @@ expire_mark(struct maildrop *d, int64_t days, int64_t now, size_t *n)
 	int64_t came;
 
 	*n = 0;
-	for (size_t i = 0; i < d->list.n && st == OK; i++) {
-		size_t len = d->list.msg[i].from_len;
-		if (maildrop_deleted(d, i) || len == 0 || len > sizeof(line))
+	for (size_t i = 0; i < d->n && st == OK; i++) {
+		struct mbox_msg m = { .from_len = 0 };
+		st = maildrop_msg(d, i, &m);
+		size_t len = m.from_len;
+		if (st != OK || maildrop_deleted(d, i) || len == 0 ||
+		    len > sizeof(line))
 			continue;
 		st = maildrop_read(d, i, 0, line, len);
 		if (st != OK ||

@@ -1,5 +1,4 @@
 /* The maildrop of one session.  Runs in: worker (pop3d). */
-#define _GNU_SOURCE /* qsort_r */
 #include "pop3d/maildrop.h"
 
 #include <errno.h>
@@ -9,18 +8,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/file.h"
 #include "common/msg.h"
 #include "pop3d/lang.h"
 #include "spool/lock.h"
-
-enum { HASH_GROUP = 256 }; /* unique-ids computed under one lock */
 
 void
 maildrop_init(struct maildrop *d, const struct settings *settings)
 {
 	memset(d, 0, sizeof(*d));
 	d->settings = settings;
-	d->right = d->lock = d->mbox = -1;
+	d->right = d->lock = d->mbox = d->ix.fd = -1;
 }
 
 void
@@ -30,11 +28,14 @@ maildrop_close(struct maildrop *d)
 
 	mbox_list_free(&d->list);
 	free(d->deleted);
-	free(d->hashed);
+	free(d->mark);
+	free(d->more);
 	free(d->looked);
 	free(d->surrogate);
 	free(d->uid);
 	free(d->copy);
+	uidl_free(&d->uidl);
+	index_close(&d->ix);
 	/* The lock goes last, so that the next session finds us gone. */
 	close_fd(&d->right);
 	close_fd(&d->mbox);
@@ -52,26 +53,6 @@ static void
 bit_set(unsigned char *map, size_t i)
 {
 	map[i / 8] |= (unsigned char)(1u << (i % 8));
-}
-
-static enum status
-read_at(int fd, uint64_t at, void *p, size_t n)
-{
-	char *to = p;
-
-	while (n > 0) {
-		ssize_t got = pread(fd, to, n, (off_t)at);
-		if (got == -1 && errno == EINTR)
-			continue;
-		if (got == -1)
-			return status_from_errno(errno);
-		if (got == 0)
-			return ERR_CHANGED;
-		to += got;
-		at += (uint64_t)got;
-		n -= (size_t)got;
-	}
-	return OK;
 }
 
 /* ---- looking at the file ---- */
@@ -115,10 +96,10 @@ check(struct maildrop *d)
 		return status_from_errno(errno);
 	if (as_remembered(d, &st))
 		return OK;
-	if (st.st_nlink == 0 || (uint64_t)st.st_size < d->list.size)
+	if (st.st_nlink == 0 || (uint64_t)st.st_size < d->size)
 		return ERR_CHANGED;
 	enum status rc =
-	    read_at(d->mbox, d->list.size - d->tail_n, tail, d->tail_n);
+	    file_read_at(d->mbox, tail, d->tail_n, d->size - d->tail_n);
 	if (rc != OK)
 		return rc;
 	if (memcmp(tail, d->tail, d->tail_n) != 0)
@@ -127,9 +108,8 @@ check(struct maildrop *d)
 	return OK;
 }
 
-/* Locks and checks; with OK, look_end() must follow. */
-static enum status
-look_begin(struct maildrop *d)
+enum status
+maildrop_look_begin(struct maildrop *d)
 {
 	enum status st =
 	    lock_wait(d->mbox, false, d->settings->mailbox_lock_wait);
@@ -142,60 +122,190 @@ look_begin(struct maildrop *d)
 	return st;
 }
 
-static void
-look_end(struct maildrop *d)
+void
+maildrop_look_end(struct maildrop *d)
 {
 	lock_release(d->mbox);
 }
 
 /* ---- opening ---- */
 
-/* The scan, under the lock. */
+/* What the index that there is leaves to be scanned: from *from on. */
+static void
+take_index(struct maildrop *d, const struct stat *sb, uint64_t *from)
+{
+	uint64_t base = 0;
+
+	*from = 0;
+	if (d->ix.fd != -1 &&
+	    (index_fits(&d->ix, d->mbox, sb, d->settings->quoting_mboxrd) ==
+		    INDEX_STALE ||
+		index_tail(&d->ix, d->mbox, sb, &base, from) != OK))
+		index_close(&d->ix);
+	if (d->ix.fd == -1)
+		base = *from = 0;
+	d->base = (size_t)base;
+	d->base_size = *from;
+}
+
+/* Under the lock.  all false: not more than a short tail; *more says that there
+ * is more. */
 static enum status
-scan(struct maildrop *d)
+scan(struct maildrop *d, bool all, bool *more)
 {
 	struct stat st;
+	uint64_t from;
 
 	if (fstat(d->mbox, &st) == -1)
 		return status_from_errno(errno);
-	enum status rc = mbox_scan(d->mbox, (uint64_t)st.st_size,
-	    d->settings->quoting_mboxrd, &d->list);
+	d->size = (uint64_t)st.st_size;
+	take_index(d, &st, &from);
+	*more = d->size - from > MAILDROP_SCAN;
+	if (*more && !all)
+		return OK;
+	enum status rc = mbox_scan_from(d->mbox, from, d->size,
+	    d->settings->quoting_mboxrd, mbox_list_add, &d->list);
 	if (rc != OK)
 		return rc;
-	if (d->list.n > UINT32_MAX)
+	d->n = d->base + d->list.n;
+	if (d->n > UINT32_MAX)
 		return ERR_LIMIT;
 	d->dev = st.st_dev;
 	d->ino = st.st_ino;
 	remember(d, &st);
-	d->tail_n =
-	    d->list.size < MAILDROP_TAIL ? (size_t)d->list.size : MAILDROP_TAIL;
-	return read_at(d->mbox, d->list.size - d->tail_n, d->tail, d->tail_n);
+	d->tail_n = d->size < MAILDROP_TAIL ? (size_t)d->size : MAILDROP_TAIL;
+	return file_read_at(d->mbox, d->tail, d->tail_n, d->size - d->tail_n);
 }
 
-/* What was scanned, kept in no more memory than it needs. */
+static enum status
+locked_scan(struct maildrop *d, bool all, bool *more)
+{
+	enum status st =
+	    lock_wait(d->mbox, false, d->settings->mailbox_lock_wait);
+
+	if (st != OK)
+		return st;
+	st = scan(d, all, more);
+	lock_release(d->mbox);
+	return st;
+}
+
+/* A large mailbox is not scanned in memory of ours, if that can be helped. */
+static enum status
+find_messages(struct maildrop *d)
+{
+	enum status st;
+	struct stat sb;
+	bool more = false;
+
+	if (fstat(d->mbox, &sb) == -1)
+		return status_from_errno(errno);
+	if (sb.st_size > MAILDROP_SCAN) {
+		int fd = ask_maildrop_file(d->right, MAILDROP_INDEX, &st);
+		if (fd != -1)
+			index_open(fd, &d->ix);
+	}
+	st = locked_scan(d, false, &more);
+	if (st != OK || !more)
+		return st;
+	index_close(&d->ix);
+	int fd = ask_maildrop_file(d->right, MAILDROP_INDEX_NEW, &st);
+	if (fd != -1)
+		index_open(fd, &d->ix);
+	return locked_scan(d, true, &more);
+}
+
+/* All messages into memory, without an index. */
+static enum status
+scan_all(struct maildrop *d)
+{
+	struct mbox_list all = { .n = 0 };
+	enum status st = maildrop_look_begin(d);
+
+	if (st != OK)
+		return st;
+	st = mbox_scan_from(d->mbox, 0, d->size, d->settings->quoting_mboxrd,
+	    mbox_list_add, &all);
+	maildrop_look_end(d);
+	if (st == OK && all.n != d->n)
+		st = ERR_CHANGED;
+	if (st != OK) {
+		mbox_list_free(&all);
+		return st;
+	}
+	mbox_list_free(&d->list);
+	d->list = all;
+	d->base = 0;
+	index_close(&d->ix);
+	d->numbered = false;
+	return OK;
+}
+
+/* Does this index say of the session's messages what the old one did? */
+static bool
+fits_session(struct maildrop *d, struct index *ix)
+{
+	struct index_entry last;
+	struct stat sb;
+
+	return ix->fd != -1 && fstat(d->mbox, &sb) == 0 &&
+	       index_fits(ix, d->mbox, &sb, d->settings->quoting_mboxrd) !=
+		   INDEX_STALE &&
+	       ix->h.uids >= d->base &&
+	       index_get(ix, d->base - 1, &last) == OK &&
+	       last.offset + last.length == d->base_size;
+}
+
+enum status
+maildrop_renew(struct maildrop *d, enum maildrop_file what)
+{
+	struct index ix = { .fd = -1 };
+	enum status st;
+
+	if (d->changed)
+		return ERR_CHANGED;
+	int fd = ask_maildrop_file(d->right, what, &st);
+	if (fd != -1)
+		index_open(fd, &ix);
+	st = maildrop_look_begin(d);
+	if (st != OK) {
+		index_close(&ix);
+		return st;
+	}
+	bool good = fits_session(d, &ix);
+	maildrop_look_end(d);
+	if (!good) {
+		index_close(&ix);
+		return scan_all(d);
+	}
+	index_close(&d->ix);
+	d->ix = ix;
+	return OK;
+}
+
+/* The sums, and room for marks. */
 static enum status
 settle(struct maildrop *d)
 {
-	size_t n = d->list.n;
+	struct index_entry e;
 
-	if (n > 0 && d->list.cap > n) {
-		void *p = realloc(d->list.msg, n * sizeof(*d->list.msg));
-		if (p != NULL) {
-			d->list.msg = p;
-			d->list.cap = n;
-		}
-	}
-	d->deleted = calloc(n / 8 + 1, 1);
-	d->hashed = calloc(n / 8 + 1, 1);
-	d->looked = calloc(n / 8 + 1, 1);
-	d->surrogate = calloc(n / 8 + 1, 1);
-	if (d->deleted == NULL || d->hashed == NULL || d->looked == NULL ||
-	    d->surrogate == NULL)
+	d->deleted = calloc(d->n / 8 + 1, 1);
+	d->looked = calloc(d->n / 8 + 1, 1);
+	d->surrogate = calloc(d->n / 8 + 1, 1);
+	if (d->deleted == NULL || d->looked == NULL || d->surrogate == NULL)
 		return ERR_NOMEM;
-	for (size_t i = 0; i < n; i++)
+	if (d->base > 0)
+		d->all_octets = d->ix.h.wire;
+	if (d->base > 0 && d->base < d->ix.h.n) {
+		/* The last one was not yet whole. */
+		if (index_get(&d->ix, d->base, &e) != OK)
+			return ERR_CHANGED; /* it was read a moment ago */
+		d->all_octets -= e.wire;
+	}
+	for (size_t i = 0; i < d->list.n; i++)
 		d->all_octets += d->list.msg[i].wire;
 	d->octets = d->all_octets;
-	d->left = n;
+	d->left = d->n;
 	return OK;
 }
 
@@ -246,12 +356,7 @@ open_and_scan(struct maildrop *d, char *text, size_t size)
 		return st == ERR_GONE ? OK : st; /* no file: no mail yet */
 	snprintf(d->path, sizeof(d->path), "%s", text);
 	text[0] = '\0';
-	st = lock_wait(d->mbox, false, d->settings->mailbox_lock_wait);
-	if (st != OK)
-		return st;
-	st = scan(d);
-	lock_release(d->mbox);
-	return st;
+	return find_messages(d);
 }
 
 enum status
@@ -282,135 +387,115 @@ maildrop_open(struct maildrop *d, int right, char *text, size_t size)
 	return st;
 }
 
-/* ---- reading ---- */
+/* ---- messages ---- */
+
+/* The first that is not before message i. */
+static size_t
+more_at(const struct maildrop *d, size_t i)
+{
+	size_t low = 0, high = d->more_n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (d->more[middle].i < i)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+enum status
+maildrop_entry(struct maildrop *d, size_t i, struct index_entry *e)
+{
+	if (i < d->base) {
+		if (index_get(&d->ix, i, e) == OK)
+			return OK;
+		enum status st = maildrop_renew(d, MAILDROP_INDEX_ANEW);
+		if (st != OK)
+			return st;
+	}
+	if (i < d->base)
+		return index_get(&d->ix, i, e) == OK ? OK : ERR_CHANGED;
+	const struct mbox_msg *m = &d->list.msg[i - d->base];
+	*e = (struct index_entry){ .offset = m->offset,
+		.length = m->length,
+		.wire = m->wire,
+		.from_len = (uint16_t)m->from_len,
+		.flags = (uint16_t)m->flags };
+	if (d->numbered) {
+		memcpy(e->uid, d->uid[i - d->base], sizeof(e->uid));
+		e->copy = d->copy[i - d->base];
+		e->flags |= INDEX_UID;
+	}
+	return OK;
+}
+
+enum status
+maildrop_msg(struct maildrop *d, size_t i, struct mbox_msg *m)
+{
+	struct index_entry e;
+
+	enum status st = maildrop_entry(d, i, &e);
+	if (st != OK)
+		return st;
+	index_msg(&e, m);
+	size_t at = more_at(d, i);
+	if (at < d->more_n && d->more[at].i == i)
+		m->wire += d->more[at].octets;
+	return OK;
+}
+
+enum status
+maildrop_longer(struct maildrop *d, size_t i, uint64_t more)
+{
+	if (d->more_n == d->more_cap) {
+		size_t cap = d->more_cap == 0 ? 16 : 2 * d->more_cap;
+		void *p = realloc(d->more, cap * sizeof(*d->more));
+		if (p == NULL)
+			return ERR_NOMEM;
+		d->more = p;
+		d->more_cap = cap;
+	}
+	size_t at = more_at(d, i);
+	memmove(d->more + at + 1, d->more + at,
+	    (d->more_n - at) * sizeof(*d->more));
+	d->more[at] = (struct maildrop_more){ i, more };
+	d->more_n++;
+	d->all_octets += more;
+	if (!maildrop_deleted(d, i))
+		d->octets += more;
+	return OK;
+}
+
+enum status
+maildrop_check(struct maildrop *d)
+{
+	if (d->mbox == -1)
+		return OK;
+	enum status st = maildrop_look_begin(d);
+	if (st == OK)
+		maildrop_look_end(d);
+	return st;
+}
 
 enum status
 maildrop_read(struct maildrop *d, size_t i, uint64_t at, char *p, size_t n)
 {
-	const struct mbox_msg *m = &d->list.msg[i];
-	enum status st = look_begin(d);
+	struct mbox_msg m;
+	enum status st = maildrop_msg(d, i, &m);
 
+	if (st == OK)
+		st = maildrop_look_begin(d);
 	if (st != OK)
 		return st;
-	st = read_at(d->mbox, m->offset + at, p, n);
-	look_end(d);
+	st = file_read_at(d->mbox, p, n, m.offset + at);
+	maildrop_look_end(d);
 	if (st == OK && at == 0 &&
-	    (n < m->from_len || memcmp(p, "From ", 5) != 0 ||
-		p[m->from_len - 1] != '\n'))
+	    (n < m.from_len || n < 5 || memcmp(p, "From ", 5) != 0 ||
+		p[m.from_len - 1] != '\n'))
 		return ERR_CHANGED;
 	return st;
-}
-
-/* ---- unique-ids ---- */
-
-static enum status
-uid_room(struct maildrop *d)
-{
-	if (d->uid == NULL)
-		d->uid = calloc(d->list.n, sizeof(*d->uid));
-	return d->uid == NULL ? ERR_NOMEM : OK;
-}
-
-/* Within a look: the unique-id of message i. */
-static enum status
-hash(struct maildrop *d, size_t i)
-{
-	enum status st = OK;
-
-	if (bit(d->hashed, i))
-		return OK;
-	st = mbox_unique_id(d->mbox, &d->list.msg[i], d->uid[i]);
-	if (st == OK)
-		bit_set(d->hashed, i);
-	return st;
-}
-
-static int
-by_uid(const void *a, const void *b, void *arg)
-{
-	const struct maildrop *d = arg;
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-	int c = memcmp(d->uid[x], d->uid[y], UNIQUE_ID_OCTETS);
-
-	if (c == 0)
-		c = x < y ? -1 : x > y;
-	return c;
-}
-
-/*
- * Equal messages are told apart by their order (RFC 1939 7 allows them to
- * share an id, but then a client that keeps one cannot delete the other).
- */
-static enum status
-number_copies(struct maildrop *d)
-{
-	size_t n = d->list.n;
-	uint32_t *order = malloc((n + 1) * sizeof(*order));
-	bool equal = false;
-	enum status st = ERR_NOMEM;
-
-	if (order == NULL)
-		goto out;
-	for (size_t i = 0; i < n; i++)
-		order[i] = (uint32_t)i;
-	qsort_r(order, n, sizeof(*order), by_uid, d);
-	for (size_t k = 1; k < n && !equal; k++)
-		equal = memcmp(d->uid[order[k - 1]], d->uid[order[k]],
-			    UNIQUE_ID_OCTETS) == 0;
-	if (equal) {
-		d->copy = calloc(n, sizeof(*d->copy));
-		if (d->copy == NULL)
-			goto out;
-		d->copy[order[0]] = 1;
-		for (size_t k = 1; k < n; k++)
-			d->copy[order[k]] =
-			    memcmp(d->uid[order[k - 1]], d->uid[order[k]],
-				UNIQUE_ID_OCTETS) == 0
-				? d->copy[order[k - 1]] + 1
-				: 1;
-	}
-	d->numbered = true;
-	st = OK;
-out:
-	free(order);
-	return st;
-}
-
-enum status
-maildrop_unique_ids(struct maildrop *d)
-{
-	enum status st = OK;
-
-	if (d->list.n == 0 || d->numbered)
-		return d->mbox == -1 || !d->changed ? OK : ERR_CHANGED;
-	st = uid_room(d);
-	for (size_t i = 0; i < d->list.n && st == OK;) {
-		st = look_begin(d);
-		if (st != OK)
-			break;
-		size_t end = i + HASH_GROUP;
-		for (; i < d->list.n && i < end && st == OK; i++)
-			st = hash(d, i);
-		look_end(d);
-	}
-	return st == OK ? number_copies(d) : st;
-}
-
-const char *
-maildrop_unique_id(const struct maildrop *d, size_t i, char *out)
-{
-	static const char hex[] = "0123456789abcdef";
-	size_t at = 0;
-
-	for (size_t k = 0; k < UNIQUE_ID_OCTETS; k++) {
-		out[at++] = hex[d->uid[i][k] >> 4];
-		out[at++] = hex[d->uid[i][k] & 15];
-	}
-	out[at] = '\0';
-	if (d->copy != NULL && d->copy[i] > 1)
-		snprintf(
-		    out + at, UNIQUE_ID_TEXT - at, ".%u", (unsigned)d->copy[i]);
-	return out;
 }
 
 /* ---- deleting ---- */
@@ -421,39 +506,77 @@ maildrop_deleted(const struct maildrop *d, size_t i)
 	return bit(d->deleted, i);
 }
 
+static enum status
+mark_room(struct maildrop *d)
+{
+	if (d->mark_n < d->mark_cap)
+		return OK;
+	size_t cap = d->mark_cap == 0 ? 16 : 2 * d->mark_cap;
+	void *p = realloc(d->mark, cap * sizeof(*d->mark));
+	if (p == NULL)
+		return ERR_NOMEM;
+	d->mark = p;
+	d->mark_cap = cap;
+	return OK;
+}
+
 enum status
 maildrop_mark(struct maildrop *d, size_t i)
 {
-	enum status st = uid_room(d);
+	struct maildrop_mark mark = { .i = (uint32_t)i };
+	struct index_entry e;
+	struct mbox_msg m;
+	enum status st = mark_room(d);
 
 	if (st == OK)
-		st = look_begin(d);
+		st = maildrop_msg(d, i, &m);
+	if (st == OK)
+		st = maildrop_entry(d, i, &e);
+	if (st == OK)
+		st = maildrop_look_begin(d);
 	if (st != OK)
 		return st;
-	st = hash(d, i);
-	look_end(d);
+	st = mbox_unique_id(d->mbox, &m, mark.uid);
+	maildrop_look_end(d);
+	if (st == OK && (e.flags & INDEX_UID) != 0 &&
+	    memcmp(mark.uid, e.uid, sizeof(e.uid)) != 0) {
+		/* Somebody wrote over it and moved nothing.  The next session
+		 * finds it as it is now. */
+		maildrop_renew(d, MAILDROP_INDEX_ANEW);
+		st = ERR_CHANGED;
+	}
 	if (st != OK)
 		return st;
+	d->mark[d->mark_n++] = mark;
 	bit_set(d->deleted, i);
 	d->left--;
-	d->octets -= d->list.msg[i].wire;
+	d->octets -= m.wire;
 	return OK;
 }
 
 void
 maildrop_unmark_all(struct maildrop *d)
 {
-	memset(d->deleted, 0, d->list.n / 8 + 1);
-	d->left = d->list.n;
+	memset(d->deleted, 0, d->n / 8 + 1);
+	d->mark_n = 0;
+	d->left = d->n;
 	d->octets = d->all_octets;
+}
+
+static int
+by_place(const void *a, const void *b)
+{
+	const struct maildrop_mark *x = a, *y = b;
+
+	return x->i < y->i ? -1 : x->i > y->i;
 }
 
 enum status
 maildrop_commit(struct maildrop *d, char *text, size_t size)
 {
-	size_t n = d->list.n - d->left, k = 0;
+	size_t n = d->mark_n;
 	struct maildrop_del *del = NULL;
-	enum status st = ERR_NOMEM;
+	enum status st = OK;
 
 	text[0] = '\0';
 	if (n == 0)
@@ -463,15 +586,16 @@ maildrop_commit(struct maildrop *d, char *text, size_t size)
 	del = malloc(n * sizeof(*del));
 	if (del == NULL)
 		return ERR_NOMEM;
-	for (size_t i = 0; i < d->list.n; i++) {
-		const struct mbox_msg *m = &d->list.msg[i];
-		if (!maildrop_deleted(d, i))
-			continue;
-		del[k] = (struct maildrop_del){ m->offset, m->length, { 0 } };
-		memcpy(del[k++].uid, d->uid[i], UNIQUE_ID_OCTETS);
+	qsort(d->mark, n, sizeof(*d->mark), by_place);
+	for (size_t k = 0; k < n && st == OK; k++) {
+		struct mbox_msg m = { .length = 0 };
+		st = maildrop_msg(d, d->mark[k].i, &m);
+		del[k] = (struct maildrop_del){ m.offset, m.length, { 0 } };
+		memcpy(del[k].uid, d->mark[k].uid, UNIQUE_ID_OCTETS);
 	}
-	st = ask_maildrop_commit(d->right, d->dev, d->ino, d->list.size, del,
-	    (unsigned)n, text, size);
+	if (st == OK)
+		st = ask_maildrop_commit(d->right, d->dev, d->ino, d->size, del,
+		    (unsigned)n, text, size);
 	free(del);
 	return st;
 }

@@ -4,6 +4,10 @@
  * The maildrop of one session (RFC 1939 4, 5): the messages that were there
  * when it was opened, which of them are marked as deleted, and their content.
  *
+ * The messages that the index covers (spool/index.h) are read from it when they
+ * are needed; those behind it, few if there is an index at all, are kept in
+ * memory.
+ *
  * The mailbox lock is held for as long as one look at the file takes, never
  * while a client is waited for.  At each look it is checked that the file is
  * still the one that was scanned; it may have grown.
@@ -15,11 +19,25 @@
 #include "common/settings.h"
 #include "common/status.h"
 #include "pop3d/ask_maildrop.h"
+#include "spool/index.h"
 #include "spool/mbox.h"
+#include "spool/uidl.h"
 
 enum {
 	MAILDROP_TAIL = 64,
-	UNIQUE_ID_TEXT = 2 * UNIQUE_ID_OCTETS + 12 /* hex, ".4294967295" */
+	/* Octets of a mailbox that are scanned here and not by a child. */
+	MAILDROP_SCAN = 1 << 20
+};
+
+/* A message that is marked as deleted. */
+struct maildrop_mark {
+	uint32_t i;
+	unsigned char uid[UNIQUE_ID_OCTETS];
+};
+/* One that is longer than the file says: given in another form. */
+struct maildrop_more {
+	size_t i;
+	uint64_t octets; /* modulo 2^64 */
 };
 
 struct maildrop {
@@ -31,24 +49,33 @@ struct maildrop {
 	/* Why opening failed, where there is more to say than its status. */
 	char holder[MAILDROP_TEXT_MAX]; /* ERR_BUSY: the session that has it,
 					 * as ask_maildrop_lock() says */
-	unsigned delay; /* ERR_LIMIT: seconds until a login is allowed */
-	struct mbox_list list;
+	unsigned delay;	 /* ERR_LIMIT: seconds until a login is allowed */
+	size_t n;	 /* messages */
+	uint64_t size;	 /* octets of the file that they fill */
+	struct index ix; /* messages [0, base) */
+	size_t base;
+	uint64_t base_size;    /* octets that these fill */
+	struct mbox_list list; /* messages [base, n) */
 	uint64_t dev, ino;
 	uint64_t seen_size; /* of the file at the last look */
 	int64_t seen_mtime, seen_ctime;
 	unsigned char tail[MAILDROP_TAIL]; /* the last octets of the scan */
 	size_t tail_n;
-	unsigned char *deleted;			/* a bit per message */
-	unsigned char *hashed;			/* uid[i] is known */
-	unsigned char (*uid)[UNIQUE_ID_OCTETS]; /* NULL until needed */
-	uint32_t *copy;	 /* message i is copy[i]-th of equal ones; NULL until
-			  * needed, and where no two are equal */
-	bool numbered;	 /* copy was found out */
+	unsigned char *deleted;	    /* a bit per message */
+	struct maildrop_mark *mark; /* of those */
+	size_t mark_n, mark_cap;
+	/* Unique-ids of [base, n), NULL until needed. */
+	unsigned char (*uid)[UNIQUE_ID_OCTETS];
+	uint32_t *copy;	  /* that message is copy[i - base]-th of equal ones */
+	struct uidl uidl; /* imported ones */
+	bool numbered;	  /* all of these are there */
+	struct maildrop_more *more; /* ascending */
+	size_t more_n, more_cap;
 	unsigned char *looked;	  /* a bit per message: pop3d/present.h has */
 	unsigned char *surrogate; /* found out whether it is given as one */
-	size_t left;	 /* messages that are not marked */
-	uint64_t octets; /* of those, on the wire */
-	uint64_t all_octets; /* of all messages */
+	size_t left;		  /* messages that are not marked */
+	uint64_t octets;	  /* of those, on the wire */
+	uint64_t all_octets;	  /* of all messages */
 	bool changed; /* by another program: nothing will be deleted */
 };
 
@@ -62,6 +89,13 @@ enum status maildrop_open(
 /* Gives up right and locks.  Nothing is deleted. */
 void maildrop_close(struct maildrop *);
 
+/* Where message i lies; its size on the wire is what this client gets.
+ * ERR_CHANGED: the index is not what it was any more. */
+enum status maildrop_msg(struct maildrop *, size_t i, struct mbox_msg *m);
+/* Message i is given with so many octets more, modulo 2^64. */
+enum status maildrop_longer(struct maildrop *, size_t i, uint64_t more);
+/* Is the mailbox still what was opened?  Status as maildrop_read(). */
+enum status maildrop_check(struct maildrop *);
 bool maildrop_deleted(const struct maildrop *, size_t i);
 /* Marks message i, which is not marked.  Its unique-id is taken now: the
  * update will remove nothing else. */
@@ -75,9 +109,22 @@ enum status maildrop_read(
     struct maildrop *, size_t i, uint64_t at, char *p, size_t n);
 /* Finds out the unique-ids of all messages, if that was not done yet. */
 enum status maildrop_unique_ids(struct maildrop *);
-/* After that: the unique-id as text (RFC 1939 7).  Equal messages get ".2",
- * ".3" in their order.  out: at least UNIQUE_ID_TEXT. */
-const char *maildrop_unique_id(const struct maildrop *, size_t i, char *out);
+/* After that: the unique-id as text (RFC 1939 7), an imported one if there is
+ * one.  Equal messages get ".2", ".3" in their order.  out: at least UIDL_TEXT.
+ * NULL: the index is not what it was any more. */
+const char *maildrop_unique_id(struct maildrop *, size_t i, char *out);
+
+/* Parts that maildrop.c and maildrop_uid.c share.  Between begin and end the
+ * mailbox lock is held and the mailbox is what was opened; with OK, end must
+ * follow. */
+enum status maildrop_look_begin(struct maildrop *);
+void maildrop_look_end(struct maildrop *);
+/* Message i, with its unique-id if that was found out.  An index that turns out
+ * to be damaged is made anew. */
+enum status maildrop_entry(struct maildrop *, size_t i, struct index_entry *e);
+/* Takes another index, as `what` says; where none is to be had, all messages
+ * are scanned into memory. */
+enum status maildrop_renew(struct maildrop *, enum maildrop_file what);
 
 /* Removes what is marked (UPDATE).  Status and text as ask_maildrop_commit. */
 enum status maildrop_commit(struct maildrop *, char *text, size_t size);

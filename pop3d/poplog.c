@@ -140,7 +140,7 @@ poplog_logout(
 	const struct maildrop *d = &s->drop;
 	char why[MAILDROP_TEXT_MAX];
 	struct tag t;
-	size_t removed = update && st == OK ? d->list.n - d->left : 0;
+	size_t removed = update && st == OK ? d->n - d->left : 0;
 
 	tag(s, &t);
 	if (st != OK) {
@@ -155,7 +155,7 @@ poplog_logout(
 	    "Disconnected: %s top=%" PRIu64 "/%" PRIu64 ", retr=%" PRIu64
 	    "/%" PRIu64 ", del=%zu/%zu, size=%" PRIu64,
 	    s->why, s->top_n, s->top_octets, s->retr_n, s->retr_octets, removed,
-	    d->list.n, d->all_octets);
+	    d->n, d->all_octets);
 }
 
 void

@@ -10,12 +10,12 @@
 enum { PIECE = 8192 };
 
 uint64_t
-present_octets(const struct maildrop *d, size_t i)
+present_octets(const struct mbox_msg *m)
 {
 	uint64_t offset, length;
 
-	mbox_content(&d->list.msg[i], &offset, &length);
-	return offset - d->list.msg[i].offset + length;
+	mbox_content(m, &offset, &length);
+	return offset - m->offset + length;
 }
 
 static bool
@@ -100,15 +100,16 @@ header_add(struct header *h, struct view in, bool last)
 }
 
 static enum status
-read_header(struct maildrop *d, size_t i, struct header *h)
+read_header(
+    struct maildrop *d, size_t i, const struct mbox_msg *m, struct header *h)
 {
-	uint64_t at = 0, end = present_octets(d, i);
+	uint64_t at = 0, end = present_octets(m);
 	char *piece = malloc(PIECE);
 	enum status st = piece == NULL ? ERR_NOMEM : OK;
 
 	while (st == OK && at < end && !h->s.done) {
 		size_t n = end - at < PIECE ? (size_t)(end - at) : PIECE;
-		size_t skip = at == 0 ? d->list.msg[i].from_len : 0;
+		size_t skip = at == 0 ? m->from_len : 0;
 		st = maildrop_read(d, i, at, piece, n);
 		at += n;
 		if (st == OK)
@@ -120,7 +121,7 @@ read_header(struct maildrop *d, size_t i, struct header *h)
 }
 
 static enum status
-look(struct maildrop *d, size_t i)
+look(struct maildrop *d, size_t i, const struct mbox_msg *m)
 {
 	bool mboxrd = d->settings->quoting_mboxrd;
 	struct header h = { .eight = false };
@@ -129,15 +130,11 @@ look(struct maildrop *d, size_t i)
 	count_init(&h.is, mboxrd);
 	count_init(&h.becomes, mboxrd);
 	buf_init(&h.out, 2 * (size_t)SURROGATE_OUT_MAX);
-	enum status st = read_header(d, i, &h);
+	enum status st = read_header(d, i, m, &h);
 	if (st == OK && h.eight) {
 		/* Modulo 2^64: fewer octets are more than any number. */
-		uint64_t more = h.becomes.octets - h.is.octets;
+		st = maildrop_longer(d, i, h.becomes.octets - h.is.octets);
 		bit_set(d->surrogate, i);
-		d->list.msg[i].wire += more;
-		d->all_octets += more;
-		if (!maildrop_deleted(d, i))
-			d->octets += more;
 	}
 	if (st == OK)
 		bit_set(d->looked, i);
@@ -151,13 +148,14 @@ look(struct maildrop *d, size_t i)
 enum status
 present_message(struct maildrop *d, bool utf8, size_t i, bool *surrogate)
 {
-	enum status st = OK;
+	struct mbox_msg m;
 
 	*surrogate = false;
-	if (utf8 || (d->list.msg[i].flags & MBOX_8BIT) == 0)
-		return OK;
+	enum status st = utf8 ? OK : maildrop_msg(d, i, &m);
+	if (utf8 || st != OK || (m.flags & MBOX_8BIT) == 0)
+		return st;
 	if (!bit(d->looked, i))
-		st = look(d, i);
+		st = look(d, i, &m);
 	*surrogate = bit(d->surrogate, i);
 	return st;
 }
@@ -168,7 +166,7 @@ present_all(struct maildrop *d, bool utf8)
 	enum status st = OK;
 	bool surrogate;
 
-	for (size_t i = 0; !utf8 && st == OK && i < d->list.n; i++)
+	for (size_t i = 0; !utf8 && st == OK && i < d->n; i++)
 		if (!maildrop_deleted(d, i))
 			st = present_message(d, utf8, i, &surrogate);
 	return st;

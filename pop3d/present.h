@@ -10,13 +10,13 @@
 #include "pop3d/maildrop.h"
 
 /* Finds out whether message i is given as a surrogate, and once makes its size
- * (list.msg[i].wire) and the sums of the maildrop those of the surrogate.
+ * (maildrop_msg) and the sums of the maildrop those of the surrogate.
  * Reads nothing when the scan saw ASCII only.  Status as maildrop_read(). */
 enum status present_message(
     struct maildrop *, bool utf8, size_t i, bool *surrogate);
 /* The same for all messages: LIST must say what RETR will give. */
 enum status present_all(struct maildrop *, bool utf8);
-/* Octets of message i in the file, without the blank line that separates it
+/* Octets of a message in the file, without the blank line that separates it
  * from the next. */
-uint64_t present_octets(const struct maildrop *, size_t i);
+uint64_t present_octets(const struct mbox_msg *m);
 #endif

@@ -21,14 +21,14 @@
 #include "common/msg.h"
 #include "common/service.h"
 #include "pop3d/ask_maildrop.h"
+#include "pop3d/dels.h"
 #include "pop3d/lang.h"
 #include "pop3d/login_delay.h"
 #include "pop3d/recover.h"
 #include "pop3d/update_child.h"
 
 enum {
-	DELS_MAX = 10000000,	     /* of one session */
-	DELS_MAX_ALL = 2 * DELS_MAX, /* of all; 32 octets each */
+	INDEXED_MAX = 4, /* children for one session's index */
 	HOST_NAME = 256
 };
 
@@ -37,43 +37,40 @@ struct right {
 	struct user user;
 	struct mailbox_path path;
 	bool locked, opened; /* it was handed the lock, the mailbox */
-	/* Gathered for the update. */
-	uint64_t dev, ino, size;
-	uint64_t end; /* of the last message */
-	struct update_del *del;
-	unsigned n, cap;
+	unsigned indexed;    /* so often a child made the index */
+	struct dels dels;    /* gathered for the update */
 };
 
 /* Somebody who waits for a child. */
 struct waiting {
 	uint64_t peer;
-	bool commit; /* else: open */
+	enum maildrop_request what;
 	unsigned n;
-	unsigned cap; /* its share of dels_all */
+	unsigned cap; /* what dels_give said */
 };
 
 static struct settings *settings;
 static char host[HOST_NAME];
-static size_t dels_all;
 static int log_fd = -1;
 
 static enum answer answer_lock(struct peer *, struct msg *, struct msg *);
 static enum answer answer_open(struct peer *, struct msg *, struct msg *);
+static enum answer answer_file(struct peer *, struct msg *, struct msg *);
 static enum answer answer_delete(struct peer *, struct msg *, struct msg *);
 static enum answer answer_commit(struct peer *, struct msg *, struct msg *);
 static void right_gone(struct peer *);
 
 enum {
-	DEL_OCTETS = 8 + 8 + 4 + UNIQUE_ID_OCTETS,
-	DELETE_HEAD = 8 + 8 + 8 + 4,
-	MAY_UPDATE = BIT(MAILDROP_DELETE) | BIT(MAILDROP_COMMIT)
+	MAY_UPDATE = BIT(MAILDROP_DELETE) | BIT(MAILDROP_COMMIT),
+	MAY_ALL = MAY_UPDATE | BIT(MAILDROP_FILE)
 };
 
 /* clang-format off */
 static const struct request requests[] = {
 	{ MAILDROP_LOCK,   4, 4, false, BIT(MAILDROP_OPEN), answer_lock,   "lock" },
-	{ MAILDROP_OPEN,   0, 0, false, MAY_UPDATE,         answer_open,   "open" },
-	{ MAILDROP_DELETE, DELETE_HEAD + DEL_OCTETS, MSG_DATA_MAX,
+	{ MAILDROP_OPEN,   0, 0, false, MAY_ALL,            answer_open,   "open" },
+	{ MAILDROP_FILE,   4, 4, false, MAY_ALL,            answer_file,   "file" },
+	{ MAILDROP_DELETE, DELS_OCTETS_MIN, MSG_DATA_MAX,
 				 false, MAY_UPDATE,         answer_delete, "delete" },
 	{ MAILDROP_COMMIT, 4, 4, false, 0,                  answer_commit, "commit" },
 };
@@ -88,8 +85,7 @@ static const struct service service = { .name = "session",
 static void
 right_free(struct right *r)
 {
-	dels_all -= r->cap;
-	free(r->del);
+	dels_free(&r->dels);
 	free(r);
 }
 
@@ -239,6 +235,23 @@ answer_committed(enum status st, unsigned n, struct msg *rp)
 	msg_put_str(rp, st == OK ? "" : status_text(st));
 }
 
+/* ---- index and imported unique-ids ---- */
+
+/* A file of the state directory, if st is OK so far. */
+static enum answer
+hand_file(struct right *r, const char *name, enum status st, struct msg *rp)
+{
+	char why[300] = "";
+	int state = -1, fd = -1;
+
+	if (st == OK)
+		st = state_open(&r->path, &r->user, &state, why, sizeof(why));
+	if (st == OK)
+		st = state_file_open(state, &r->user, name, O_RDONLY, &fd);
+	close_fd(&state);
+	return answer_fd(rp, st, "", fd);
+}
+
 static void
 child_done(void *arg, enum status st)
 {
@@ -249,31 +262,33 @@ child_done(void *arg, enum status st)
 	/* Who has gone needs no answer: QUIT was said, and is carried out. */
 	if (p != NULL) {
 		msg_start(&rp, p->asked);
-		if (w->commit)
+		if (w->what == MAILDROP_COMMIT)
 			answer_committed(st, w->n, &rp);
-		else
+		else if (w->what == MAILDROP_OPEN)
 			answer_opened(p, st, &rp);
+		else
+			hand_file(p->state, "index", st, &rp);
 		peer_answer(p, &rp);
 	}
-	dels_all -= w->cap;
+	dels_given_back(w->cap);
 	free(w);
 }
 
 static enum answer
-wait_for_child(
-    struct peer *p, const struct update_order *o, bool commit, unsigned cap)
+wait_for_child(struct peer *p, const struct update_order *o,
+    enum maildrop_request what, unsigned cap)
 {
 	struct waiting *w = malloc(sizeof(*w));
 
 	if (w != NULL) {
-		*w = (struct waiting){ p->id, commit, o->n, cap };
+		*w = (struct waiting){ p->id, what, o->n, cap };
 		if (update_child_start(o, child_done, w))
 			return ANSWER_LATER;
 	} else {
 		free(o->del);
 	}
 	log_error("error: out of memory");
-	dels_all -= cap;
+	dels_given_back(cap);
 	free(w);
 	return ANSWER_DROP;
 }
@@ -303,74 +318,40 @@ answer_open(struct peer *p, struct msg *rq, struct msg *rp)
 	if (!update_pending(r))
 		return open_mailbox(r, rp);
 	return wait_for_child(p,
-	    &(struct update_order){ .user = r->user, .path = r->path }, false,
-	    0);
+	    &(struct update_order){ .user = r->user, .path = r->path },
+	    MAILDROP_OPEN, 0);
+}
+
+static enum answer
+answer_file(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	struct right *r = p->state;
+	struct update_order o = { .user = r->user, .path = r->path };
+	uint32_t what = msg_get_u32(rq);
+
+	if (!msg_done(rq) || !r->opened || what > MAILDROP_UIDL)
+		return ANSWER_DROP;
+	if (what == MAILDROP_INDEX || what == MAILDROP_UIDL)
+		return hand_file(
+		    r, what == MAILDROP_UIDL ? "uidl" : "index", OK, rp);
+	if (r->indexed++ == INDEXED_MAX)
+		return ANSWER_DROP;
+	o.index = what == MAILDROP_INDEX_UIDS	? INDEX_UNIQUE_IDS
+		  : what == MAILDROP_INDEX_ANEW ? INDEX_ANEW
+						: INDEX_EXTENTS;
+	return wait_for_child(p, &o, MAILDROP_FILE, 0);
 }
 
 /* ---- update ---- */
-
-static enum status
-room_for(struct right *r, unsigned more)
-{
-	if (more > DELS_MAX - r->n)
-		return ERR_LIMIT;
-	if (r->n + more <= r->cap)
-		return OK;
-	unsigned cap = r->n + more + r->n / 2;
-	if (cap - r->cap > DELS_MAX_ALL - dels_all)
-		return ERR_LIMIT;
-	void *del = realloc(r->del, cap * sizeof(*r->del));
-	if (del == NULL)
-		return ERR_NOMEM;
-	dels_all += cap - r->cap;
-	r->del = del;
-	r->cap = cap;
-	return OK;
-}
-
-/* One row: behind those before it and inside the mailbox. */
-static bool
-take_row(struct right *r, struct msg *rq)
-{
-	uint64_t offset = msg_get_u64(rq), length = msg_get_u64(rq);
-	struct view uid = msg_get_view(rq, UNIQUE_ID_OCTETS);
-
-	if (rq->bad || uid.n != UNIQUE_ID_OCTETS || length == 0 ||
-	    offset < r->end || offset > r->size || length > r->size - offset)
-		return false;
-	struct update_del *d = &r->del[r->n++];
-	d->offset = offset;
-	d->length = length;
-	memcpy(d->uid, uid.p, sizeof(d->uid));
-	r->end = offset + length;
-	return true;
-}
 
 static enum answer
 answer_delete(struct peer *p, struct msg *rq, struct msg *rp)
 {
 	struct right *r = p->state;
-	uint64_t dev = msg_get_u64(rq), ino = msg_get_u64(rq);
-	uint64_t size = msg_get_u64(rq);
-	uint32_t n = msg_get_u32(rq);
+	enum status st = OK;
 
-	if (!r->opened || n == 0 || n > MSG_DATA_MAX / DEL_OCTETS)
+	if (!r->opened || !dels_take(&r->dels, rq, &st))
 		return ANSWER_DROP;
-	if (r->n == 0) {
-		r->dev = dev;
-		r->ino = ino;
-		r->size = size;
-	} else if (dev != r->dev || ino != r->ino || size != r->size) {
-		return ANSWER_DROP;
-	}
-	enum status st = room_for(r, n);
-	if (st == OK) {
-		for (uint32_t i = 0; i < n; i++)
-			if (!take_row(r, rq))
-				return ANSWER_DROP;
-		if (!msg_done(rq))
-			return ANSWER_DROP;
-	}
 	msg_put_u32(rp, status_pack(st));
 	return ANSWER;
 }
@@ -381,23 +362,15 @@ answer_commit(struct peer *p, struct msg *rq, struct msg *rp)
 	struct right *r = p->state;
 	uint32_t total = msg_get_u32(rq);
 
-	if (!msg_done(rq) || total != r->n)
+	if (!msg_done(rq) || total != r->dels.n)
 		return ANSWER_DROP;
 	if (total == 0) {
 		answer_committed(OK, 0, rp);
 		return ANSWER;
 	}
-	struct update_order o = { .user = r->user,
-		.path = r->path,
-		.dev = r->dev,
-		.ino = r->ino,
-		.size = r->size,
-		.del = r->del,
-		.n = r->n };
-	unsigned cap = r->cap;
-	r->del = NULL;
-	r->n = r->cap = 0;
-	return wait_for_child(p, &o, true, cap);
+	struct update_order o = { .user = r->user, .path = r->path };
+	unsigned cap = dels_give(&r->dels, &o);
+	return wait_for_child(p, &o, MAILDROP_COMMIT, cap);
 }
 
 /* ---- rights come, and the start ---- */

@@ -16,6 +16,7 @@
 #include "common/msg.h"
 #include "common/role.h"
 #include "common/service.h"
+#include "spool/index_make.h"
 #include "spool/lock.h"
 
 enum {
@@ -74,11 +75,12 @@ close_others(int report)
 }
 
 static enum status
-open_both(const struct update_order *o, int *mbox, int *dir, int *state)
+open_both(
+    const struct update_order *o, int flags, int *mbox, int *dir, int *state)
 {
 	char why[300];
 	enum status st = mailbox_open(
-	    &o->path, &o->user, O_RDWR, false, mbox, dir, why, sizeof(why));
+	    &o->path, &o->user, flags, false, mbox, dir, why, sizeof(why));
 
 	if (st == OK)
 		st = state_open(&o->path, &o->user, state, why, sizeof(why));
@@ -100,11 +102,30 @@ finish_interrupted(int mbox, int state)
 }
 
 static enum status
+make_index(const struct update_order *o)
+{
+	int mbox = -1, dir = -1, state = -1;
+	enum status st = open_both(o, O_RDONLY, &mbox, &dir, &state);
+
+	if (st != OK)
+		return st;
+	if (o->index == INDEX_ANEW)
+		index_drop(state);
+	return index_make(&(struct index_job){ .mbox = mbox,
+	    .state_dir = state,
+	    .mboxrd = settings->quoting_mboxrd,
+	    .uids = o->index != INDEX_EXTENTS,
+	    .lock_wait = settings->mailbox_lock_wait });
+}
+
+static enum status
 child_work(const struct update_order *o, bool mend)
 {
 	int mbox = -1, dir = -1, state = -1;
-	enum status st = open_both(o, &mbox, &dir, &state);
 
+	if (o->index != INDEX_NONE)
+		return make_index(o);
+	enum status st = open_both(o, O_RDWR, &mbox, &dir, &state);
 	if (st == ERR_GONE && !mend)
 		return ERR_CHANGED;
 	if (st != OK)
@@ -206,7 +227,10 @@ child_gone(struct job *j, bool reported, enum status st)
 	if (!reported) {
 		log_write(LOG_LVL_ERROR, "pop3",
 		    "error: the process that %s the mailbox of %s died",
-		    mending ? "mended" : "updated", j->order.user.name);
+		    j->order.index != INDEX_NONE ? "indexed"
+		    : mending			 ? "mended"
+						 : "updated",
+		    j->order.user.name);
 		st = ERR_IO;
 	}
 	if (!mending && (!reported || (st != OK && pending(j)))) {
@@ -294,7 +318,7 @@ take_dotlock(void *arg)
 	struct job *j = arg;
 
 	j->timer = NULL;
-	if (!settings->lock_dotlock) {
+	if (!settings->lock_dotlock || j->order.index != INDEX_NONE) {
 		child_start(j);
 		return;
 	}

@@ -22,13 +22,23 @@
 #include "spool/state.h"
 #include "spool/update.h"
 
-/* What is to be removed; n == 0: only finish what a crash interrupted. */
+enum update_index {
+	INDEX_NONE,
+	INDEX_EXTENTS,
+	INDEX_UNIQUE_IDS,
+	INDEX_ANEW /* with unique-ids; what there is was damaged */
+};
+
+/* What is to be removed; n == 0: only finish what a crash interrupted, or, with
+ * index, bring the index up to date, which changes nothing in the mailbox and
+ * takes no dotlock. */
 struct update_order {
 	struct user user;
 	struct mailbox_path path;
 	uint64_t dev, ino, size;
 	struct update_del *del; /* malloc'd; taken */
 	unsigned n;
+	enum update_index index;
 };
 
 typedef void update_done(void *arg, enum status st);
@@ -38,8 +48,8 @@ typedef void update_done(void *arg, enum status st);
 void update_child_init(const struct settings *, int keep_fd);
 /* Begins, or queues behind others.  Takes what o owns.  done is called once,
  * never before this returns.  False: no memory; done will not be called. */
-bool update_child_start(const struct update_order *o, update_done *done,
-    void *arg);
+bool update_child_start(
+    const struct update_order *o, update_done *done, void *arg);
 /* After the loop has ended: waits for what is being changed, so that no lock is
  * left behind. */
 void update_child_drain(void);

@@ -34,7 +34,7 @@ struct scan {
 	uint64_t lf;	 /* LFs of the current message behind its From_ line */
 	uint64_t quoted; /* its quoted From_ lines */
 	octets eight;	 /* all its octets there, ORed */
-	struct mbox_msg msg;	/* the current one */
+	struct mbox_msg msg; /* the current one */
 	mbox_found *found;
 	void *arg;
 };

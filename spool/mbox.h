@@ -18,12 +18,12 @@
 #include "common/view.h"
 
 struct mbox_msg {
-	uint64_t offset;  /* of the "F" of its From_ line */
-	uint64_t length;  /* up to the next message or the end: From_ line,
-			   * header, body and the blank line behind it */
+	uint64_t offset;   /* of the "F" of its From_ line */
+	uint64_t length;   /* up to the next message or the end: From_ line,
+			    * header, body and the blank line behind it */
 	uint32_t from_len; /* octets of the From_ line, its LF included */
-	uint32_t flags;    /* MBOX_* */
-	uint64_t wire;     /* octets RETR sends, before dot-stuffing, with CRLF
+	uint32_t flags;	   /* MBOX_* */
+	uint64_t wire;	   /* octets RETR sends, before dot-stuffing, with CRLF
 			    * (RFC 1939 11) */
 };
 enum {
@@ -35,7 +35,7 @@ enum {
 struct mbox_list {
 	struct mbox_msg *msg; /* owned */
 	size_t n, cap;
-	uint64_t size;  /* octets of the file that were scanned */
+	uint64_t size; /* octets of the file that were scanned */
 	uint64_t dev, ino;
 	int64_t mtime_ns, ctime_ns;
 };
@@ -47,15 +47,15 @@ enum { MBOX_FROM_MAX = 1024 }; /* a longer line is no From_ line */
  * caller's business.  The sender may be empty and may hold blanks; "remote from
  * host" may follow the date. */
 bool mbox_is_from(struct view line);
-/* The date of such a line, as if it were UTC, in seconds since 1970; a time zone
- * and the seconds are left out of account.  False: it is none. */
+/* The date of such a line, as if it were UTC, in seconds since 1970; a time
+ * zone and the seconds are left out of account.  False: it is none. */
 bool mbox_from_date(struct view line, int64_t *seconds);
 /* Finds all messages in the first `size` octets of fd.  ERR_DAMAGED: the file
  * does not start with a separator (it is not an mbox).  ERR_CHANGED: it has
  * become shorter than size.  An empty file has 0 messages.  out is overwritten;
  * the caller frees it with mbox_list_free, on failure too. */
-enum status mbox_scan(int fd, uint64_t size, bool mboxrd,
-    struct mbox_list *out);
+enum status mbox_scan(
+    int fd, uint64_t size, bool mboxrd, struct mbox_list *out);
 void mbox_list_free(struct mbox_list *);
 /* Is called for each message in turn; anything but OK ends the scan. */
 typedef enum status mbox_found(void *arg, const struct mbox_msg *m);
@@ -73,6 +73,6 @@ enum status mbox_check_separator(int fd, uint64_t offset);
  * and whatever other programs add to its header or blank lines behind it.
  * Reads m->offset and m->length only.  ERR_CHANGED: there is no separator at
  * that offset, or the file has become shorter. */
-enum status mbox_unique_id(int fd, const struct mbox_msg *m,
-    unsigned char uid[16]);
+enum status mbox_unique_id(
+    int fd, const struct mbox_msg *m, unsigned char uid[16]);
 #endif

@@ -195,26 +195,27 @@ write_holder(int fd, pid_t pid, const char *host)
 		return;
 }
 
-/* Opens the lock file as its owner: the directory is the user's, so anything
- * may be there. */
-static enum status
-lock_open(int state_dir, const struct user *u, int *fd)
+/* The directory is the user's, so anything may be there. */
+enum status
+state_file_open(
+    int state_dir, const struct user *u, const char *name, int flags, int *fd)
 {
 	struct stat st;
 
 	fs_become(u->uid, u->gid);
-	*fd = openat(state_dir, "lock",
-	    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-	    0600);
+	*fd = openat(state_dir, name,
+	    flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
 	enum status rc = *fd == -1 ? status_from_errno(errno) : OK;
 	fs_become_self();
 	if (rc != OK)
 		return rc;
 	if (fstat(*fd, &st) == -1)
-		return status_from_errno(errno);
-	if (!S_ISREG(st.st_mode) || st.st_uid != u->uid || st.st_nlink > 1)
-		return ERR_UNSAFE;
-	return OK;
+		rc = status_from_errno(errno);
+	else if (!S_ISREG(st.st_mode) || st.st_uid != u->uid || st.st_nlink > 1)
+		rc = ERR_UNSAFE;
+	if (rc != OK)
+		close_fd(fd);
+	return rc;
 }
 
 enum status
@@ -228,7 +229,8 @@ session_lock(int state_dir, const struct user *u, pid_t pid, const char *host,
 	/* It is never unlinked, but the user can. */
 	for (int i = 0; rc == ERR_CHANGED && i < LOCK_TRIES; i++) {
 		close_fd(fd);
-		rc = lock_open(state_dir, u, fd);
+		rc =
+		    state_file_open(state_dir, u, "lock", O_RDWR | O_CREAT, fd);
 		if (rc == OK)
 			rc = lock_try(*fd, true);
 		if (rc == OK && !lock_same_file(*fd, state_dir, "lock"))

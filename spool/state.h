@@ -24,6 +24,10 @@ enum status state_open(const struct mailbox_path *, const struct user *,
  * only, makes nothing: for whoever may not touch the mailbox until it has been
  * finished.  dirfd: the directory of the mailbox. */
 bool state_update_pending(int dirfd, const struct user *);
+/* Opens a file of the state directory as its owner: a regular file of the
+ * user's with one name, or ERR_UNSAFE.  O_CREAT makes it 0600. */
+enum status state_file_open(
+    int state_dir, const struct user *, const char *name, int flags, int *fd);
 /* The session lock: opens `lock` in the state directory (never unlinked), takes
  * it without waiting, writes "pid host seconds\n" into it.  ERR_BUSY: holder
  * says who: "pid 4711 on mail.example.org since 2026-11-21 10:20:30 UTC";

@@ -56,6 +56,7 @@
 #include <time.h>
 
 #include "common/file.h"
+#include "spool/index_make.h"
 #include "spool/lock.h"
 #include "spool/mbox.h"
 #include "spool/move.h"
@@ -275,7 +276,10 @@ update_run(const struct update_job *job)
 		if (st == OK)
 			st = ERR_CHANGED;
 	} else {
+		struct index_removal r;
+		index_remove_begin(&r, job->state_dir, job->mbox);
 		st = remove_messages(job);
+		index_remove_end(&r, job->mbox, job->del, job->n, st == OK);
 	}
 	/* Others stay out of a mailbox that is half moved. */
 	if (job->dotlock && !(st != OK && journal_pending(job->state_dir)))
@@ -377,6 +381,8 @@ update_recover(int mbox, int state_dir)
 	struct journal j;
 	enum status st = journal_open(&j, state_dir);
 
+	if (st != OK || j.fd != -1)
+		index_drop(state_dir);
 	if (st == OK && j.fd != -1)
 		st = j.mark.number == 0 ? journal_clear(&j)
 					: finish_update(&j, mbox);

@@ -42,6 +42,8 @@ includes() {
 		pop3d:pop3d/*) ;;
 		pop3d:spool/mbox.h | pop3d:spool/wire.h | \
 		pop3d:spool/lock.h | pop3d:spool/state.h | \
+		pop3d:spool/index.h | pop3d:spool/index_make.h | \
+		pop3d:spool/uidl.h | \
 		pop3d:spool/update.h | pop3d:spool/recipient.h) ;;
 		smtpd:spool/ask_deliver.h | smtpd:spool/ask_queue.h | \
 		smtpd:spool/recipient.h | smtpd:spool/wire.h) ;;

@@ -73,6 +73,16 @@ ask_maildrop_open(int right, enum status *st, char *text, size_t size)
 	return dup(right);
 }
 
+/* Without an index all is kept in memory. */
+int
+ask_maildrop_file(int right, enum maildrop_file what, enum status *st)
+{
+	(void)right;
+	(void)what;
+	*st = ERR_GONE;
+	return -1;
+}
+
 enum status
 ask_maildrop_commit(int right, uint64_t dev, uint64_t ino, uint64_t size,
     const struct maildrop_del *del, unsigned n, char *text, size_t text_size)

@@ -39,8 +39,8 @@ static enum status open_status;
 
 enum auth_result
 ask_auth_password(const struct auth_client *c, struct view user,
-    struct view pass, const char *mechanism, char *user_out,
-    size_t size, int *right)
+    struct view pass, const char *mechanism, char *user_out, size_t size,
+    int *right)
 {
 	(void)c;
 	seen->auths++;
@@ -72,8 +72,9 @@ ask_maildrop_lock(int right, enum status *st, char *text, size_t size)
 	if (strcmp(seen->user, "early") == 0)
 		*st = ERR_LIMIT;
 	snprintf(text, size, "%s",
-	    *st == ERR_LIMIT ? "17" :
-	    *st == ERR_BUSY ? "pid 7 on h since 2026" : "");
+	    *st == ERR_LIMIT  ? "17"
+	    : *st == ERR_BUSY ? "pid 7 on h since 2026"
+			      : "");
 	return *st == OK ? open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
 }
 
@@ -91,6 +92,16 @@ ask_maildrop_open(int right, enum status *st, char *text, size_t size)
 	snprintf(text, size, "%s", mailbox_name);
 	/* A description of its own, as the real one: locks belong to it. */
 	return open(mailbox_name, O_RDONLY | O_CLOEXEC);
+}
+
+/* Without an index all is kept in memory. */
+int
+ask_maildrop_file(int right, enum maildrop_file what, enum status *st)
+{
+	(void)right;
+	(void)what;
+	*st = ERR_GONE;
+	return -1;
 }
 
 enum status

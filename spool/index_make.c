@@ -1,0 +1,474 @@
+/* Making the index of a mailbox.  Runs in: maildrop's children, which have
+ * become its owner; pennyctl. */
+#define _GNU_SOURCE
+#include "spool/index_make.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/file.h"
+#include "common/msg.h"
+#include "spool/index_format.h"
+#include "spool/lock.h"
+
+enum { HASH_BLOCKS = 4, PROGRESS_EVERY = 1024 };
+
+void
+index_drop(int state_dir)
+{
+	unlinkat(state_dir, "index", 0);
+}
+
+/* The index as it is, for writing; nobody else writes it while it is open. */
+static enum status
+open_own(int state_dir, struct index *ix)
+{
+	struct stat sb;
+	int fd = openat(state_dir, "index",
+	    O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	ix->fd = -1;
+	if (fd == -1)
+		return errno == ENOENT ? ERR_GONE : ERR_UNSAFE;
+	if (fstat(fd, &sb) == -1 || !S_ISREG(sb.st_mode) ||
+	    sb.st_uid != geteuid() || sb.st_nlink != 1) {
+		close(fd);
+		return ERR_UNSAFE;
+	}
+	enum status st = lock_try(fd, true);
+	if (st != OK) {
+		close(fd);
+		return st;
+	}
+	return index_open(fd, ix);
+}
+
+/* ---- extents ---- */
+
+struct making {
+	const struct index_job *job;
+	struct index_writer w;
+	uint64_t all; /* octets of the mailbox */
+};
+
+static enum status
+add_message(void *arg, const struct mbox_msg *m)
+{
+	struct making *k = arg;
+	struct index_entry e = { .offset = m->offset,
+		.length = m->length,
+		.wire = m->wire,
+		.from_len = (uint16_t)m->from_len,
+		.flags = (uint16_t)m->flags };
+
+	k->w.h.wire += m->wire;
+	if (k->job->progress != NULL && k->w.h.n % PROGRESS_EVERY == 0)
+		k->job->progress(k->job->arg, "octets", m->offset, k->all);
+	return index_write_add(&k->w, &e);
+}
+
+static enum status
+make_new(struct making *k, struct index *ix)
+{
+	const struct index_job *job = k->job;
+	int dir = job->state_dir;
+
+	index_close(ix);
+	unlinkat(dir, "index.new", 0);
+	int fd = openat(dir, "index.new",
+	    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd == -1)
+		return status_from_errno(errno);
+	enum status st = index_write_new(&k->w, fd, job->mboxrd);
+	if (st == OK)
+		st = mbox_scan_from(
+		    job->mbox, 0, k->all, job->mboxrd, add_message, k);
+	if (st == OK)
+		st = index_write_end(&k->w, job->mbox);
+	/* The old one goes first: replacing one name by another makes some file
+	 * systems write the new file out at once. */
+	index_drop(dir);
+	if (st == OK && renameat(dir, "index.new", dir, "index") == -1)
+		st = status_from_errno(errno);
+	if (st != OK) {
+		unlinkat(dir, "index.new", 0);
+		close(fd);
+		return st;
+	}
+	lock_try(fd, true);
+	return index_open(fd, ix);
+}
+
+static enum status
+make_tail(struct making *k, struct index *ix, const struct stat *sb)
+{
+	const struct index_job *job = k->job;
+	uint64_t base, from;
+	enum status st = index_tail(ix, job->mbox, sb, &base, &from);
+
+	if (st == OK && base < ix->h.n) {
+		struct index_entry e;
+		st = index_get(ix, base, &e);
+		ix->h.wire -= e.wire;
+		if (ix->h.uids > base) {
+			ix->h.uids = base;
+			ix->h.copies -= e.copy > 1;
+		}
+	}
+	if (st == OK)
+		st = index_write_at(&k->w, ix, base);
+	if (st == OK)
+		st = mbox_scan_from(
+		    job->mbox, from, k->all, job->mboxrd, add_message, k);
+	if (st == OK)
+		st = index_write_end(&k->w, job->mbox);
+	if (st != OK)
+		return st;
+	int fd = ix->fd;
+	ix->fd = -1;
+	return index_open(fd, ix);
+}
+
+/* Under the mailbox lock. */
+static enum status
+make_extents(const struct index_job *job, struct index *ix)
+{
+	struct making k = { .job = job };
+	struct stat sb;
+
+	if (fstat(job->mbox, &sb) == -1)
+		return status_from_errno(errno);
+	k.all = (uint64_t)sb.st_size;
+	enum status st = open_own(job->state_dir, ix);
+	if (st == ERR_BUSY)
+		return st;
+	enum index_fit fit = st == OK
+				 ? index_fits(ix, job->mbox, &sb, job->mboxrd)
+				 : INDEX_STALE;
+	if (fit == INDEX_SAME)
+		return OK;
+	if (fit == INDEX_GREW && make_tail(&k, ix, &sb) == OK)
+		return OK;
+	return make_new(&k, ix);
+}
+
+/* ---- unique-ids ---- */
+
+/* Fills one block; the mailbox lock is held. */
+static enum status
+hash_block(struct index *ix, int mbox, uint64_t number, uint64_t *prefix)
+{
+	struct index_block b;
+	enum status st = index_block_read(ix->fd, &ix->h, number, &b);
+	uint64_t first = number * INDEX_ENTRIES;
+
+	/* Behind those that count there may be more. */
+	if (st == OK && b.n > ix->h.n - first)
+		b.n = (uint32_t)(ix->h.n - first);
+	for (uint32_t i = 0; st == OK && i < b.n; i++) {
+		struct index_entry *e = &b.e[i];
+		struct mbox_msg m;
+		if (first + i >= ix->h.uids) {
+			index_msg(e, &m);
+			st = mbox_unique_id(mbox, &m, e->uid);
+			e->flags |= INDEX_UID;
+			e->copy = 1;
+		}
+		memcpy(&prefix[first + i], e->uid, sizeof(*prefix));
+	}
+	return st == OK ? index_block_write(ix->fd, &b) : st;
+}
+
+/* Some blocks under one lock.  The mailbox may grow between. */
+static enum status
+hash_some(const struct index_job *job, struct index *ix, uint64_t *number,
+    uint64_t blocks, uint64_t *prefix)
+{
+	struct stat sb;
+	enum status st = lock_wait(job->mbox, false, job->lock_wait);
+	struct index_entry last;
+
+	if (st != OK)
+		return st;
+	if (fstat(job->mbox, &sb) == -1)
+		st = status_from_errno(errno);
+	/* index_fits() looks at the last message. */
+	if (st == OK)
+		st = index_get(ix, ix->h.n - 1, &last);
+	if (st == OK &&
+	    index_fits(ix, job->mbox, &sb, job->mboxrd) == INDEX_STALE)
+		st = ERR_CHANGED;
+	for (int i = 0; st == OK && i < HASH_BLOCKS && *number < blocks; i++)
+		st = hash_block(ix, job->mbox, (*number)++, prefix);
+	lock_release(job->mbox);
+	return st;
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* A message whose first octets of the unique-id are also another's. */
+struct twin {
+	unsigned char uid[16];
+	uint32_t i, copy;
+};
+
+static int
+by_uid(const void *a, const void *b)
+{
+	const struct twin *x = a, *y = b;
+	int c = memcmp(x->uid, y->uid, sizeof(x->uid));
+
+	if (c == 0)
+		c = x->i < y->i ? -1 : x->i > y->i;
+	return c;
+}
+
+static int
+by_place(const void *a, const void *b)
+{
+	const struct twin *x = a, *y = b;
+
+	return x->i < y->i ? -1 : x->i > y->i;
+}
+
+/* Leaves in p, sorted, what is in it more than once; returns how many. */
+static size_t
+repeated(uint64_t *p, size_t n)
+{
+	size_t kept = 0;
+
+	qsort(p, n, sizeof(*p), by_number);
+	for (size_t i = 1; i < n; i++)
+		if (p[i] == p[i - 1] && (kept == 0 || p[kept - 1] != p[i]))
+			p[kept++] = p[i];
+	return kept;
+}
+
+static enum status
+gather_twins(struct index *ix, const uint64_t *p, size_t kept,
+    struct twin **twins, size_t *n)
+{
+	size_t cap = 0;
+	enum status st = OK;
+
+	for (uint64_t i = 0; i < ix->h.n && st == OK; i++) {
+		struct index_entry e;
+		uint64_t head;
+		st = index_get(ix, i, &e);
+		memcpy(&head, e.uid, sizeof(head));
+		if (st != OK ||
+		    bsearch(&head, p, kept, sizeof(*p), by_number) == NULL)
+			continue;
+		if (*n == cap) {
+			cap = cap == 0 ? 64 : cap * 2;
+			struct twin *t = realloc(*twins, cap * sizeof(*t));
+			if (t == NULL)
+				return ERR_NOMEM;
+			*twins = t;
+		}
+		struct twin *t = &(*twins)[(*n)++];
+		memcpy(t->uid, e.uid, sizeof(t->uid));
+		t->i = (uint32_t)i;
+	}
+	return st;
+}
+
+static enum status
+write_copies(struct index *ix, struct twin *twins, size_t n)
+{
+	enum status st = OK;
+
+	qsort(twins, n, sizeof(*twins), by_uid);
+	for (size_t k = 0; k < n; k++) {
+		bool same = k > 0 && memcmp(twins[k].uid, twins[k - 1].uid,
+					 sizeof(twins[k].uid)) == 0;
+		twins[k].copy = same ? twins[k - 1].copy + 1 : 1;
+		ix->h.copies += same;
+	}
+	qsort(twins, n, sizeof(*twins), by_place);
+	for (size_t k = 0; k < n && st == OK;) {
+		struct index_block b;
+		uint64_t number = twins[k].i / INDEX_ENTRIES;
+		st = index_block_read(ix->fd, &ix->h, number, &b);
+		for (; k < n && twins[k].i / INDEX_ENTRIES == number; k++)
+			b.e[twins[k].i % INDEX_ENTRIES].copy = twins[k].copy;
+		if (st == OK)
+			st = index_block_write(ix->fd, &b);
+	}
+	return st;
+}
+
+/* Equal messages are told apart by their order. */
+static enum status
+number_copies(struct index *ix, uint64_t *prefix)
+{
+	struct twin *twins = NULL;
+	size_t n = 0, kept = repeated(prefix, (size_t)ix->h.n);
+	enum status st = OK;
+
+	ix->h.copies = 0;
+	ix->block.id = ~ix->h.id; /* what was read is not what is written */
+	if (kept > 0)
+		st = gather_twins(ix, prefix, kept, &twins, &n);
+	if (st == OK)
+		st = write_copies(ix, twins, n);
+	ix->block.id = ~ix->h.id;
+	free(twins);
+	return st;
+}
+
+static enum status
+make_uids(const struct index_job *job, struct index *ix)
+{
+	uint64_t blocks = (ix->h.n + INDEX_ENTRIES - 1) / INDEX_ENTRIES;
+	uint64_t *prefix = calloc((size_t)ix->h.n, sizeof(*prefix));
+	enum status st = prefix == NULL ? ERR_NOMEM : OK;
+	struct index_block b;
+
+	/* Those before are there; only their numbers are needed. */
+	for (uint64_t k = 0; st == OK && k < ix->h.uids / INDEX_ENTRIES; k++) {
+		st = index_block_read(ix->fd, &ix->h, k, &b);
+		for (uint32_t i = 0; st == OK && i < INDEX_ENTRIES; i++)
+			memcpy(&prefix[k * INDEX_ENTRIES + i], b.e[i].uid,
+			    sizeof(*prefix));
+	}
+	for (uint64_t k = ix->h.uids / INDEX_ENTRIES; st == OK && k < blocks;) {
+		st = hash_some(job, ix, &k, blocks, prefix);
+		if (job->progress != NULL)
+			job->progress(job->arg, "unique-ids", k, blocks);
+	}
+	if (st == OK)
+		st = number_copies(ix, prefix);
+	free(prefix);
+	if (st != OK)
+		return st;
+	ix->h.uids = ix->h.n;
+	/* The header says what the mailbox was: it may have changed since. */
+	st = index_block_read(ix->fd, &ix->h, blocks - 1, &b);
+	ix->h.last_check = b.check;
+	ix->h.check = index_head_check(&ix->h);
+	return st == OK ? file_write_at(ix->fd, &ix->h, sizeof(ix->h), 0) : st;
+}
+
+enum status
+index_make(const struct index_job *job)
+{
+	struct index ix = { .fd = -1 };
+	enum status st = lock_wait(job->mbox, false, job->lock_wait);
+
+	if (st != OK)
+		return st;
+	st = make_extents(job, &ix);
+	lock_release(job->mbox);
+	if (st == OK && job->uids && ix.h.uids < ix.h.n)
+		st = make_uids(job, &ix);
+	if (st == ERR_DAMAGED || st == ERR_CHANGED)
+		index_drop(job->state_dir);
+	index_close(&ix);
+	return st;
+}
+
+/* ---- removing ---- */
+
+void
+index_remove_begin(struct index_removal *r, int state_dir, int mbox)
+{
+	static const uint64_t none;
+	struct stat sb;
+
+	r->state_dir = state_dir;
+	enum status st = open_own(state_dir, &r->ix);
+	if (st == ERR_GONE)
+		return;
+	if (st == OK &&
+	    (fstat(mbox, &sb) == -1 || index_fits(&r->ix, mbox, &sb,
+					   r->ix.h.mboxrd != 0) == INDEX_STALE))
+		st = ERR_CHANGED;
+	/* Void from here on: a crash must not leave it behind. */
+	if (st == OK)
+		st = file_write_at(r->ix.fd, &none, sizeof(none), 0);
+	if (st != OK) {
+		index_close(&r->ix);
+		index_drop(state_dir);
+	}
+}
+
+/* The first entry at or behind that offset. */
+static enum status
+find_entry(struct index *ix, uint64_t offset, uint64_t *first)
+{
+	uint64_t low = 0, high = ix->h.n;
+	enum status st = OK;
+
+	while (st == OK && low < high) {
+		struct index_entry e = { .offset = 0 };
+		uint64_t middle = low + (high - low) / 2;
+		st = index_get(ix, middle, &e);
+		if (e.offset < offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	*first = low;
+	return st;
+}
+
+/* Writes what is kept, from the first entry that goes on.  In place: what is
+ * read is always ahead of what is written. */
+static enum status
+carry_along(
+    struct index *ix, int mbox, const struct update_del *del, unsigned n)
+{
+	struct index_writer w = { .fd = -1 };
+	uint64_t i, gone = 0, all = ix->h.n, uids = ix->h.uids, wire = 0;
+	unsigned k = 0;
+	enum status st = find_entry(ix, del[0].offset, &i);
+
+	if (st == OK && i == all)
+		return index_seal(ix, mbox);
+	if (st == OK)
+		st = index_write_at(&w, ix, i);
+	for (; st == OK && i < all; i++) {
+		struct index_entry e;
+		st = index_get(ix, i, &e);
+		if (st == OK && k < n && del[k].offset == e.offset) {
+			if (del[k].length != e.length)
+				return ERR_CHANGED;
+			gone += e.length;
+			wire += e.wire;
+			w.h.uids -= i < uids;
+			k++;
+		} else if (st == OK) {
+			if (k < n && del[k].offset < e.offset + e.length)
+				return ERR_CHANGED;
+			e.offset -= gone;
+			st = index_write_add(&w, &e);
+		}
+	}
+	w.h.wire -= wire;
+	/* Who is whose copy is found out again. */
+	if (w.h.copies > 0)
+		w.h.uids = w.h.copies = 0;
+	return st == OK ? index_write_end(&w, mbox) : st;
+}
+
+void
+index_remove_end(struct index_removal *r, int mbox,
+    const struct update_del *del, unsigned n, bool removed)
+{
+	if (r->ix.fd == -1)
+		return;
+	if (!removed || n == 0 || carry_along(&r->ix, mbox, del, n) != OK)
+		index_drop(r->state_dir);
+	index_close(&r->ix);
+}
