@@ -197,8 +197,9 @@ cmd_auth(struct session *s, struct view arg)
 	if (arg.n == 0)
 		return list_mechanisms(s);
 	if (!sasl_start(&sasl, s->w, view_token(&arg)))
-		return reply_bad(s, "Unknown mechanism, or not possible here; CAPA "
-				    "names those that are.");
+		return reply_bad(s,
+		    "Unknown mechanism, or not possible here; CAPA "
+		    "names those that are.");
 	if (sasl_cleartext(&sasl) && !session_plaintext_ok(s))
 		return refuse_plaintext(s);
 	s->user_known = false;
@@ -244,8 +245,10 @@ cmd_apop(struct session *s, struct view arg)
 	if (user.n == 0 || !digest_valid(arg))
 		return reply_bad(s, "APOP takes a name and a digest of 32 "
 				    "lower-case hexadecimal digits.");
+	if (!utf8_valid(user)) /* RFC 6856 2.2 */
+		return reply_bad(s, "The name is not valid UTF-8.");
 	login_begin(s, user, "APOP");
-	enum auth_result r = ask_auth_apop(
-	    &c, user, arg, s->stamp, name, sizeof(name), &right);
+	enum auth_result r =
+	    ask_auth_apop(&c, user, arg, s->stamp, name, sizeof(name), &right);
 	return login_end(s, r, name, right);
 }

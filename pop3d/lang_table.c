@@ -15,12 +15,12 @@
 /* clang-format off */
 const char *const lang_rows[][LANG__N] = { /* en, ru, zh, de, fr, es */
 	/* the session */
-	{ "%s pennypost POP3 server ready",
-	  "%s — POP3-сервер pennypost готов",
-	  "%s pennypost POP3 服务器已就绪",
-	  "%s pennypost POP3-Server bereit",
-	  "%s serveur POP3 pennypost prêt",
-	  "%s servidor POP3 pennypost listo" },
+	{ "%s pennypost POP3 server ready%s%s",
+	  "%s POP3-сервер pennypost готов%s%s",
+	  "%s pennypost POP3 服务器已就绪%s%s",
+	  "%s pennypost POP3-Server bereit%s%s",
+	  "%s serveur POP3 pennypost prêt%s%s",
+	  "%s servidor POP3 pennypost listo%s%s" },
 	{ "Goodbye.",
 	  "До свидания.",
 	  "再见。",
@@ -216,13 +216,33 @@ const char *const lang_rows[][LANG__N] = { /* en, ru, zh, de, fr, es */
 	  "Verfahren:",
 	  "Mécanismes :",
 	  "Mecanismos:" },
-	{ "Unknown mechanism; CAPA names those there are.",
-	  "Неизвестный механизм; список "
-	      "механизмов выдаёт CAPA.",
-	  "未知机制，可用 CAPA 查看机制列表。",
-	  "Unbekanntes Verfahren; CAPA nennt die vorhandenen.",
-	  "Mécanisme inconnu ; CAPA donne la liste.",
-	  "Mecanismo desconocido; CAPA muestra los que hay." },
+	{ "Unknown mechanism, or not possible here; CAPA names those that are.",
+	  "Неизвестный или здесь недоступный "
+	      "механизм; список доступных выдаёт CAPA.",
+	  "未知机制，或在此不可用，可用 CAPA 查看可用的机制。",
+	  "Unbekanntes oder hier nicht mögliches Verfahren; CAPA nennt die "
+	      "möglichen.",
+	  "Mécanisme inconnu, ou impossible ici ; CAPA donne ceux qui sont "
+	      "possibles.",
+	  "Mecanismo desconocido, o no posible aquí; CAPA muestra los posibles." },
+	{ "%s takes no initial response.",
+	  "%s: начальный ответ не нужен.",
+	  "%s 不带初始响应。",
+	  "%s hat keine anfängliche Antwort.",
+	  "%s ne prend pas de réponse initiale.",
+	  "%s no lleva respuesta inicial." },
+	{ "APOP takes a name and a digest of 32 lower-case hexadecimal digits.",
+	  "APOP: нужны имя и дайджест из 32 "
+	      "шестнадцатеричных цифр в нижнем "
+	      "регистре.",
+	  "APOP 需要用户名和由 32 个小写十六进制数字组成的摘要"
+	      "。",
+	  "APOP braucht einen Namen und einen Prüfwert aus 32 hexadezimalen "
+	      "Ziffern in Kleinbuchstaben.",
+	  "APOP demande un nom et une empreinte de 32 chiffres hexadécimaux en "
+	      "minuscules.",
+	  "APOP lleva un nombre y un resumen de 32 cifras hexadecimales en "
+	      "minúsculas." },
 	{ "That is not what %s expects.",
 	  "Это не то, чего ожидает %s.",
 	  "这不是 %s 所要求的内容。",

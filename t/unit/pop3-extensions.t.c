@@ -193,6 +193,83 @@ test_stls(void)
 	have_tls = false;
 }
 
+/* RFC 2449 6.6: a group of commands, however it is cut, gets the replies that
+ * the commands get one by one. */
+static void
+test_pipelining(void)
+{
+	static const char group[] =
+	    "CAPA\r\nLANG fr\r\nUTF8\r\nFOO\r\nUSER alice\r\n"
+	    "PASS alice-pass\r\nSTAT\r\nLIST\r\nUIDL\r\nRETR 1\r\n"
+	    "TOP 2 1\r\nDELE 1\r\nRETR 1\r\nNOOP\r\nLANG\r\nRSET\r\n"
+	    "CAPA\r\nLANG *\r\nHELP\r\nQUIT\r\n";
+	struct client c;
+	char log[4096], *whole = dialogue(group, log), *steps;
+	size_t n = 0;
+
+	steps = malloc(strlen(whole) + 1000);
+	if (steps == NULL)
+		abort();
+	client_start(&c);
+	/* Half a line now, and the other half with half of the next. */
+	for (size_t at = 0; at < strlen(group); at += 7) {
+		char some[8];
+		snprintf(some, sizeof(some), "%s", group + at);
+		say(&c, some);
+		usleep(1000);
+	}
+	shutdown(c.fd, SHUT_WR);
+	char *got = hear(&c, NULL, NULL);
+	client_end(&c, log, sizeof(log));
+	ok(strcmp(got, whole) == 0, "pipelined as one, and in sevens");
+	free(got);
+	client_start(&c);
+	got = hear(&c, "\r\n", NULL);
+	n = (size_t)snprintf(steps, strlen(whole) + 1000, "%s", got);
+	free(got);
+	for (const char *p = group; *p != '\0';) {
+		char line[40];
+		size_t k = strcspn(p, "\n") + 1;
+		snprintf(line, sizeof(line), "%.*s", (int)k, p);
+		p += k;
+		say(&c, line);
+		bool list = strchr("CLTUR", line[0]) != NULL &&
+			    (strcmp(line, "CAPA\r\n") == 0 ||
+				strcmp(line, "LIST\r\n") == 0 ||
+				strcmp(line, "UIDL\r\n") == 0 ||
+				strcmp(line, "LANG\r\n") == 0 ||
+				strncmp(line, "TOP", 3) == 0 ||
+				strncmp(line, "RETR", 4) == 0);
+		/* The second RETR is of a message that is marked. */
+		list &= strncmp(line, "RETR", 4) != 0 ||
+			strstr(steps, "\r\nbody\r\n") == NULL;
+		got = hear(&c, list ? "\r\n.\r\n" : "\r\n", NULL);
+		n += (size_t)snprintf(
+		    steps + n, strlen(whole) + 1000 - n, "%s", got);
+		free(got);
+	}
+	client_end(&c, log, sizeof(log));
+	ok(strcmp(steps, whole) == 0, "the same as one by one");
+	free(whole);
+	free(steps);
+}
+
+/* RFC 6856 2.2: the name of APOP, too. */
+static void
+test_apop_name(void)
+{
+	char log[4096], *got;
+
+	settings.apop = true;
+	got = dialogue("APOP zo\xeb c4c9334bac560ecc979e58001b3e22fb\r\n"
+		       "QUIT\r\n",
+	    log);
+	ok(strstr(got, "\r\n-ERR The name is not valid UTF-8.\r\n+OK") != NULL,
+	    "APOP: a name in Latin-1 is refused");
+	free(got);
+	settings.apop = false;
+}
+
 /* ---- LAST (RFC 1460) ---- */
 
 static void
@@ -326,6 +403,8 @@ main(void)
 	clients_begin();
 	test_utf8();
 	test_stls();
+	test_pipelining();
+	test_apop_name();
 	test_last();
 	test_expire();
 	test_login_delay();
