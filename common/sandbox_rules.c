@@ -199,6 +199,12 @@ static const struct rule queue[] = {
 	END
 };
 
+/* Asks DNS servers, by UDP. */
+static const struct rule resolver[] = {
+	IF(socket, 0, 2 /* AF_INET */), IF(socket, 0, 10 /* AF_INET6 */),
+	END
+};
+
 /* Connects to the system's log, again when that was restarted. */
 static const struct rule logger[] = {
 	IF(socket, 0, 1 /* AF_UNIX */), ALLOW(connect),
@@ -212,7 +218,7 @@ static const struct rule *const lists[ROLE__N][8] = {
 	[ROLE_WORKER] = { worker, base },
 	[ROLE_KEY] = { key, base },
 	[ROLE_AUTH] = { reads_files, forks, base },
-	[ROLE_LOOKUP] = { reads_files, base },
+	[ROLE_LOOKUP] = { resolver, reads_files, base },
 	[ROLE_QUEUE] = { queue, base },
 	[ROLE_DELIVER] = { reads_files, opens_mailboxes, forks, base },
 	[ROLE_MAILDROP] = { updates, reads_files, opens_mailboxes, forks, base },

@@ -35,6 +35,17 @@ struct listener {
 	bool proxy;          /* each client is announced by a proxy */
 };
 
+enum { DNS_SERVERS_MAX = 3, DNSBL_MAX = 8 };
+struct dns_server {
+	unsigned char address[16]; /* IPv4 mapped */
+	unsigned port;
+};
+enum reverse_dns {
+	REVERSE_NO,
+	REVERSE_YES,     /* for logs and trace headers */
+	REVERSE_REQUIRED /* a client without a name is refused */
+};
+
 struct rate {
 	int64_t n;      /* 0: no limit */
 	int64_t window; /* ms */
@@ -103,6 +114,12 @@ struct settings {
 	struct networks relay_networks, refuse_networks, proxy_networks,
 	    xclient_networks;
 	struct rate connection_rate, message_rate; /* for each client */
+	struct dns_server dns_servers[DNS_SERVERS_MAX];
+	unsigned dns_server_n;
+	char *dnsbl[DNSBL_MAX]; /* zones */
+	unsigned dnsbl_n;
+	enum reverse_dns reverse_dns;
+	bool exact_case;        /* local_part_case fold|exact */
 	int64_t greet_delay;    /* ms; 0: none */
 	bool helo_required;
 	bool helo_strict;       /* helo_syntax strict|lax */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/address.h"
 #include "common/settings_special.h"
 
 enum { NETWORKS_MAX = 10000 };
@@ -152,7 +153,142 @@ print_message_rate(const void *target, struct buf *b)
 	print_rate("client_message_rate", &s->message_rate, b);
 }
 
+/* ---- dns_servers ADDRESS[:PORT]... ---- */
+
+static bool
+parse_server(const char *word, struct dns_server *out)
+{
+	const char *colon = strrchr(word, ':');
+	struct view host = view_of(word);
+	unsigned long long port = 53;
+
+	/* "192.0.2.1:53", "[2001:db8::1]:53", or without a port. */
+	if (colon != NULL && (word[0] == '[' ? colon > word && colon[-1] == ']'
+					     : strchr(word, ':') == colon)) {
+		host.n = (size_t)(colon - word);
+		if (!view_number(view_of(colon + 1), 65535, &port) || port == 0)
+			return false;
+	}
+	if (host.n > 1 && host.p[0] == '[' && host.p[host.n - 1] == ']')
+		host = (struct view){ host.p + 1, host.n - 2 };
+	out->port = (unsigned)port;
+	return address_read(host, out->address);
+}
+
+char *
+parse_dns_servers(void *target, const struct conf_line *c, bool again)
+{
+	struct settings *s = target;
+
+	(void)again;
+	for (unsigned i = 1; i < c->n; i++) {
+		if (s->dns_server_n == DNS_SERVERS_MAX)
+			return conf_error(
+			    "more than %d DNS servers", DNS_SERVERS_MAX);
+		if (!parse_server(c->word[i], &s->dns_servers[s->dns_server_n]))
+			return conf_error(
+			    "dns_servers: \"%s\" is not an "
+			    "address; write for example 192.0.2.1, "
+			    "192.0.2.1:53 or [2001:db8::1]:53",
+			    c->word[i]);
+		s->dns_server_n++;
+	}
+	return NULL;
+}
+
+void
+print_dns_servers(const void *target, struct buf *b)
+{
+	const struct settings *s = target;
+	char text[ADDRESS_TEXT];
+
+	for (unsigned i = 0; i < s->dns_server_n; i++) {
+		address_text(s->dns_servers[i].address, text);
+		bool v6 = strchr(text, ':') != NULL;
+		buf_addf(b, "dns_servers %s%s%s:%u\n", v6 ? "[" : "", text,
+		    v6 ? "]" : "", s->dns_servers[i].port);
+	}
+}
+
+/* ---- dnsbl ZONE... ---- */
+
+char *
+parse_dnsbl(void *target, const struct conf_line *c, bool again)
+{
+	struct settings *s = target;
+
+	(void)again;
+	for (unsigned i = 1; i < c->n; i++) {
+		/* 64 octets of an IPv6 address go before it. */
+		if (!domain_valid(view_of(c->word[i])) ||
+		    c->word[i][0] == '[' || strlen(c->word[i]) > 180)
+			return conf_error(
+			    "dnsbl: \"%s\" is not a domain name", c->word[i]);
+		if (s->dnsbl_n == DNSBL_MAX)
+			return conf_error("more than %d lists", DNSBL_MAX);
+		s->dnsbl[s->dnsbl_n] = strdup(c->word[i]);
+		if (s->dnsbl[s->dnsbl_n++] == NULL)
+			abort(); /* at start-up */
+	}
+	return NULL;
+}
+
+void
+print_dnsbl(const void *target, struct buf *b)
+{
+	const struct settings *s = target;
+
+	for (unsigned i = 0; i < s->dnsbl_n; i++)
+		buf_addf(b, "dnsbl %s\n", s->dnsbl[i]);
+}
+
 /* ---- small choices ---- */
+
+static const char *const reverse_names[] = {
+	[REVERSE_NO] = "no",
+	[REVERSE_YES] = "yes",
+	[REVERSE_REQUIRED] = "required",
+};
+
+char *
+parse_reverse_dns(void *target, const struct conf_line *c, bool again)
+{
+	struct settings *s = target;
+	unsigned i = 0;
+
+	if (again)
+		return conf_error("%s is set twice", c->word[0]);
+	while (i < NELEM(reverse_names) &&
+	       strcasecmp(c->word[1], reverse_names[i]) != 0)
+		i++;
+	if (c->n != 2 || i == NELEM(reverse_names))
+		return conf_error("%s is no, yes or required", c->word[0]);
+	s->reverse_dns = (enum reverse_dns)i;
+	return NULL;
+}
+
+void
+print_reverse_dns(const void *target, struct buf *b)
+{
+	const struct settings *s = target;
+
+	buf_addf(b, "reverse_dns %s\n", reverse_names[s->reverse_dns]);
+}
+
+char *
+parse_local_part_case(void *target, const struct conf_line *c, bool again)
+{
+	return settings_choose(c, again, "fold", "exact",
+	    &((struct settings *)target)->exact_case);
+}
+
+void
+print_local_part_case(const void *target, struct buf *b)
+{
+	const struct settings *s = target;
+
+	buf_addf(b, "local_part_case %s\n", s->exact_case ? "exact" : "fold");
+}
 
 char *
 parse_helo_syntax(void *target, const struct conf_line *c, bool again)
@@ -192,4 +328,6 @@ settings_net_free(struct settings *s)
 	free(s->refuse_networks.list);
 	free(s->proxy_networks.list);
 	free(s->xclient_networks.list);
+	for (unsigned i = 0; i < s->dnsbl_n; i++)
+		free(s->dnsbl[i]);
 }

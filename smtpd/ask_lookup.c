@@ -33,3 +33,28 @@ out:
 	msg_wipe(&scratch);
 	return good;
 }
+
+bool
+ask_lookup_client(int sock, const char *address, struct client_answer *a)
+{
+	uint32_t kind = CLIENT_LATER;
+	bool good = false;
+
+	memset(a, 0, sizeof(*a));
+	msg_start(&scratch, LOOKUP_CLIENT);
+	msg_put_str(&scratch, address);
+	if (!msg_call(sock, &scratch, TIMEOUT_MS))
+		goto out;
+	kind = msg_get_u32(&scratch);
+	msg_get_str(&scratch, a->name, sizeof(a->name));
+	msg_get_str(&scratch, a->listed, sizeof(a->listed));
+	/* A name comes from outside: it goes into logs and headers. */
+	good = msg_done(&scratch) && kind <= CLIENT_LATER && scratch.fd == -1 &&
+	       (kind == CLIENT_NAMED) == domain_valid(view_of(a->name));
+	if (!good)
+		memset(a, 0, sizeof(*a));
+out:
+	a->kind = good ? (enum client_name)kind : CLIENT_LATER;
+	msg_wipe(&scratch);
+	return good;
+}

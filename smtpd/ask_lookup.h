@@ -1,17 +1,21 @@
 #ifndef SMTPD_ASK_LOOKUP_H
 #define SMTPD_ASK_LOOKUP_H
 /*
- * Who is that recipient?
+ * Who is that recipient?  Who is that client?
  *
  * Request LOOKUP_RCPT: str address ("bob+tag@example.org", "postmaster").
  * Answer: u32 enum rcpt_kind, str user, str delivered-to address.
  * The answer steers the dialogue only; deliver and queue resolve the recipient
  * again by themselves and believe no worker.
+ *
+ * Request LOOKUP_CLIENT: str numeric address.
+ * Answer: u32 enum client_name, str name, str zone of the first DNS blocklist
+ * that has it, "" if none.
  */
 #include "common/address.h"
 #include "common/passdb.h"
 
-enum { LOOKUP_RCPT = 1 };
+enum { LOOKUP_RCPT = 1, LOOKUP_CLIENT = 8 };
 enum rcpt_kind {
 	RCPT_LOCAL,   /* a mailbox here */
 	RCPT_UNKNOWN, /* local domain, nobody of that name: 550 5.1.1 */
@@ -23,6 +27,18 @@ struct rcpt_answer {
 	char user[USER_NAME_MAX];
 	char delivered_to[ADDR_MAX + 1];
 };
+enum client_name {
+	CLIENT_NAMELESS, /* no name that leads back to the address */
+	CLIENT_NAMED,
+	CLIENT_LATER     /* DNS could not tell */
+};
+struct client_answer {
+	enum client_name kind;
+	char name[ADDR_DOMAIN_MAX + 1]; /* "" unless CLIENT_NAMED */
+	char listed[ADDR_DOMAIN_MAX + 1];
+};
 /* False: the role has gone; a is RCPT_LATER. */
 bool ask_lookup_rcpt(int sock, const char *address, struct rcpt_answer *a);
+/* False: the role has gone; a is CLIENT_LATER, and not listed. */
+bool ask_lookup_client(int sock, const char *address, struct client_answer *a);
 #endif

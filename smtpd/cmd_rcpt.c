@@ -74,6 +74,8 @@ cmd_rcpt(struct session *s, struct view arg)
 	if (s->t.accepted >= (uint64_t)s->set->recipients_max)
 		return reply(s, 452, "4.5.3",
 		    "Too many recipients: send this message, then the others");
+	if (!policy_rcpt(s, &rcpt, &next))
+		return next;
 	if (!ask_lookup_rcpt(s->w->chan[ROLE_LOOKUP], rcpt.text, &found)) {
 		s->spent = true; /* the channel is of no use any more */
 		return refuse(s, &rcpt, RCPT_LATER);

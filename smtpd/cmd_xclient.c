@@ -197,6 +197,7 @@ cmd_xclient(struct session *s, struct view arg)
 		worker_announce(
 		    w, a.addr, a.port[0] == '\0' ? "0" : a.port, a.key);
 	session_name_client(s);
+	policy_look_up(s);
 	if (a.name[0] != '\0')
 		snprintf(s->name, sizeof(s->name), "%.*s",
 		    (int)sizeof(s->name) - 1, a.name);

@@ -6,6 +6,7 @@
  */
 #include "smtpd/policy.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -23,6 +24,58 @@ policy_connect(struct session *s)
 	/* RFC 5321 3.1; nothing that could be said now would help. */
 	reply(s, 554, "5.7.1", "%s Access denied", s->set->hostname);
 	return NEXT_CLOSE;
+}
+
+void
+policy_look_up(struct session *s)
+{
+	struct client_answer a;
+	bool wanted = s->set->reverse_dns != REVERSE_NO || s->set->dnsbl_n > 0;
+
+	s->listed[0] = '\0';
+	s->name_later = false;
+	/* What has no address, or is this host, is known. */
+	if (!wanted || s->w->over_limit || strcmp(s->name, "unknown") != 0 ||
+	    strcmp(s->w->client, "unknown") == 0)
+		return;
+	if (!ask_lookup_client(s->w->chan[ROLE_LOOKUP], s->w->client, &a))
+		s->spent = true; /* the channel is of no use any more */
+	s->name_later = a.kind == CLIENT_LATER;
+	memcpy(s->listed, a.listed, sizeof(s->listed));
+	if (a.kind == CLIENT_NAMED)
+		memcpy(s->name, a.name, sizeof(s->name));
+	snprintf(s->client, sizeof(s->client), "%s[%s]", s->name, s->w->client);
+}
+
+bool
+policy_rcpt(struct session *s, const struct address *rcpt, enum next *next)
+{
+	bool nameless = s->set->reverse_dns == REVERSE_REQUIRED &&
+			strcmp(s->name, "unknown") == 0;
+	char to[ADDR_MAX + 1];
+
+	/* Who is refused by mistake can say so (RFC 5321 4.5.1). */
+	if (policy_may_relay(s) ||
+	    view_caseeqs(view_of(rcpt->local), "postmaster"))
+		return true;
+	log_clean(view_of(rcpt->text), to, sizeof(to));
+	if (s->listed[0] != '\0')
+		*next = reject(s, to, 554, "5.7.1",
+		    "Service unavailable; Client host [%s] blocked using %s",
+		    s->w->client, s->listed);
+	else if (nameless && s->name_later)
+		*next = reject(s, to, 450, "4.7.25",
+		    "Client host rejected: cannot find your hostname, [%s]",
+		    s->w->client);
+	else if (nameless)
+		*next = reject(s, to, 550, "5.7.25",
+		    "Client host rejected: your address [%s] has no name that "
+		    "leads back to it",
+		    s->w->client);
+	else
+		return true;
+	s->t.refused = true;
+	return false;
 }
 
 enum next

@@ -12,6 +12,10 @@
 
 /* A connection, before anything was said: NEXT_COMMAND, or it was refused. */
 enum next policy_connect(struct session *);
+/* Asks DNS about the client, as far as the settings want it. */
+void policy_look_up(struct session *);
+/* A recipient is named: is mail taken from this client at all? */
+bool policy_rcpt(struct session *, const struct address *, enum next *next);
 /* Just before the greeting: a client that does not wait for it is no mail
  * server (greet_delay). */
 enum next policy_wait(struct session *);

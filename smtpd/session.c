@@ -271,6 +271,7 @@ smtp_session_serve(struct worker *w)
 	enum next next;
 
 	session_init(s, w);
+	policy_look_up(s);
 	log_info("connect from %s", s->client);
 	worker_title(w, "CONNECT");
 	next = session_open(s);

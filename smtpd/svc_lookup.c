@@ -17,6 +17,8 @@
 #include "common/msg.h"
 #include "common/service.h"
 #include "smtpd/ask_lookup.h"
+#include "smtpd/lookup_client.h"
+#include "smtpd/resolver.h"
 #include "spool/recipient.h"
 
 static struct role *role;
@@ -57,15 +59,19 @@ answer_lookup_rcpt(struct peer *p, struct msg *rq, struct msg *rp)
 	return ANSWER;
 }
 
+#define ANY (BIT(LOOKUP_RCPT) | BIT(LOOKUP_CLIENT))
+
 static const struct request requests[] = {
-	{ LOOKUP_RCPT, 4, 4 + ADDR_MAX, false, BIT(LOOKUP_RCPT),
-	    answer_lookup_rcpt, "recipient" },
+	{ LOOKUP_RCPT, 4, 4 + ADDR_MAX, false, ANY, answer_lookup_rcpt,
+	    "recipient" },
+	{ LOOKUP_CLIENT, 4, 4 + ADDRESS_TEXT, false, ANY, answer_lookup_client,
+	    "client" },
 };
 static const struct service service = {
 	.name = "worker",
 	.requests = requests,
 	.n = NELEM(requests),
-	.first = BIT(LOOKUP_RCPT),
+	.first = ANY,
 };
 
 static void
@@ -101,6 +107,7 @@ new_settings(struct settings *s)
 		passdb_free(users);
 		users = db;
 	}
+	lookup_client_settings(s);
 	settings_free(role->settings);
 	role->settings = s;
 }
@@ -121,6 +128,8 @@ svc_lookup_main(struct role *r)
 		    "uid 0, for whom no file is written; name the user who "
 		    "reads postmaster's and root's mail: postmaster USER",
 		    r->settings->postmaster);
+	lookup_client_settings(r->settings);
+	resolver_init(r->settings);
 	priv_drop(r, ROLE_LOOKUP, NULL);
 	service_init();
 	sandbox_enter(r, ROLE_LOOKUP);

@@ -68,6 +68,17 @@ is_postmaster(struct view local)
 	return view_caseeqs(local, "postmaster");
 }
 
+static int
+find_name(const struct settings *s, struct passdb *db, struct view name,
+    struct user *out)
+{
+	int rc = passdb_find(db, name, false, out);
+
+	if (rc == 1 && s->exact_case && !view_eqs(name, out->name))
+		rc = 0;
+	return rc;
+}
+
 /* bob+tag is bob's unless there is a user bob+tag. */
 static int
 find_user(const struct settings *s, struct passdb *db, struct view local,
@@ -78,7 +89,7 @@ find_user(const struct settings *s, struct passdb *db, struct view local,
 
 	if (is_postmaster(local))
 		return find_postmaster(s, db, out);
-	rc = passdb_find(db, local, false, out);
+	rc = find_name(s, db, local, out);
 	if (rc != 0)
 		return rc;
 	for (size_t i = 0; i < local.n; i++)
@@ -89,7 +100,7 @@ find_user(const struct settings *s, struct passdb *db, struct view local,
 	if (base.n == local.n || base.n == 0)
 		return 0;
 	return is_postmaster(base) ? find_postmaster(s, db, out)
-				   : passdb_find(db, base, false, out);
+				   : find_name(s, db, base, out);
 }
 
 enum rcpt_resolved

@@ -16,7 +16,7 @@ static char *domains[] = { dot_org, second, literal };
 static char path[] = "/tmp/recipient.XXXXXX";
 static char hostname[] = "mail.example.org";
 static char delimiter[] = "+", two[] = "-+", none[] = "";
-static char carol[] = "Carol", nobody[] = "gone";
+static char carol[] = "Carol";
 static const char users[] = "alice:!:1001:1:Alice:/home/alice\n"
 			    "bob+lists:!:1002:1::/\n"
 			    "bob:!:1003:1::/\n"

@@ -207,6 +207,23 @@ ask_lookup_rcpt(int sock, const char *address, struct rcpt_answer *a)
 	return true;
 }
 
+/* 192.0.2.25 is on a list, 192.0.2.26 has no name, DNS cannot tell that of
+ * 192.0.2.27. */
+bool
+ask_lookup_client(int sock, const char *address, struct client_answer *a)
+{
+	(void)sock;
+	memset(a, 0, sizeof(*a));
+	a->kind = strcmp(address, "192.0.2.26") == 0   ? CLIENT_NAMELESS
+		  : strcmp(address, "192.0.2.27") == 0 ? CLIENT_LATER
+						       : CLIENT_NAMED;
+	if (a->kind == CLIENT_NAMED)
+		strcpy(a->name, "client.example.net");
+	if (strcmp(address, "192.0.2.25") == 0)
+		strcpy(a->listed, "bl.example.net");
+	return true;
+}
+
 static void
 fake_keep(const char *id, const char *sender, const char *rcpt)
 {

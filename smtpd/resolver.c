@@ -1,0 +1,261 @@
+/* Questions to DNS servers.  Runs in: lookup. */
+#define _GNU_SOURCE
+#include "smtpd/resolver.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include "common/msg.h"
+#include "common/service.h"
+
+enum {
+	TRY_MS = 1500,	  /* for one server's answer */
+	TRIES = 3,	  /* over all servers */
+	OPEN_MAX_Q = 400, /* questions at the same time */
+	CACHED = 1024,
+	CACHE_MIN = 10, /* s */
+	CACHE_MAX = 3600,
+	CACHE_NONE = 300, /* s: there is none */
+	DNS_PORT = 53
+};
+
+struct question {
+	char name[DNS_NAME_MAX];
+	enum dns_type type;
+	unsigned id, tries;
+	int sock;
+	struct watch *watch;
+	struct timer *timer;
+	resolver_done *done;
+	void *arg;
+};
+
+struct cached {
+	char name[DNS_NAME_MAX];
+	enum dns_type type;
+	int64_t until; /* now_ms(); 0: free */
+	enum dns_result result;
+	struct dns_answer *answer; /* owned; NULL with DNS_NONE */
+};
+
+static struct dns_server servers[DNS_SERVERS_MAX];
+static unsigned server_n, open_n;
+static struct cached cache[CACHED];
+static uint32_t seed;
+
+static void try_next(struct question *q);
+
+/* ---- servers ---- */
+
+static void
+read_resolv_conf(void)
+{
+	char line[512];
+	FILE *f = fopen("/etc/resolv.conf", "re");
+
+	while (f != NULL && server_n < DNS_SERVERS_MAX &&
+	       fgets(line, sizeof(line), f) != NULL) {
+		line[strcspn(line, "\r\n")] = '\0';
+		struct view rest = view_of(line);
+		struct dns_server *d = &servers[server_n];
+		if (view_eqs(view_token(&rest), "nameserver") &&
+		    address_read(view_token(&rest), d->address)) {
+			d->port = DNS_PORT;
+			server_n++;
+		}
+	}
+	if (f != NULL)
+		fclose(f);
+}
+
+void
+resolver_init(const struct settings *s)
+{
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		seed = (uint32_t)now_ms();
+	server_n = s->dns_server_n;
+	memcpy(servers, s->dns_servers, sizeof(servers));
+	if (server_n == 0)
+		read_resolv_conf();
+	if (server_n == 0) {
+		address_read(view_of("127.0.0.1"), servers[0].address);
+		servers[0].port = DNS_PORT;
+		server_n = 1;
+	}
+}
+
+static int
+connect_to(const struct dns_server *d)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)d->port) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
+		.sin6_port = htons((uint16_t)d->port) };
+	bool v4 = d->address[10] == 0xff && d->address[11] == 0xff;
+	int sock = socket(v4 ? AF_INET : AF_INET6,
+	    SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (sock == -1)
+		return -1;
+	memcpy(&in.sin_addr, d->address + 12, 4);
+	memcpy(&in6.sin6_addr, d->address, 16);
+	if (connect(sock, v4 ? (struct sockaddr *)&in : (struct sockaddr *)&in6,
+		v4 ? sizeof(in) : sizeof(in6)) == -1)
+		close_fd(&sock);
+	return sock;
+}
+
+/* ---- the cache ---- */
+
+static struct cached *
+place(const char *name, enum dns_type type)
+{
+	uint32_t h = seed ^ (uint32_t)type;
+
+	for (; *name != '\0'; name++)
+		h = (h ^ (unsigned char)ascii_lower(*name)) * 16777619u;
+	return &cache[(h ^ h >> 16) % CACHED];
+}
+
+static bool
+is_cached(const struct cached *c, const char *name, enum dns_type type)
+{
+	return c->until > now_ms() && c->type == type &&
+	       strcasecmp(c->name, name) == 0;
+}
+
+static void
+keep(const struct question *q, enum dns_result r, const struct dns_answer *a)
+{
+	struct cached *c = place(q->name, q->type);
+	int64_t ttl = r == DNS_NONE ? CACHE_NONE : (int64_t)a->ttl;
+
+	if (r != DNS_FOUND && r != DNS_NONE)
+		return;
+	free(c->answer);
+	*c = (struct cached){ .type = q->type, .result = r };
+	if (r == DNS_FOUND) {
+		c->answer = malloc(sizeof(*a));
+		if (c->answer == NULL)
+			return;
+		memcpy(c->answer, a, sizeof(*a));
+	}
+	ttl = ttl < CACHE_MIN ? CACHE_MIN : ttl > CACHE_MAX ? CACHE_MAX : ttl;
+	c->until = now_ms() + 1000 * ttl;
+	memcpy(c->name, q->name, sizeof(c->name));
+}
+
+/* ---- one question ---- */
+
+static void
+stop_waiting(struct question *q)
+{
+	watch_del(q->watch);
+	timer_del(q->timer);
+	q->watch = NULL;
+	q->timer = NULL;
+	close_fd(&q->sock);
+}
+
+static void
+end(struct question *q, enum dns_result r, const struct dns_answer *a)
+{
+	stop_waiting(q);
+	open_n--;
+	keep(q, r, a);
+	q->done(q->arg, r, a);
+	free(q);
+}
+
+static void
+came(void *arg, uint32_t events)
+{
+	static unsigned char octets[DNS_MESSAGE_MAX];
+	static struct dns_answer a;
+	struct question *q = arg;
+
+	(void)events;
+	ssize_t n = recv(q->sock, octets, sizeof(octets), MSG_DONTWAIT);
+	if (n == -1) { /* nobody listens there: the next one */
+		stop_waiting(q);
+		try_next(q);
+		return;
+	}
+	enum dns_result r =
+	    dns_parse(octets, (size_t)n, q->id, q->name, q->type, &a);
+	if (r == DNS_FAILED) {
+		stop_waiting(q);
+		try_next(q);
+	} else if (r != DNS_FOREIGN) {
+		end(q, r, &a);
+	}
+}
+
+static void
+too_late(void *arg)
+{
+	struct question *q = arg;
+
+	q->timer = NULL;
+	stop_waiting(q);
+	try_next(q);
+}
+
+static void
+try_next(struct question *q)
+{
+	static const struct dns_answer none;
+	unsigned char octets[DNS_QUERY_MAX];
+	uint16_t id = 0;
+
+	while (q->tries < TRIES) {
+		const struct dns_server *d = &servers[q->tries++ % server_n];
+		size_t n = 0;
+		if (getrandom(&id, sizeof(id), 0) == sizeof(id))
+			n = dns_query(octets, id, q->name, q->type);
+		q->id = id;
+		q->sock = n == 0 ? -1 : connect_to(d);
+		if (q->sock != -1 &&
+		    send(q->sock, octets, n, MSG_NOSIGNAL) == (ssize_t)n) {
+			q->watch = watch_add(q->sock, EPOLLIN, came, q);
+			q->timer = timer_add(TRY_MS, too_late, q);
+			if (q->watch != NULL && q->timer != NULL)
+				return;
+		}
+		stop_waiting(q);
+	}
+	end(q, DNS_FAILED, &none);
+}
+
+void
+resolver_ask(
+    const char *name, enum dns_type type, resolver_done *done, void *arg)
+{
+	static const struct dns_answer none;
+	struct cached *c = place(name, type);
+	struct question *q = NULL;
+
+	if (is_cached(c, name, type)) {
+		done(arg, c->result, c->answer == NULL ? &none : c->answer);
+		return;
+	}
+	if (open_n < OPEN_MAX_Q)
+		q = calloc(1, sizeof(*q));
+	if (q == NULL || !view_copy(view_of(name), q->name, sizeof(q->name))) {
+		free(q);
+		done(arg, DNS_FAILED, &none);
+		return;
+	}
+	q->type = type;
+	q->sock = -1;
+	q->done = done;
+	q->arg = arg;
+	open_n++;
+	try_next(q);
+}
