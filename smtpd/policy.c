@@ -149,8 +149,8 @@ policy_sender(struct session *s, const struct address *sender, enum next *next)
 	}
 	/* Where mail from elsewhere comes in, a login changes nothing.
 	 * Notices have no sender (RFC 5321 4.5.5). */
-	if (!session_submission(s) || s->user[0] == '\0' || !s->set->senders_own ||
-	    sender->text[0] == '\0' || owns(s, sender))
+	if (!session_submission(s) || s->user[0] == '\0' ||
+	    !s->set->senders_own || sender->text[0] == '\0' || owns(s, sender))
 		return true;
 	log_clean(view_of(sender->text), from, sizeof(from));
 	*next = reject(s, NULL, 553, "5.7.1",
