@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/utf8.h"
+
 static bool
 has_utf8(struct view v)
 {
@@ -19,24 +21,43 @@ has_utf8(struct view v)
 	return false;
 }
 
+/* Octets outside ASCII come this far only where RFC 6531 is spoken, and are
+ * UTF-8 then. */
+static bool
+is_utf8(char c)
+{
+	return (unsigned char)c >= 0x80;
+}
+
+/* May v be looked at? */
+static enum address_error
+octets_error(struct view v, bool utf8)
+{
+	if (!has_utf8(v))
+		return ADDR_OK;
+	if (!utf8)
+		return ADDR_UTF8;
+	return utf8_printable(v) ? ADDR_OK : ADDR_SYNTAX;
+}
+
 /* RFC 5322 3.2.3 */
 static bool
 is_atext(char c)
 {
-	return ascii_alnum(c) ||
+	return ascii_alnum(c) || is_utf8(c) ||
 	       (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
 static bool
 is_printable(char c)
 {
-	return c >= ' ' && c <= '~';
+	return (c >= ' ' && c <= '~') || is_utf8(c);
 }
 
 /* sub-domain *("." sub-domain), RFC 5321 4.1.2, and the underscore, which no
  * rule allows and many a host name has. */
-bool
-domain_valid(struct view v)
+static bool
+is_domain(struct view v)
 {
 	size_t label = 0; /* octets of it so far */
 
@@ -51,7 +72,7 @@ domain_valid(struct view v)
 			if (label == 0 || v.p[i - 1] == '-')
 				return false;
 			label = 0;
-		} else if (ascii_alnum(c) || c == '_' ||
+		} else if (ascii_alnum(c) || is_utf8(c) || c == '_' ||
 			   (c == '-' && label > 0)) {
 			if (++label > 63) /* RFC 1035 2.3.4 */
 				return false;
@@ -60,6 +81,12 @@ domain_valid(struct view v)
 		}
 	}
 	return label > 0 && v.p[v.n - 1] != '-';
+}
+
+bool
+domain_valid(struct view v)
+{
+	return !has_utf8(v) && is_domain(v);
 }
 
 /* RFC 5321 4.1.3.  inet_pton takes no scope ("%eth0") and no short forms. */
@@ -163,8 +190,8 @@ spell(struct address *a)
 	return ADDR_OK;
 }
 
-enum address_error
-address_parse(struct view v, struct address *out)
+static enum address_error
+parse(struct view v, bool utf8, struct address *out)
 {
 	struct address a = { .domain = "" };
 	enum address_error e;
@@ -172,8 +199,9 @@ address_parse(struct view v, struct address *out)
 	memset(out, 0, sizeof(*out));
 	if (v.n == 0)
 		return ADDR_SYNTAX;
-	if (has_utf8(v))
-		return ADDR_UTF8;
+	e = octets_error(v, utf8);
+	if (e != ADDR_OK)
+		return e;
 	e = v.p[0] == '"' ? unquote(&v, a.local) : dot_string(&v, a.local);
 	if (e != ADDR_OK)
 		return e;
@@ -183,8 +211,7 @@ address_parse(struct view v, struct address *out)
 		v = (struct view){ v.p + 1, v.n - 1 };
 		if (v.n > ADDR_DOMAIN_MAX)
 			return ADDR_TOO_LONG;
-		if (!domain_valid(v) ||
-		    !view_copy(v, a.domain, sizeof(a.domain)))
+		if (!is_domain(v) || !view_copy(v, a.domain, sizeof(a.domain)))
 			return ADDR_SYNTAX;
 	}
 	e = spell(&a);
@@ -194,6 +221,24 @@ address_parse(struct view v, struct address *out)
 		*c = (char)ascii_lower(*c);
 	*out = a;
 	return ADDR_OK;
+}
+
+enum address_error
+address_parse(struct view v, struct address *out)
+{
+	return parse(v, false, out);
+}
+
+enum address_error
+address_parse_utf8(struct view v, struct address *out)
+{
+	return parse(v, true, out);
+}
+
+bool
+address_is_utf8(const struct address *a)
+{
+	return has_utf8(view_of(a->text));
 }
 
 /* Octets of v up to, not including, the first stop (or blank, when stop is a
@@ -246,9 +291,10 @@ skip_route(struct view *v)
 	return true;
 }
 
-enum address_error
-address_path(struct view *v, bool allow_null, struct address *out)
+static enum address_error
+take_path(struct view *v, bool allow_null, bool utf8, struct address *out)
 {
+	enum address_error e;
 	struct view rest = view_trim(*v), path;
 	bool bracket = rest.n > 0 && rest.p[0] == '<';
 
@@ -271,9 +317,22 @@ address_path(struct view *v, bool allow_null, struct address *out)
 		return allow_null ? ADDR_OK : ADDR_SYNTAX;
 	if (path.n > ADDR_MAX - 2)
 		return ADDR_TOO_LONG;
-	if (has_utf8(path))
-		return ADDR_UTF8;
+	e = octets_error(path, utf8);
+	if (e != ADDR_OK)
+		return e;
 	if (!skip_route(&path))
 		return ADDR_SYNTAX;
-	return address_parse(path, out);
+	return parse(path, utf8, out);
+}
+
+enum address_error
+address_path(struct view *v, bool allow_null, struct address *out)
+{
+	return take_path(v, allow_null, false, out);
+}
+
+enum address_error
+address_path_utf8(struct view *v, bool allow_null, struct address *out)
+{
+	return take_path(v, allow_null, true, out);
 }

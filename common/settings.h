@@ -106,6 +106,8 @@ struct settings {
 	int64_t message_size_max; /* octets */
 	int64_t recipients_max;
 	bool bare_newline_reject; /* bare_newline normalize|reject */
+	int64_t mails_per_session;
+	char *no_soliciting;      /* RFC 3865: "word,word", "" = none */
 	int64_t data_timeout;     /* ms, between two pieces of a message */
 	int64_t append_processes;
 	int64_t queue_deliveries; /* at once */

@@ -2,6 +2,7 @@
 #include "common/utf8.h"
 
 #include <stdint.h>
+#include <string.h>
 
 /* Length of the character at the start of v; 0: it is none. */
 static size_t
@@ -39,6 +40,25 @@ utf8_valid(struct view v)
 			return false;
 		v.p += n;
 		v.n -= n;
+	}
+	return true;
+}
+
+bool
+utf8_printable(struct view v)
+{
+	if (!utf8_valid(v))
+		return false;
+	for (size_t i = 0; i < v.n; i++) {
+		unsigned char c = (unsigned char)v.p[i];
+
+		if (c < ' ' || c == 0x7f)
+			return false;
+		if (c == 0xc2 && (unsigned char)v.p[i + 1] < 0xa0)
+			return false;
+		if (c == 0xe2 && (memcmp(v.p + i + 1, "\x80\xa8", 2) == 0 ||
+				     memcmp(v.p + i + 1, "\x80\xa9", 2) == 0))
+			return false;
 	}
 	return true;
 }

@@ -10,4 +10,7 @@
 /* Is all of v UTF-8: no overlong forms, no surrogates, nothing beyond U+10FFFF?
  * ASCII, NUL included, is. */
 bool utf8_valid(struct view v);
+/* The same, and without control characters: C0, DEL, C1, and the line and
+ * paragraph separators U+2028 and U+2029. */
+bool utf8_printable(struct view v);
 #endif

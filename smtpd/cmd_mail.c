@@ -1,11 +1,14 @@
 /* MAIL (RFC 5321 4.1.1.2).  Runs in: worker. */
+#include <stdio.h>
 #include <string.h>
 
 #include "common/service.h"
+#include "common/xtext.h"
 #include "smtpd/command.h"
 #include "smtpd/params.h"
 #include "smtpd/path.h"
 #include "smtpd/policy.h"
+#include "smtpd/solicit.h"
 
 static bool
 is_size(struct view v)
@@ -53,10 +56,75 @@ take_auth(struct session *s, struct view value, enum next *next)
 
 	if (xtext_decode(value, text, sizeof(text)) &&
 	    (strcmp(text, "<>") == 0 ||
-		address_parse(view_of(text), &a) == ADDR_OK))
+		address_parse_utf8(view_of(text), &a) == ADDR_OK))
 		return true;
 	return param_bad(
 	    s, view_of("AUTH"), "an address in xtext, or <>", next);
+}
+
+/* RFC 3461 4.3 */
+static bool
+take_ret(struct session *s, struct view value, enum next *next)
+{
+	bool full = view_caseeqs(value, "FULL");
+
+	if (!full && !view_caseeqs(value, "HDRS"))
+		return param_bad(s, view_of("RET"), "FULL or HDRS", next);
+	snprintf(s->t.ret, sizeof(s->t.ret), "%s", full ? "FULL" : "HDRS");
+	return true;
+}
+
+/* RFC 3461 4.4 */
+static bool
+take_envid(struct session *s, struct view value, enum next *next)
+{
+	if (xtext_printable(value) &&
+	    view_copy(value, s->t.envid, sizeof(s->t.envid)))
+		return true;
+	return param_bad(
+	    s, view_of("ENVID"), "xtext of at most 100 octets", next);
+}
+
+/* RFC 6531 3.4 */
+static bool
+take_utf8(struct session *s, struct view value, enum next *next)
+{
+	(void)value;
+	(void)next;
+	s->t.utf8 = true;
+	return true;
+}
+
+/* RFC 3865 2.3 */
+static bool
+take_solicit(struct session *s, struct view value, enum next *next)
+{
+	if (!solicit_valid(value) ||
+	    !view_copy(value, s->t.solicit, sizeof(s->t.solicit)))
+		return param_bad(s, view_of("SOLICIT"),
+		    "words joined by commas, at most 1000 octets", next);
+	struct view unwanted =
+	    solicit_match(value, view_of(s->set->no_soliciting));
+	if (unwanted.n == 0)
+		return true;
+	*next = reject(s, NULL, 550, "5.7.1", "SOLICIT=%.*s is not taken here",
+	    (int)unwanted.n, unwanted.p);
+	return false;
+}
+
+/* RFC 4405 4; what it says is compared with the header. */
+static bool
+take_submitter(struct session *s, struct view value, enum next *next)
+{
+	char text[ADDR_MAX + 1];
+	struct address a;
+
+	if (!xtext_decode(value, text, sizeof(text)) ||
+	    address_parse_utf8(view_of(text), &a) != ADDR_OK)
+		return param_bad(
+		    s, view_of("SUBMITTER"), "an address in xtext", next);
+	memcpy(s->t.submitter, a.text, sizeof(s->t.submitter));
+	return true;
 }
 
 /* clang-format off */
@@ -64,6 +132,11 @@ static const struct param params[] = {
 	{ "SIZE", true, take_size },
 	{ "BODY", true, take_body },
 	{ "AUTH", true, take_auth },
+	{ "RET", true, take_ret },
+	{ "ENVID", true, take_envid },
+	{ "SMTPUTF8", false, take_utf8 },
+	{ "SOLICIT", true, take_solicit },
+	{ "SUBMITTER", true, take_submitter },
 };
 /* clang-format on */
 
@@ -74,12 +147,22 @@ needs_auth(const struct session *s)
 	return session_submission(s) && s->user[0] == '\0';
 }
 
+/* RFC 9422 4.1: what EHLO said. */
+static bool
+too_many(struct session *s)
+{
+	return s->mails++ >= (uint64_t)s->set->mails_per_session;
+}
+
 enum next
 cmd_mail(struct session *s, struct view arg)
 {
 	struct address sender;
 	enum next next;
 
+	if (too_many(s))
+		return reply(s, 421, "4.7.0",
+		    "Enough messages for one session: connect anew");
 	if (needs_auth(s) && !session_password_ok(s))
 		return reply(
 		    s, 530, "5.7.0", "Must issue a STARTTLS command first");
@@ -87,13 +170,15 @@ cmd_mail(struct session *s, struct view arg)
 		return reply(s, 530, "5.7.0", "Authentication required");
 	if (!path_prefix(&arg, "FROM:"))
 		return command_syntax(s);
-	enum address_error e = address_path(&arg, true, &sender);
+	enum address_error e = address_path_utf8(&arg, true, &sender);
 	if (e != ADDR_OK)
 		return path_refused(s, e, "5.1.7");
 	transaction_reset(s); /* what a refused MAIL left */
 	if (!params_take(s, arg, params, NELEM(params), &next) ||
 	    !policy_sender(s, &sender, &next))
 		return next;
+	if (address_is_utf8(&sender) && !s->t.utf8)
+		return path_refused(s, ADDR_UTF8, "5.1.7");
 	s->t.sender = sender;
 	s->t.begun = now_ms();
 	s->state = ST_MAIL;

@@ -1,5 +1,9 @@
 /* RCPT (RFC 5321 4.1.1.3).  Runs in: worker. */
+#include <stdio.h>
+#include <string.h>
+
 #include "common/log.h"
+#include "common/xtext.h"
 #include "smtpd/ask_lookup.h"
 #include "smtpd/command.h"
 #include "smtpd/params.h"
@@ -55,6 +59,61 @@ refuse(struct session *s, const struct address *a, enum rcpt_kind kind)
 	}
 }
 
+/* Of the command at hand. */
+static struct rcpt_params taken;
+
+/* RFC 3461 4.1 */
+static bool
+take_notify(struct session *s, struct view value, enum next *next)
+{
+	static const char *const words[] = { "SUCCESS", "FAILURE", "DELAY" };
+	bool more = true, given[NELEM(words)] = { false };
+	size_t n = 0;
+
+	if (view_caseeqs(value, "NEVER")) {
+		view_copy(view_of("NEVER"), taken.notify, sizeof(taken.notify));
+		return true;
+	}
+	while (more) {
+		struct view word = view_split(&value, ',', &more);
+		size_t i = 0;
+
+		while (i < NELEM(words) && !view_caseeqs(word, words[i]))
+			i++;
+		if (i == NELEM(words))
+			return param_bad(s, view_of("NOTIFY"),
+			    "NEVER, or some of SUCCESS,FAILURE,DELAY", next);
+		if (!given[i])
+			n += (size_t)snprintf(taken.notify + n,
+			    sizeof(taken.notify) - n, "%s%s", n > 0 ? "," : "",
+			    words[i]);
+		given[i] = true;
+	}
+	taken.success = given[0];
+	return true;
+}
+
+/* RFC 3461 4.2; the address may be of any kind, RFC 6533's included. */
+static bool
+take_orcpt(struct session *s, struct view value, enum next *next)
+{
+	struct view text = value, type = view_split(&text, ';', NULL);
+	bool good = type.n > 0;
+
+	for (size_t i = 0; i < type.n; i++)
+		good &= ascii_alnum(type.p[i]) || type.p[i] == '-';
+	if (good && xtext_printable(text) &&
+	    view_copy(value, taken.orcpt, sizeof(taken.orcpt)))
+		return true;
+	return param_bad(s, view_of("ORCPT"),
+	    "rfc822;address in xtext, at most 500 octets", next);
+}
+
+static const struct param params[] = {
+	{ "NOTIFY", true, take_notify },
+	{ "ORCPT", true, take_orcpt },
+};
+
 enum next
 cmd_rcpt(struct session *s, struct view arg)
 {
@@ -64,12 +123,15 @@ cmd_rcpt(struct session *s, struct view arg)
 
 	if (!path_prefix(&arg, "TO:"))
 		return command_syntax(s);
-	enum address_error e = address_path(&arg, false, &rcpt);
+	enum address_error e = address_path_utf8(&arg, false, &rcpt);
+	if (e == ADDR_OK && address_is_utf8(&rcpt) && !s->t.utf8)
+		e = ADDR_UTF8;
 	if (e != ADDR_OK) {
 		s->t.refused = true;
 		return path_refused(s, e, "5.1.3");
 	}
-	if (!params_take(s, arg, NULL, 0, &next))
+	memset(&taken, 0, sizeof(taken));
+	if (!params_take(s, arg, params, NELEM(params), &next))
 		return next;
 	if (s->t.accepted >= (uint64_t)s->set->recipients_max)
 		return reply(s, 452, "4.5.3",
@@ -83,7 +145,7 @@ cmd_rcpt(struct session *s, struct view arg)
 	if (found.kind != RCPT_LOCAL)
 		return refuse(s, &rcpt, found.kind);
 	name_message(s);
-	transaction_add(s, &rcpt, &found);
+	transaction_add(s, &rcpt, &found, &taken);
 	s->state = ST_RCPT;
 	return reply(s, 250, "2.1.5", "Ok");
 }

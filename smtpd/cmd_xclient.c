@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "common/network.h"
+#include "common/xtext.h"
 #include "smtpd/command.h"
 #include "smtpd/params.h"
 #include "smtpd/policy.h"

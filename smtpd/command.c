@@ -28,9 +28,11 @@ static const struct command commands[] = {
 	{ "AUTH",     ST_READY, 0,                cmd_auth,     "AUTH mechanism [initial-response]",
 	  "Proves who you are; EHLO lists the mechanisms. RFC 4954" },
 	{ "MAIL",     ST_READY, 0,                cmd_mail,
-	  "MAIL FROM:<reverse-path> [SIZE=n] [BODY=7BIT|8BITMIME|BINARYMIME] [AUTH=mailbox]",
+	  "MAIL FROM:<reverse-path> [SIZE=n] [BODY=7BIT|8BITMIME|BINARYMIME] [SMTPUTF8] "
+	  "[RET=FULL|HDRS] [ENVID=xtext] [SOLICIT=word,...] [SUBMITTER=mailbox] [AUTH=mailbox]",
 	  "Begins a message; bounces go to the reverse-path. RFC 5321 4.1.1.2" },
-	{ "RCPT",     IN_MAIL,  0,                cmd_rcpt,     "RCPT TO:<forward-path>",
+	{ "RCPT",     IN_MAIL,  0,                cmd_rcpt,     "RCPT TO:<forward-path> "
+	  "[NOTIFY=NEVER|SUCCESS,FAILURE,DELAY] [ORCPT=type;address]",
 	  "Names a recipient; repeat it for more. RFC 5321 4.1.1.3" },
 	{ "DATA",     ST_RCPT,  IS_DATA | C_NOARG, cmd_data,    "DATA",
 	  "The message follows, up to a line with a dot alone. RFC 5321 4.1.1.4" },
@@ -64,7 +66,7 @@ static const struct command commands[] = {
 	  "Says that one message will follow; changes nothing (a command of sendmail)" },
 	{ "SUBMITTER", ST_ANY,  0,                cmd_submitter,
 	  "MAIL FROM:<reverse-path> SUBMITTER=mailbox",
-	  "No command but a parameter of MAIL, not offered here. RFC 4405" },
+	  "No command but a parameter of MAIL: who sent the message on. RFC 4405" },
 	{ "XCLIENT",  ST_NEW | ST_READY, C_SYNC,  cmd_xclient,  "XCLIENT attribute=value ...",
 	  "Says whose connection a trusted proxy passes on (a command of Postfix)" },
 	{ "XFORWARD", ST_READY, 0,                cmd_xforward, "XFORWARD attribute=value ...",

@@ -3,6 +3,7 @@
  * Runs in: worker.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "common/buf.h"
 #include "common/sasl.h"
@@ -33,6 +34,21 @@ add_old_mechanisms(const struct session *s, struct buf *b)
 	sasl_names(s->w, b);
 }
 
+static void
+add_limits(const struct session *s, struct buf *b)
+{
+	buf_addf(b, " MAILMAX=%lld RCPTMAX=%lld",
+	    (long long)s->set->mails_per_session,
+	    (long long)s->set->recipients_max);
+}
+
+static void
+add_unwanted(const struct session *s, struct buf *b)
+{
+	if (s->set->no_soliciting[0] != '\0')
+		buf_addf(b, " %s", s->set->no_soliciting);
+}
+
 /* A keyword that is also a verb is shown where the verb is offered. */
 /* clang-format off */
 static const struct {
@@ -46,6 +62,11 @@ static const struct {
 	{ "AUTH",                add_old_mechanisms },
 	{ "ENHANCEDSTATUSCODES", NULL },               /* RFC 2034 */
 	{ "8BITMIME",            NULL },               /* RFC 6152 */
+	{ "SMTPUTF8",            NULL },               /* RFC 6531 */
+	{ "DSN",                 NULL },               /* RFC 3461 */
+	{ "LIMITS",              add_limits },         /* RFC 9422 */
+	{ "SUBMITTER",           NULL },               /* RFC 4405 */
+	{ "NO-SOLICITING",       add_unwanted },       /* RFC 3865 */
 	{ "CHUNKING",            NULL },               /* RFC 3030 2 */
 	{ "BINARYMIME",          NULL },               /* RFC 3030 3 */
 	{ "XCLIENT",             add_xclient_attributes },
@@ -112,7 +133,10 @@ cmd_ehlo(struct session *s, struct view arg)
 		const char *keyword = extensions[i].keyword;
 		const struct command *c = command_find(view_of(keyword));
 
-		if (c != NULL && !command_offered(s, c))
+		if (s->lmtp && strcmp(keyword, "DSN") == 0)
+			continue; /* the client keeps what is not delivered */
+		if (c != NULL && c->run != cmd_submitter &&
+		    !command_offered(s, c))
 			continue;
 		buf_clear(&b);
 		buf_adds(&b, keyword);

@@ -3,16 +3,73 @@
 
 #include <string.h>
 
+static const char *const kept_names[HEADER_KEPT] = { "Resent-Sender",
+	"Resent-From", "Sender", "From", "Solicitation" };
+
 void
 header_init(struct header_scan *h)
 {
-	memset(h, 0, sizeof(*h));
+	/* The texts' pages are not to be touched unless they are used. */
+	h->state = HEADER_LINE;
+	h->name_n = h->id_n = 0;
+	h->received = 0;
+	h->is_message_id = h->date = h->message_id = h->resent_apart = false;
+	h->id[0] = '\0';
+	memset(h->id, 0, sizeof(h->id));
+	h->keeping = NULL;
+	for (int i = 0; i < HEADER_KEPT; i++) {
+		h->kept[i].n = 0;
+		h->kept[i].more = 0;
+		h->kept[i].cut = false;
+	}
+}
+
+struct view
+header_text(const struct header_scan *h, enum header_kept which)
+{
+	return view_trim(
+	    (struct view){ h->kept[which].text, h->kept[which].n });
+}
+
+static void
+keep_begin(struct header_scan *h, struct view name)
+{
+	h->keeping = NULL;
+	if ((view_caseeqs(name, "Received") ||
+		view_caseeqs(name, "Return-Path")) &&
+	    header_text(h, HEADER_RESENT_FROM).n > 0 &&
+	    header_text(h, HEADER_RESENT_SENDER).n == 0)
+		h->resent_apart = true;
+	for (int i = 0; i < HEADER_KEPT; i++) {
+		if (!view_caseeqs(name, kept_names[i]))
+			continue;
+		if (header_text(h, (enum header_kept)i).n > 0) {
+			h->kept[i].more++;
+			return;
+		}
+		h->kept[i].n = 0;
+		h->keeping = &h->kept[i];
+	}
+}
+
+static void
+keep_octets(struct header_field *f, struct view v)
+{
+	for (size_t i = 0; i < v.n && !f->cut; i++) {
+		if (v.p[i] == '\r' || v.p[i] == '\n')
+			continue;
+		f->cut = f->n == sizeof(f->text);
+		if (!f->cut)
+			f->text[f->n++] = v.p[i];
+	}
 }
 
 static void
 name_ends(struct header_scan *h)
 {
 	struct view name = view_trim((struct view){ h->name, h->name_n });
+
+	keep_begin(h, name);
 
 	/* The first one is the message's; a second one changes nothing. */
 	h->is_message_id = view_caseeqs(name, "Message-ID") && !h->message_id;
@@ -55,6 +112,8 @@ value(struct header_scan *h, struct view *v)
 
 	for (size_t i = 0; h->is_message_id && i < n; i++)
 		message_id_octet(h, v->p[i]);
+	if (h->keeping != NULL)
+		keep_octets(h->keeping, (struct view){ v->p, n });
 	if (lf != NULL) {
 		h->state = HEADER_LINE;
 		n++;

@@ -9,6 +9,24 @@
 
 #include "common/view.h"
 
+/* Fields whose text is kept, the first that is not empty of each. */
+enum header_kept {
+	HEADER_RESENT_SENDER,
+	HEADER_RESENT_FROM,
+	HEADER_SENDER,
+	HEADER_FROM,
+	HEADER_SOLICITATION,
+	HEADER_KEPT
+};
+enum { HEADER_TEXT_MAX = 1000 };
+
+struct header_field {
+	char text[HEADER_TEXT_MAX]; /* unfolded */
+	size_t n;
+	unsigned more; /* fields of that name behind it */
+	bool cut;      /* it is longer than text */
+};
+
 struct header_scan {
 	enum {
 		HEADER_LINE, /* at the start of a line */
@@ -24,8 +42,14 @@ struct header_scan {
 	bool message_id;
 	char id[256]; /* of the message, "<...>"; may be cut */
 	size_t id_n;
+	struct header_field kept[HEADER_KEPT];
+	struct header_field *keeping; /* the field at hand is one of them */
+	/* Between Resent-From and Resent-Sender was a Received field: they
+	 * are not of the same resending (RFC 4407 2). */
+	bool resent_apart;
 };
 
+struct view header_text(const struct header_scan *, enum header_kept);
 void header_init(struct header_scan *);
 /* Takes content; lines may end in CRLF or LF. */
 void header_scan(struct header_scan *, struct view piece);

@@ -58,7 +58,7 @@ intake_read(struct session *s, size_t max, struct view *out)
 bool
 intake_refused(struct session *s, enum next *next)
 {
-	return transaction_refused(s, &content, next);
+	return transaction_refused(s, &content, false, next);
 }
 
 enum next
@@ -69,7 +69,7 @@ intake_end(struct session *s)
 	content_end(&content);
 	if (s->lmtp)
 		next = transaction_each(s, &content);
-	else if (!transaction_refused(s, &content, &next))
+	else if (!transaction_refused(s, &content, true, &next))
 		next = transaction_commit(s, &content);
 	transaction_reset(s);
 	return next;

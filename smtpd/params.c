@@ -74,37 +74,3 @@ params_take(struct session *s, struct view v, const struct param *table,
 	}
 	return true;
 }
-
-static int
-hex_digit(char c)
-{
-	if (ascii_digit(c))
-		return c - '0';
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-bool
-xtext_decode(struct view v, char *out, size_t size)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < v.n; i++) {
-		char c = v.p[i];
-
-		if (c < '!' || c > '~' || c == '=' || n + 1 >= size)
-			return false;
-		if (c == '+') { /* "+" and two upper-case digits */
-			if (i + 2 >= v.n)
-				return false;
-			int hi = hex_digit(v.p[i + 1]);
-			int lo = hex_digit(v.p[i + 2]);
-			if (hi == -1 || lo == -1 || hi + lo == 0)
-				return false;
-			c = (char)(hi * 16 + lo);
-			i += 2;
-		}
-		out[n++] = c;
-	}
-	out[n] = '\0';
-	return true;
-}

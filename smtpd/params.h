@@ -23,7 +23,4 @@ bool params_take(struct session *, struct view v, const struct param *table,
 /* Answers "501 5.5.4 KEYWORD: why"; false. */
 bool param_bad(
     struct session *, struct view keyword, const char *why, enum next *next);
-/* Is it xtext (RFC 3461 4)?  Then out is what it stands for, as a string.
- * False: not xtext, or it does not fit, or holds a NUL. */
-bool xtext_decode(struct view v, char *out, size_t size);
 #endif

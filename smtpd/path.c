@@ -20,7 +20,7 @@ path_refused(struct session *s, enum address_error e, const char *syntax_code)
 	switch (e) {
 	case ADDR_UTF8: /* RFC 6531 3.5 */
 		return reply(s, 553, "5.6.7",
-		    "Addresses outside ASCII are not taken here");
+		    "Addresses outside ASCII need MAIL with SMTPUTF8");
 	case ADDR_TOO_LONG: /* RFC 5321 4.5.3.1 */
 		return reply(s, 501, syntax_code,
 		    "Path too long: %d octets, %d before the @, %d behind it",

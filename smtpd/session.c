@@ -100,6 +100,11 @@ session_protocol(const struct session *s)
 		return s->tls ? "LMTPSA" : "LMTPA";
 	if (s->lmtp)
 		return s->tls ? "LMTPS" : "LMTP";
+	if (s->t.utf8) { /* RFC 6531 4.3 */
+		if (s->user[0] != '\0')
+			return s->tls ? "UTF8SMTPSA" : "UTF8SMTPA";
+		return s->tls ? "UTF8SMTPS" : "UTF8SMTP";
+	}
 	if (!s->esmtp)
 		return "SMTP";
 	if (s->user[0] != '\0')

@@ -54,11 +54,12 @@ struct session {
 	const char *verb;  /* of the last command, for the log */
 	int code;	   /* of the last reply */
 	unsigned errors, auth_failures;
-	bool lmtp;	     /* RFC 2033: the listener says so */
-	bool each_answered;  /* several replies to one command: LMTP's, to the
-			      * end of data; none of them counts as an error */
-	char name[ADDR_DOMAIN_MAX + 1]; /* of the client: "localhost",
-					 * "unknown" */
+	uint64_t mails;	    /* MAIL commands, good or bad */
+	bool lmtp;	    /* RFC 2033: the listener says so */
+	bool each_answered; /* several replies to one command: LMTP's, to the
+			     * end of data; none of them counts as an error */
+	char name[ADDR_DOMAIN_MAX + 1];	   /* of the client: "localhost",
+					    * "unknown" */
 	char client[ADDR_DOMAIN_MAX + 80]; /* "unknown[192.0.2.1]", for logs
 					    * and trace */
 	bool name_later; /* DNS could not tell the name */

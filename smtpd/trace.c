@@ -65,24 +65,47 @@ tls_comment(const struct session *s, char *out, size_t size)
 		    tls.cipher, tls.bits, tls.bits);
 }
 
+/* "(SOLICIT=...)", RFC 3865 2.6, folded behind commas where it is long. */
+static void
+solicit_comment(const struct session *s, char *out, size_t size)
+{
+	size_t n = 0, line = 0;
+
+	out[0] = '\0';
+	if (s->t.solicit[0] == '\0')
+		return;
+	n += (size_t)snprintf(out, size, " (SOLICIT=");
+	for (const char *c = s->t.solicit; *c != '\0' && n + 8 < size; c++) {
+		out[n++] = *c;
+		line++;
+		if (*c == ',' && line > 60) {
+			memcpy(out + n, "\r\n\t", 3);
+			n += 3;
+			line = 0;
+		}
+	}
+	memcpy(out + n, ")", 2);
+}
+
 size_t
 trace_received(const struct session *s, int64_t now, char *out, size_t size)
 {
 	const char *only = transaction_only_rcpt(s);
 	bool ipv6 = strchr(s->w->client, ':') != NULL;
-	char date[DATE_MAX], comment[160];
+	char date[DATE_MAX], comment[160], solicit[SOLICIT_MAX + 100];
 
 	trace_date(now, date, sizeof(date));
 	tls_comment(s, comment, sizeof(comment));
+	solicit_comment(s, solicit, sizeof(solicit));
 	int n = snprintf(out, size,
 	    "Received: from %s (%s [%s%s])\r\n"
 	    "%s"
-	    "\tby %s (pennypost) with %s id %s%s%s%s;%s%s\r\n",
+	    "\tby %s (pennypost) with %s%s id %s%s%s%s;%s%s\r\n",
 	    s->helo[0] == '\0' ? "unknown" : s->helo, s->name,
 	    ipv6 ? "IPv6:" : "", s->w->client, comment, s->set->hostname,
-	    session_protocol(s), s->t.id, only == NULL ? "" : "\r\n\tfor <",
-	    only == NULL ? "" : only, only == NULL ? "" : ">",
-	    only == NULL ? "\r\n\t" : " ", date);
+	    session_protocol(s), solicit, s->t.id,
+	    only == NULL ? "" : "\r\n\tfor <", only == NULL ? "" : only,
+	    only == NULL ? "" : ">", only == NULL ? "\r\n\t" : " ", date);
 	return n < 0 || (size_t)n >= size ? 0 : (size_t)n;
 }
 

@@ -11,7 +11,7 @@
 #include "smtpd/session.h"
 
 enum {
-	TRACE_MAX = 2048,     /* octets of a Received field */
+	TRACE_MAX = 3072,     /* octets of a Received field */
 	TRACE_HOPS_MAX = 100, /* Received fields; more is a loop (6.3) */
 	DATE_MAX = 64
 };

@@ -14,14 +14,20 @@
 #include "common/service.h"
 #include "smtpd/content.h"
 #include "smtpd/intake.h"
+#include "smtpd/pra.h"
 #include "smtpd/session.h"
+#include "smtpd/solicit.h"
 #include "smtpd/trace.h"
 #include "spool/ask_queue.h"
+
+enum { PARAMS_MAX = DSN_ORCPT_MAX + 64 };
 
 /* Pages of it that no transaction needed cost nothing. */
 static struct rcpt {
 	char address[ADDR_MAX + 1]; /* as the client named it */
 	char delivered_to[ADDR_MAX + 1];
+	char params[PARAMS_MAX + 1]; /* to be kept; "" = none */
+	bool success;		     /* shall be told of its delivery */
 } rcpts[QUEUE_RCPT_MAX];
 
 /* Which of them each RCPT that was answered with 250 has named: LMTP answers
@@ -34,18 +40,21 @@ transaction_reset(struct session *s)
 	s->t.sender.text[0] = s->t.sender.domain[0] = '\0';
 	s->t.id[0] = '\0';
 	s->t.rcpt_n = s->t.accepted = 0;
-	s->t.refused = s->t.binary = false;
+	s->t.refused = s->t.binary = s->t.utf8 = false;
+	s->t.ret[0] = s->t.envid[0] = s->t.solicit[0] = '\0';
+	s->t.submitter[0] = '\0';
 	intake_drop();
 	if (s->state != ST_NEW)
 		s->state = ST_READY;
 }
 
 void
-transaction_add(
-    struct session *s, const struct address *a, const struct rcpt_answer *found)
+transaction_add(struct session *s, const struct address *a,
+    const struct rcpt_answer *found, const struct rcpt_params *p)
 {
 	struct rcpt *r = rcpts + s->t.rcpt_n;
 	unsigned i = 0;
+	bool notify = p->notify[0] != '\0', orcpt = p->orcpt[0] != '\0';
 
 	while (i < s->t.rcpt_n &&
 	       strcmp(rcpts[i].delivered_to, found->delivered_to) != 0)
@@ -57,6 +66,10 @@ transaction_add(
 		return;
 	memcpy(r->address, a->text, sizeof(r->address));
 	memcpy(r->delivered_to, found->delivered_to, sizeof(r->delivered_to));
+	snprintf(r->params, sizeof(r->params), "%s%s%s%s%s",
+	    notify ? "NOTIFY=" : "", p->notify, notify && orcpt ? " " : "",
+	    orcpt ? "ORCPT=" : "", p->orcpt);
+	r->success = p->success;
 	s->t.rcpt_n++;
 }
 
@@ -146,15 +159,29 @@ refuse_by_status(struct session *s, enum status st)
 	    "The message cannot be taken now: %s", status_text(st));
 }
 
+/* What the envelope keeps of MAIL's parameters. */
+static const char *
+mail_params(const struct session *s, char *out, size_t size)
+{
+	const struct transaction *t = &s->t;
+	int n = snprintf(out, size, "%s%s%s%s%s", t->utf8 ? " SMTPUTF8" : "",
+	    t->ret[0] == '\0' ? "" : " RET=", t->ret,
+	    t->envid[0] == '\0' ? "" : " ENVID=", t->envid);
+
+	return n > 0 ? out + 1 : out;
+}
+
 static enum next
 to_queue(struct session *s, const struct content *content)
 {
 	static struct deposit_rcpt list[QUEUE_RCPT_MAX];
+	char params[PARAMS_MAX];
 	struct deposit d = { .id = s->t.id,
 		.sender = s->t.sender.text,
 		.client = s->client,
 		.helo = s->helo,
 		.protocol = session_protocol(s),
+		.params = mail_params(s, params, sizeof(params)),
 		.rcpt = list,
 		.rcpt_n = s->t.rcpt_n,
 		.spooled = content->file != -1,
@@ -162,8 +189,9 @@ to_queue(struct session *s, const struct content *content)
 		.length = content->length };
 
 	for (unsigned i = 0; i < s->t.rcpt_n; i++)
-		list[i] =
-		    (struct deposit_rcpt){ rcpts[i].address, rcpts[i].address };
+		list[i] = (struct deposit_rcpt){ rcpts[i].address,
+			rcpts[i].address,
+			rcpts[i].params[0] == '\0' ? NULL : rcpts[i].params };
 	log_flush(); /* our lines stand before the queue's */
 	enum status st = ask_queue_deposit(queue_channel(s), &d);
 	return st == OK ? accepted(s) : refuse_by_status(s, st);
@@ -225,6 +253,29 @@ to_mailbox(struct session *s, const struct content *content)
 	}
 }
 
+/* RFC 3865 2.3: the word of the Solicitation field that is not taken here. */
+static struct view
+unwanted(const struct session *s, const struct content *content)
+{
+	return solicit_match(header_text(&content->header, HEADER_SOLICITATION),
+	    view_of(s->set->no_soliciting));
+}
+
+/* RFC 4405 4.2: what is wrong with SUBMITTER, or NULL. */
+static const char *
+bad_submitter(const struct session *s, const struct content *content)
+{
+	struct address pra;
+
+	if (s->t.submitter[0] == '\0')
+		return NULL;
+	if (!pra_find(&content->header, &pra))
+		return "Cannot verify submitter address";
+	return view_caseeqs(view_of(pra.text), s->t.submitter)
+		   ? NULL
+		   : "Submitter does not match header";
+}
+
 static enum next
 refuse_content(struct session *s, const struct content *content)
 {
@@ -242,19 +293,31 @@ refuse_content(struct session *s, const struct content *content)
 		return reject(s, transaction_only_rcpt(s), 554, "5.6.0",
 		    "A line of the message ends in <LF> alone, not in "
 		    "<CR><LF>");
-	return reject(s, transaction_only_rcpt(s), 554, "5.4.6",
-	    "Too many hops: the message is in a loop");
+	if (content->header.received > TRACE_HOPS_MAX)
+		return reject(s, transaction_only_rcpt(s), 554, "5.4.6",
+		    "Too many hops: the message is in a loop");
+	struct view word = unwanted(s, content);
+	if (word.n > 0)
+		return reject(s, transaction_only_rcpt(s), 550, "5.7.1",
+		    "SOLICIT=%.*s is not taken here", (int)word.n, word.p);
+	const char *why = bad_submitter(s, content);
+	bool known = why[0] == 'S';
+	return reject(s, transaction_only_rcpt(s), known ? 550 : 554,
+	    known ? "5.7.1" : "5.7.7", "%s", why);
 }
 
 bool
-transaction_refused(
-    struct session *s, const struct content *content, enum next *next)
+transaction_refused(struct session *s, const struct content *content,
+    bool whole, enum next *next)
 {
 	bool refused = content->too_big || content->status != OK ||
 		       (content->binary && content->convert.bad) ||
 		       (content->bare_lf && s->set->bare_newline_reject) ||
 		       content->header.received > TRACE_HOPS_MAX;
 
+	if (!refused && whole) /* what only the whole header can tell */
+		refused = unwanted(s, content).n > 0 ||
+			  bad_submitter(s, content) != NULL;
 	if (refused)
 		*next = refuse_content(s, content);
 	return refused;
@@ -298,8 +361,8 @@ transaction_each(struct session *s, struct content *content)
 	unsigned answered = 0;
 
 	s->each_answered = true;
-	while (
-	    answered < s->t.accepted && transaction_refused(s, content, &next))
+	while (answered < s->t.accepted &&
+	       transaction_refused(s, content, true, &next))
 		answered++;
 	if (answered == 0)
 		log_message_id(s->t.id, view_of(content->header.id));
@@ -318,5 +381,9 @@ enum next
 transaction_commit(struct session *s, struct content *content)
 {
 	log_message_id(s->t.id, view_of(content->header.id));
-	return s->t.rcpt_n == 1 ? to_mailbox(s, content) : to_queue(s, content);
+	/* Who wants to be told of a delivery (RFC 3461 4.1) is told by the
+	 * queue, which knows all that was asked for. */
+	if (s->t.rcpt_n == 1 && !rcpts[0].success)
+		return to_mailbox(s, content);
+	return to_queue(s, content);
 }

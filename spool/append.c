@@ -9,6 +9,7 @@
 
 #include "common/file.h"
 #include "common/log.h"
+#include "common/utf8.h"
 #include "spool/wire.h"
 
 enum {
@@ -30,12 +31,9 @@ struct sink {
 static bool
 printable(const char *s)
 {
-	size_t n = 0;
+	struct view v = view_of(s);
 
-	for (; s[n] != '\0'; n++)
-		if (s[n] < 0x20 || s[n] > 0x7e || n >= APPEND_FIELD_MAX)
-			return false;
-	return true;
+	return v.n <= APPEND_FIELD_MAX && utf8_printable(v);
 }
 
 bool

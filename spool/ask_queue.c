@@ -10,7 +10,8 @@ enum {
 	WAIT = 60000,	      /* ms */
 	COMMIT_WAIT = 540000, /* a client waits 10 minutes for the reply to its
 			       * data (RFC 5321 4.5.3.2.6) */
-	RCPT_ROOM = 2 * (ADDR_MAX + 4)
+	RCPT_ROOM = 2 * (ADDR_MAX + 4),
+	PARAMS_ROOM = 1024 + 4 /* ENVELOPE_PARAMS_MAX */
 };
 
 int
@@ -65,7 +66,18 @@ ask_begin(int sock, struct deposit *d)
 	msg_put_str(&scratch, d->client);
 	msg_put_str(&scratch, d->helo);
 	msg_put_str(&scratch, d->protocol);
+	if (d->params != NULL && d->params[0] != '\0')
+		msg_put_str(&scratch, d->params);
 	return ask(sock, WAIT, d);
+}
+
+static bool
+has_params(const struct deposit *d)
+{
+	for (unsigned i = 0; i < d->rcpt_n; i++)
+		if (d->rcpt[i].params != NULL)
+			return true;
+	return false;
 }
 
 /* As many recipients as fit into one request; *from moves on. */
@@ -73,15 +85,20 @@ static enum status
 ask_rcpt(int sock, struct deposit *d, unsigned *from)
 {
 	unsigned n = d->rcpt_n - *from;
-	unsigned fit = (MSG_DATA_MAX - 4) / RCPT_ROOM;
+	bool params = has_params(d);
+	unsigned fit =
+	    (MSG_DATA_MAX - 4) / (RCPT_ROOM + (params ? PARAMS_ROOM : 0));
 
 	if (n > fit)
 		n = fit;
-	msg_start(&scratch, QUEUE_RCPT);
+	msg_start(&scratch, params ? QUEUE_RCPT_PARAMS : QUEUE_RCPT);
 	msg_put_u32(&scratch, n);
 	for (unsigned i = *from; i < *from + n; i++) {
 		msg_put_str(&scratch, d->rcpt[i].recipient);
 		msg_put_str(&scratch, d->rcpt[i].original);
+		if (params)
+			msg_put_str(&scratch,
+			    d->rcpt[i].params == NULL ? "" : d->rcpt[i].params);
 	}
 	*from += n;
 	return ask(sock, WAIT, d);

@@ -11,9 +11,12 @@
  *   for the next QUEUE_COMMIT.  At most one per channel; asking again gives a
  *   new one and forgets the old.
  * QUEUE_BEGIN: str id, str sender, str client ("name[addr]"), str helo, str
- *   protocol ("ESMTPS").  Answer: u32 status, str text.
+ *   protocol ("ESMTPS"), and, only if there are any, str parameters of MAIL to
+ *   be kept ("RET=HDRS ENVID=x").  Answer: u32 status, str text.
  * QUEUE_RCPT: u32 n, then n times str recipient, str original; any number of
  *   these.  Answer: u32 status, str text naming the refused one.
+ * QUEUE_RCPT_PARAMS: the same, but n times str recipient, str original, str
+ *   parameters of RCPT to be kept ("NOTIFY=NEVER").
  * QUEUE_COMMIT: u32 kind (0 inline, 1 spooled), u64 length, view content.
  *   Answer: u32 status, str text.  OK: the message survives a power cut.
  * QUEUE_ABORT: forgets what was begun.  Answer: u32 status.
@@ -29,20 +32,23 @@ enum {
 	QUEUE_BEGIN = 2,
 	QUEUE_RCPT = 3,
 	QUEUE_COMMIT = 4,
-	QUEUE_ABORT = 5
+	QUEUE_ABORT = 5,
+	QUEUE_RCPT_PARAMS = 6
 };
 enum { QUEUE_RCPT_MAX = 1000 };
 
 struct deposit_rcpt {
 	const char *recipient, *original;
+	const char *params; /* NULL: none */
 };
 struct deposit {
 	/* in */
 	const char *id, *sender, *client, *helo, *protocol;
+	const char *params; /* of MAIL; NULL: none */
 	const struct deposit_rcpt *rcpt;
 	unsigned rcpt_n;
 	struct view content; /* unless spooled */
-	bool spooled;        /* content is in the file of ask_queue_spool */
+	bool spooled;	     /* content is in the file of ask_queue_spool */
 	uint64_t length;     /* of the spooled content */
 	/* out */
 	char text[DELIVER_TEXT_MAX];

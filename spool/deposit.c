@@ -166,7 +166,7 @@ good_address(const char *text, bool null_ok, struct address *out)
 		*out = (struct address){ .text = "" };
 		return null_ok;
 	}
-	return address_parse(view_of(text), out) == ADDR_OK &&
+	return address_parse_utf8(view_of(text), out) == ADDR_OK &&
 	       envelope_value_valid(view_of(out->text));
 }
 
@@ -174,7 +174,8 @@ static enum answer
 answer_begin(struct peer *p, struct msg *rq, struct msg *rp)
 {
 	char id[QUEUE_ID_MAX], sender[ADDR_MAX + 1], client[ENVELOPE_VALUE_MAX],
-	    helo[ENVELOPE_VALUE_MAX], protocol[32];
+	    helo[ENVELOPE_VALUE_MAX], protocol[32],
+	    params[ENVELOPE_PARAMS_MAX + 1] = "";
 	struct asker *a = p->state;
 	struct address from;
 
@@ -183,7 +184,10 @@ answer_begin(struct peer *p, struct msg *rq, struct msg *rp)
 	msg_get_str(rq, client, sizeof(client));
 	msg_get_str(rq, helo, sizeof(helo));
 	msg_get_str(rq, protocol, sizeof(protocol));
-	if (!msg_done(rq) || !envelope_id_valid(view_of(id)))
+	if (rq->at < rq->len)
+		msg_get_str(rq, params, sizeof(params));
+	if (!msg_done(rq) || !envelope_id_valid(view_of(id)) ||
+	    !envelope_params_valid(view_of(params)))
 		return ANSWER_DROP;
 	abort_draft(a);
 	if (!good_address(sender, true, &from))
@@ -204,7 +208,8 @@ answer_begin(struct peer *p, struct msg *rq, struct msg *rp)
 					 .client = harmless(client),
 					 .helo = harmless(helo),
 					 .protocol = harmless(protocol),
-					 .user = harmless(a->user) });
+					 .user = harmless(a->user),
+					 .params = view_of(params) });
 	a->draft = d;
 	if (d->out.bad)
 		return refuse(a, rp, ERR_NOMEM, "out of memory");
@@ -214,7 +219,7 @@ answer_begin(struct peer *p, struct msg *rq, struct msg *rp)
 /* The queue believes nobody about whose mail it may take. */
 static enum status
 add_rcpt(struct asker *a, const char *recipient, const char *original,
-    const char **why)
+    const char *params, const char **why)
 {
 	struct draft *d = a->draft;
 	struct address to, first;
@@ -233,16 +238,17 @@ add_rcpt(struct asker *a, const char *recipient, const char *original,
 	    d->rcpt_n >= ENVELOPE_RCPT_MAX)
 		return ERR_LIMIT;
 	*why = "out of memory";
-	envelope_print_rcpt(&d->out, view_of(to.text), view_of(first.text));
+	envelope_print_rcpt_params(
+	    &d->out, view_of(to.text), view_of(first.text), view_of(params));
 	d->rcpt_n++;
 	return d->out.bad ? ERR_NOMEM : OK;
 }
 
 static enum answer
-answer_rcpt(struct peer *p, struct msg *rq, struct msg *rp)
+take_rcpts(struct peer *p, struct msg *rq, struct msg *rp, bool with_params)
 {
 	char to[ADDR_MAX + 1], original[ADDR_MAX + 1], clean[CLEAN],
-	    text[DELIVER_TEXT_MAX];
+	    text[DELIVER_TEXT_MAX], params[ENVELOPE_PARAMS_MAX + 1] = "";
 	struct asker *a = p->state;
 	uint32_t n = msg_get_u32(rq);
 	enum status st = OK;
@@ -253,9 +259,11 @@ answer_rcpt(struct peer *p, struct msg *rq, struct msg *rp)
 	while (n-- > 0) {
 		msg_get_str(rq, to, sizeof(to));
 		msg_get_str(rq, original, sizeof(original));
-		if (rq->bad)
+		if (with_params)
+			msg_get_str(rq, params, sizeof(params));
+		if (rq->bad || !envelope_params_valid(view_of(params)))
 			return ANSWER_DROP;
-		st = add_rcpt(a, to, original, &why);
+		st = add_rcpt(a, to, original, params, &why);
 		if (st == OK)
 			continue;
 		snprintf(text, sizeof(text), "%s: <%.150s>", why,
@@ -269,6 +277,18 @@ answer_rcpt(struct peer *p, struct msg *rq, struct msg *rp)
 	if (st != OK)
 		return refuse(a, rp, st, status_text(st));
 	return answer_text(rp, OK, "");
+}
+
+static enum answer
+answer_rcpt(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	return take_rcpts(p, rq, rp, false);
+}
+
+static enum answer
+answer_rcpt_params(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	return take_rcpts(p, rq, rp, true);
 }
 
 /* The publisher has done what it could. */
@@ -382,16 +402,21 @@ gone(struct peer *p)
 
 #define IDLE (BIT(QUEUE_SPOOL) | BIT(QUEUE_BEGIN) | BIT(QUEUE_ABORT))
 
+#define RCPT (BIT(QUEUE_RCPT) | BIT(QUEUE_RCPT_PARAMS))
+
 /* clang-format off */
 static const struct request requests[] = {
 	{ .type = QUEUE_SPOOL, .max = 0, .then = IDLE,
 	  .answer = answer_spool, .name = "spool" },
-	{ .type = QUEUE_BEGIN, .min = 20, .max = 2048,
-	  .then = IDLE | BIT(QUEUE_RCPT),
+	{ .type = QUEUE_BEGIN, .min = 20, .max = 2048 + 4 + ENVELOPE_PARAMS_MAX,
+	  .then = IDLE | RCPT,
 	  .answer = answer_begin, .name = "begin" },
 	{ .type = QUEUE_RCPT, .min = 12, .max = MSG_DATA_MAX,
-	  .then = IDLE | BIT(QUEUE_RCPT) | BIT(QUEUE_COMMIT),
+	  .then = IDLE | RCPT | BIT(QUEUE_COMMIT),
 	  .answer = answer_rcpt, .name = "rcpt" },
+	{ .type = QUEUE_RCPT_PARAMS, .min = 16, .max = MSG_DATA_MAX,
+	  .then = IDLE | RCPT | BIT(QUEUE_COMMIT),
+	  .answer = answer_rcpt_params, .name = "rcpt with parameters" },
 	{ .type = QUEUE_COMMIT, .min = 16, .max = MSG_INLINE_MAX + 16,
 	  .then = IDLE,
 	  .answer = answer_commit, .name = "commit" },

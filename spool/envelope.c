@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/utf8.h"
+
 #define MAGIC "pennypost-queue 1"
 
 enum { US = 1000000 };
@@ -22,12 +24,13 @@ envelope_id_valid(struct view v)
 bool
 envelope_value_valid(struct view v)
 {
-	if (v.n > ENVELOPE_VALUE_MAX)
-		return false;
-	for (size_t i = 0; i < v.n; i++)
-		if (v.p[i] < 0x20 || v.p[i] > 0x7e)
-			return false;
-	return true;
+	return v.n <= ENVELOPE_VALUE_MAX && utf8_printable(v);
+}
+
+bool
+envelope_params_valid(struct view v)
+{
+	return v.n <= ENVELOPE_PARAMS_MAX && utf8_printable(v);
 }
 
 /* ---- printing ---- */
@@ -61,13 +64,30 @@ envelope_print_head(struct buf *out, const struct envelope *e)
 	print_value(out, "helo", e->helo);
 	print_value(out, "protocol", e->protocol);
 	print_value(out, "user", e->user);
+	if (e->params.n == 0)
+		return;
+	if (!envelope_params_valid(e->params)) {
+		out->bad = true;
+		return;
+	}
+	buf_adds(out, "params: ");
+	buf_addv(out, e->params);
+	buf_addc(out, '\n');
 }
 
 void
 envelope_print_rcpt(struct buf *out, struct view address, struct view original)
 {
+	envelope_print_rcpt_params(
+	    out, address, original, (struct view){ NULL, 0 });
+}
+
+void
+envelope_print_rcpt_params(struct buf *out, struct view address,
+    struct view original, struct view params)
+{
 	if (address.n == 0 || !envelope_value_valid(address) ||
-	    !envelope_value_valid(original)) {
+	    !envelope_value_valid(original) || !envelope_params_valid(params)) {
 		out->bad = true;
 		return;
 	}
@@ -76,6 +96,9 @@ envelope_print_rcpt(struct buf *out, struct view address, struct view original)
 	buf_addv(out, address);
 	buf_addc(out, '\t');
 	buf_addv(out, original);
+	if (params.n > 0)
+		buf_addc(out, '\t');
+	buf_addv(out, params);
 	buf_addc(out, '\n');
 }
 
@@ -184,9 +207,14 @@ read_rcpts(struct reader *r, struct envelope *e)
 		if (!read_line(r, (char[]){ c->state, ' ', 0 }, &c->original))
 			return false;
 		c->address = view_split(&c->original, '\t', &tab);
+		bool more;
+		c->params = c->original;
+		c->original = view_split(&c->params, '\t', &more);
 		if (!tab || c->address.n == 0 ||
 		    !envelope_value_valid(c->address) ||
-		    !envelope_value_valid(c->original))
+		    !envelope_value_valid(c->original) ||
+		    !envelope_params_valid(c->params) ||
+		    more != (c->params.n > 0))
 			return false;
 	}
 	return true;
@@ -224,6 +252,11 @@ read_lines(struct reader *r, struct envelope *e)
 		if (!read_value(r, values[i].key, values[i].value))
 			return false;
 	}
+	r->why = "the params line";
+	if (view_casestarts(r->left, "params: ") &&
+	    (!read_line(r, "params: ", &e->params) || e->params.n == 0 ||
+		!envelope_params_valid(e->params)))
+		return false;
 	if (!read_rcpts(r, e))
 		return false;
 	r->why = "the recipients line";

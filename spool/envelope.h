@@ -11,7 +11,8 @@
  *	helo: mail.example.net
  *	protocol: ESMTPS
  *	user: alice
- *	T bob@example.org<TAB>bob
+ *	params: RET=HDRS ENVID=QQ314159
+ *	T bob@example.org<TAB>bob<TAB>NOTIFY=NEVER
  *	D carol@example.org<TAB>carol@example.org
  *	recipients: 2
  *	content: 1234
@@ -20,7 +21,8 @@
  *
  * Envelope lines end in LF.  Every line is there exactly once and in this
  *order; a value may be empty (sender: <>; user: nobody authenticated) but its
- *line may not be missing.  All values are printable ASCII, 0x20 to 0x7E.
+ *line may not be missing.  All values are printable UTF-8 (common/utf8.h);
+ * what is not an address is ASCII in practice.
  *
  *   pennypost-queue  the version of this format
  *   id               the name of the file
@@ -29,10 +31,14 @@
  *   sender           reverse-path without brackets
  *   client, helo, protocol, user
  *                    where it came from, for people and logs
+ *   params           parameters of MAIL that go with the message, as RFC 3461 4
+ *                    and others write them; the line is there only if there
+ *                    are any
  *   T, D, B          one line for each recipient: the state, a blank, the
  *                    address to deliver to, a TAB, the address as it was
- *                    named first.  T: to do; D: delivered; B: given up, and
- *                    the sender told.  The state is one octet, so that it is
+ *                    named first, and, only if there are any, a
+ *                    TAB and the parameters of RCPT.  T: to do; D: delivered;
+ *B: given up, and the sender told.  The state is one octet, so that it is
  *                    changed in place by one write of one octet.
  *   recipients       how many recipient lines there are
  *   content          octets of content behind the empty line; the file ends
@@ -52,6 +58,7 @@
 
 enum {
 	ENVELOPE_VALUE_MAX = 512,	/* octets of one value */
+	ENVELOPE_PARAMS_MAX = 1024,	/* of parameters */
 	ENVELOPE_MAX = 4 * 1024 * 1024, /* octets of all envelope lines */
 	ENVELOPE_RCPT_MAX = 8000,	/* recipients of one record */
 	ENVELOPE_ID_MIN = 8,
@@ -61,13 +68,13 @@ enum {
 enum { RCPT_TO_DO = 'T', RCPT_DONE = 'D', RCPT_BOUNCED = 'B' };
 
 struct envelope_rcpt {
-	struct view address, original;
+	struct view address, original, params;
 	size_t at; /* offset of the state octet in the file */
 	char state;
 };
 
 struct envelope {
-	struct view id, sender, client, helo, protocol, user;
+	struct view id, sender, client, helo, protocol, user, params;
 	int64_t arrived_us;	    /* since 1970 */
 	struct envelope_rcpt *rcpt; /* owned */
 	unsigned rcpt_n;
@@ -77,14 +84,19 @@ struct envelope {
 
 /* Is v [0-9A-F]{8,23}, fit to be a file name and a word of the log? */
 bool envelope_id_valid(struct view v);
-/* Is v at most ENVELOPE_VALUE_MAX octets of printable ASCII? */
+/* Is v at most ENVELOPE_VALUE_MAX octets of printable UTF-8? */
 bool envelope_value_valid(struct view v);
+/* Is v at most ENVELOPE_PARAMS_MAX octets of printable UTF-8?  What they mean
+ * is not looked at. */
+bool envelope_params_valid(struct view v);
 
 /* Printing, in this order.  A value that is not valid sets out->bad, and
  * nothing of its line is added: no record can hold a forged line. */
 void envelope_print_head(struct buf *out, const struct envelope *);
 void envelope_print_rcpt(
     struct buf *out, struct view address, struct view original);
+void envelope_print_rcpt_params(struct buf *out, struct view address,
+    struct view original, struct view params);
 void envelope_print_end(struct buf *out, unsigned rcpts, uint64_t content);
 
 /* Where the envelope in text ends: the offset of the content, 0 when the empty

@@ -27,7 +27,7 @@ delivered_to_set(
 	for (char *c = text; *c != '\0'; c++)
 		*c = (char)ascii_lower(*c);
 	if (len > 0 && (size_t)len < sizeof(text) &&
-	    address_parse(view_of(text), &own) == ADDR_OK)
+	    address_parse_utf8(view_of(text), &own) == ADDR_OK)
 		view_copy(view_of(own.text), out, ADDR_MAX + 1);
 	else
 		view_copy(view_of(a->text), out, ADDR_MAX + 1);
@@ -112,7 +112,7 @@ recipient_resolve(const struct settings *s, struct passdb *db,
 
 	memset(out, 0, sizeof(*out));
 	delivered_to[0] = '\0';
-	if (address_parse(view_of(address), &a) != ADDR_OK)
+	if (address_parse_utf8(view_of(address), &a) != ADDR_OK)
 		return RESOLVED_UNKNOWN;
 	if (a.domain[0] == '\0')
 		domain =

@@ -29,7 +29,8 @@ $s->expect('HELO', qr/^501 5\.5\.4 /, 'HELO without a name');
 my $ehlo = $s->expect('EHLO client.test', qr/^250-mail\.example\.org/);
 like($ehlo, qr/^250[- ]\Q$_\E$/m, "EHLO says $_")
     for 'PIPELINING', 'SIZE 52428800', '8BITMIME', 'ENHANCEDSTATUSCODES',
-    'STARTTLS', 'CHUNKING', 'BINARYMIME';
+    'STARTTLS', 'CHUNKING', 'BINARYMIME', 'DSN', 'SMTPUTF8', 'SUBMITTER',
+    'NO-SOLICITING', 'LIMITS MAILMAX=10000 RCPTMAX=1000';
 unlike($ehlo, qr/BURL|ETRN|ATRN|TURN|SEND/,
     'and nothing that is not there');
 unlike($ehlo, qr/AUTH/, 'no AUTH without TLS');

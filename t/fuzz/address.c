@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/utf8.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
@@ -21,12 +23,15 @@ check(const struct address *a)
 	struct address again;
 
 	must(strlen(a->text) <= ADDR_MAX - 2);
-	for (const char *c = a->text; *c != '\0'; c++)
-		must(*c >= ' ' && *c <= '~');
-	must(address_parse(view_of(a->text), &again) == ADDR_OK);
+	must(utf8_printable(view_of(a->text)));
+	must(address_parse_utf8(view_of(a->text), &again) == ADDR_OK);
+	must((address_parse(view_of(a->text), &again) == ADDR_UTF8) ==
+	     address_is_utf8(a));
+	must(address_parse_utf8(view_of(a->text), &again) == ADDR_OK);
 	must(strcmp(a->text, again.text) == 0);
 	must(strcmp(a->local, again.local) == 0);
-	must(a->domain[0] == '\0' || domain_valid(view_of(a->domain)));
+	must(a->domain[0] == '\0' || address_is_utf8(a) ||
+	     domain_valid(view_of(a->domain)));
 }
 
 int
@@ -43,6 +48,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(a.text[0] == '\0');
 	}
 	if (address_parse(in, &a) == ADDR_OK)
+		check(&a);
+	if (address_parse_utf8(in, &a) == ADDR_OK)
+		check(&a);
+	rest = in;
+	if (address_path_utf8(&rest, size % 2 == 0, &a) == ADDR_OK &&
+	    a.text[0] != '\0')
 		check(&a);
 	if (domain_valid(in))
 		must(size > 0 && size <= ADDR_DOMAIN_MAX);

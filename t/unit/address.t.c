@@ -116,9 +116,41 @@ stable(const struct address *a)
 	       strcmp(again.domain, a->domain) == 0;
 }
 
+/* RFC 6531 3.3 */
+static void
+utf8(void)
+{
+	static const struct {
+		const char *in, *text; /* NULL: refused */
+	} cases[] = { { "j\xc3\xb6rg@b\xc3\xbc.x", "j\xc3\xb6rg@b\xc3\xbc.x" },
+		{ "<\xe7\x94\xa8\xe6\x88\xb7@x>",
+		    "\xe7\x94\xa8\xe6\x88\xb7@x" },
+		{ "<\"j \xc3\xb6\"@x>", "\"j \xc3\xb6\"@x" },
+		{ "<\"j\xc3\xb6\"@X>", "j\xc3\xb6@X" }, { "\xf6@x", NULL },
+		{ "a\xc3@x", NULL }, { "\xc0\xaf@x", NULL },
+		{ "\xed\xa0\x80@x", NULL }, { "\xf4\x90\x80\x80@x", NULL },
+		{ "a\xc2\x9b@x", NULL }, { "a\xe2\x80\xa8@x", NULL },
+		{ "a@b\xc3\xbc..x", NULL } };
+
+	for (size_t i = 0; i < NELEM(cases); i++) {
+		struct view v = view_of(cases[i].in);
+		struct address a;
+		bool good = address_path_utf8(&v, false, &a) == ADDR_OK;
+		ok(good == (cases[i].text != NULL) &&
+			(!good || (strcmp(a.text, cases[i].text) == 0 &&
+				      address_is_utf8(&a))),
+		    "UTF-8 %zu", i);
+		v = view_of(cases[i].in);
+		ok(address_path(&v, false, &a) == ADDR_UTF8,
+		    "UTF-8 %zu, where ASCII is asked for", i);
+	}
+	ok(!domain_valid(view_of("b\xc3\xbc.x")), "a host name is ASCII");
+}
+
 int
 main(void)
 {
+	utf8();
 	for (size_t i = 0; i < NELEM(paths); i++) {
 		struct view v = paths[i].in;
 		struct address a;

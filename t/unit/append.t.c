@@ -195,7 +195,7 @@ static void
 test_fields(void)
 {
 	static const char *const bad[] = { "a\nb@x", "a\rb", "a\tb", "\177@x",
-		"\303\244@x", "\033[2J" };
+		"\303@x", "\302\205@x", "\033[2J" };
 	char longest[APPEND_FIELD_MAX + 2];
 
 	start_with(OLD);

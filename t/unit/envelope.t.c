@@ -113,8 +113,10 @@ test_printing(void)
 	ok(record.bad, "a line feed in the sender cannot be printed");
 	print_record((struct view){ "a\0b", 3 }, two, 2, 1);
 	ok(record.bad, "nor a NUL");
-	print_record(view_of("a\xc3\xa4"), two, 2, 1);
-	ok(record.bad, "nor what is not ASCII");
+	print_record(view_of("a\xc3"), two, 2, 1);
+	ok(record.bad, "nor what is not UTF-8");
+	print_record(view_of("a\xc2\x85"), two, 2, 1);
+	ok(record.bad, "nor a control character outside ASCII");
 	print_record(view_of("a"), forged, 1, 1);
 	ok(record.bad, "nor a line feed in a recipient");
 	print_record(view_of("a"), tab, 1, 1);
@@ -307,10 +309,66 @@ test_limits(void)
 	ok(damaged((struct view){ NULL, 0 }), "nothing is no record");
 }
 
+/* Parameters of MAIL and RCPT: there only where there are any. */
+static void
+test_params(void)
+{
+	static const char head[] =
+	    "pennypost-queue 1\nid: 4F2A9C0017E3\narrived: 1.000000\n"
+	    "sender: \nclient: \nhelo: \nprotocol: \nuser: \n";
+	static const struct {
+		const char *text;
+		bool good;
+	} cases[] = { { "params: RET=HDRS\nT b\tb\tNOTIFY=NEVER\n", true },
+		{ "params: \nT b\tb\n", false },
+		{ "params: a\nparams: b\nT b\tb\n", false },
+		{ "params: a\tb\nT b\tb\n", false }, { "T b\tb\t\n", false },
+		{ "T b\tb\ta\tb\n", false }, { "T b\t\ta\n", true } };
+	struct envelope e = { .id = view_of("4F2A9C0017E3"),
+		.arrived_us = 1000000,
+		.params = view_of("RET=HDRS") };
+	const char *why;
+	struct buf b;
+
+	buf_init(&b, ENVELOPE_MAX);
+	envelope_print_head(&b, &e);
+	envelope_print_rcpt_params(
+	    &b, view_of("b"), view_of("b"), view_of("NOTIFY=NEVER"));
+	envelope_print_end(&b, 1, 0);
+	struct view text = buf_view(&b);
+	ok(!b.bad && text.n > sizeof(head) &&
+		memcmp(text.p + sizeof(head) - 1, cases[0].text,
+		    strlen(cases[0].text)) == 0,
+	    "parameters are printed");
+	ok(envelope_parse(text, &e, &why) == OK &&
+		view_eqs(e.params, "RET=HDRS") &&
+		view_eqs(e.rcpt[0].params, "NOTIFY=NEVER") &&
+		view_eqs(e.rcpt[0].original, "b"),
+	    "and read back");
+	envelope_free(&e);
+	for (size_t i = 0; i < NELEM(cases); i++) {
+		buf_clear(&b);
+		buf_adds(&b, head);
+		buf_adds(&b, cases[i].text);
+		buf_adds(&b, "recipients: 1\ncontent: 0\n\n");
+		ok((envelope_parse(buf_view(&b), &e, &why) == OK) ==
+			cases[i].good,
+		    "parameters %zu are %s", i,
+		    cases[i].good ? "good" : "damage");
+		envelope_free(&e);
+	}
+	buf_clear(&b);
+	envelope_print_rcpt_params(
+	    &b, view_of("b"), view_of("b"), view_of("a\nT evil"));
+	ok(b.bad && b.n == 0, "a line feed in them cannot be printed");
+	buf_free(&b);
+}
+
 int
 main(void)
 {
 	test_round_trip();
+	test_params();
 	test_printing();
 	test_ids();
 	test_lines();

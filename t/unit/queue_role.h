@@ -477,7 +477,7 @@ put(int sock, const char *id, const char *const *names, unsigned n,
 	enum status st;
 
 	for (unsigned i = 0; i < n; i++)
-		rcpt[i] = (struct deposit_rcpt){ names[i], names[i] };
+		rcpt[i] = (struct deposit_rcpt){ names[i], names[i], NULL };
 	if (content.n > MSG_INLINE_MAX) {
 		int fd = ask_queue_spool(sock, &st);
 		if (fd == -1)

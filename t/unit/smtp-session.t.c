@@ -19,7 +19,7 @@
 #define X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
 #define X1000 X100 X100 X100 X100 X100 X100 X100 X100 X100 X100
 
-enum { CLEAR = 1, SUBMISSION = 2, SMTPS = 4, CERT = 8, GROUP = 16, MARKS = 32 };
+enum { CLEAR = 1, SUBMISSION = 2, SMTPS = 4, CERT = 8, GROUP = 16, MARKS = 32, FEW = 64 };
 
 /* clang-format off */
 static const struct {
@@ -110,9 +110,57 @@ static const struct {
 	{ "C: source route",
 	  E "MAIL FROM:<@x.y,@z:a@b>\r\nRCPT TO:<@q:bob@example.org>\r\n" Q,
 	  "250|250|250|221", 0, 0, 0 },
-	{ "RFC 6531 3.5: not offered",
-	  E "MAIL FROM:<j\xc3\xb6@b>\r\nMAIL FROM:<a@b> SMTPUTF8\r\n" Q,
-	  "250|553 5.6.7|555 5.5.4|221", 0, 0, 0 },
+	/* ---- SMTPUTF8, RFC 6531 ---- */
+	{ "RFC 6531 3.5: not without the parameter",
+	  E "MAIL FROM:<j\xc3\xb6@b>\r\n" M "RCPT TO:<j\xc3\xb6rg>\r\n" Q,
+	  "250|553 5.6.7|250|553 5.6.7|221", 0, 0, 0 },
+	{ "RFC 6531 3.3: addresses outside ASCII",
+	  E "MAIL FROM:<j\xc3\xb6@b\xc3\xbc.org> SMTPUTF8\r\n"
+	  "RCPT TO:<j\xc3\xb6rg@example.org>\r\n" D T Q,
+	  "250|250|250|354|250|221", 0, 1, 0 },
+	{ "RFC 6531 3.3: case of ASCII letters",
+	  E "MAIL FROM:<> SMTPUTF8\r\nRCPT TO:<\"J\xc3\xb6rG\"@EXAMPLE.org>\r\n" Q,
+	  "250|250|250|221", 0, 0, 0 },
+	{ "RFC 6531 3.3: no UTF-8; control characters",
+	  E "MAIL FROM:<j\xf6@b> SMTPUTF8\r\nMAIL FROM:<j\xc0\xaf@b> SMTPUTF8\r\n"
+	  "MAIL FROM:<j\xed\xa0\x80@b> SMTPUTF8\r\nMAIL FROM:<j\xc2\x85@b> SMTPUTF8\r\n" Q,
+	  "250|501 5.1.7|501 5.1.7|501 5.1.7|501 5.1.7|221", 0, 0, 0 },
+	{ "RFC 6531 3.4: the parameter has no value",
+	  E "MAIL FROM:<a@b> SMTPUTF8=1\r\nMAIL FROM:<a@b> SMTPUTF8 SMTPUTF8\r\n" Q,
+	  "250|501 5.5.4|501 5.5.4|221", 0, 0, 0 },
+	{ "RFC 6531 3.4: it ends with the transaction",
+	  E "MAIL FROM:<a@b> SMTPUTF8\r\nRSET\r\nMAIL FROM:<j\xc3\xb6@b>\r\n" Q,
+	  "250|250|250|553 5.6.7|221", 0, 0, 0 },
+	/* ---- DSN, RFC 3461 ---- */
+	{ "RFC 3461 4.3, 4.4: RET and ENVID",
+	  E "MAIL FROM:<a@b> RET=HDRS ENVID=QQ+2B314159\r\nRSET\r\n"
+	  "MAIL FROM:<a@b> ret=full\r\nRSET\r\nMAIL FROM:<a@b> RET=ALL\r\n"
+	  "MAIL FROM:<a@b> RET=FULL RET=FULL\r\nMAIL FROM:<a@b> ENVID=\r\n"
+	  "MAIL FROM:<a@b> ENVID=a+0Db\r\nMAIL FROM:<a@b> ENVID=a+0\r\n"
+	  "MAIL FROM:<a@b> ENVID=" X100 "\r\nRSET\r\nMAIL FROM:<a@b> ENVID=" X100 "x\r\n" Q,
+	  "250|250|250|250|250|501 5.5.4|501|501|501|501|250|250|501|221", 0, 0, 0 },
+	{ "RFC 3461 4.1, 4.2: NOTIFY and ORCPT",
+	  E M "RCPT TO:<bob> NOTIFY=NEVER\r\nRCPT TO:<bob> NOTIFY=Success,delay ORCPT=rfc822;a+2Bb@c\r\n"
+	  "RCPT TO:<bob> ORCPT=utf-8;b\\x{F6}@c\r\nRCPT TO:<bob> NOTIFY=NEVER,DELAY\r\n"
+	  "RCPT TO:<bob> NOTIFY=\r\nRCPT TO:<bob> NOTIFY=SUCCESS,\r\nRCPT TO:<bob> ORCPT=bob\r\n"
+	  "RCPT TO:<bob> ORCPT=;bob\r\nRCPT TO:<bob> ORCPT=rfc822;a+0Ab\r\n"
+	  "RCPT TO:<bob> ORCPT=rfc822;" X100 X100 X100 X100 X100 "\r\n" Q,
+	  "250|250|250|250|250|501 5.5.4|501|501|501|501|501|501|221", 0, 0, 0 },
+	{ "RFC 3461 4.1: who wants to be told of a delivery is the queue's",
+	  E M "RCPT TO:<bob> NOTIFY=SUCCESS\r\n" D T Q,
+	  "250|250|250|354|250|221", 0, 0, 1 },
+	/* ---- LIMITS, RFC 9422; NO-SOLICITING, RFC 3865 ---- */
+	{ "RFC 9422 4.1: MAILMAX counts the bad ones too",
+	  E "MAIL\r\nMAIL\r\nMAIL FROM:<a b>\r\nMAIL FROM:<a@b>\r\nRSET\r\nMAIL FROM:<a@b>\r\n",
+	  "250|501|501|501|250|250|421 4.7.0", FEW, 0, 0 },
+	{ "RFC 3865 2.3: SOLICIT",
+	  E "MAIL FROM:<a@b> SOLICIT=org.example:OK,net.example:adv\r\n"
+	  "MAIL FROM:<a@b> SOLICIT=org.example:OK\r\nRSET\r\n"
+	  "MAIL FROM:<a@b> SOLICIT=1x\r\nMAIL FROM:<a@b> SOLICIT=a,,b\r\n" Q,
+	  "250|550 5.7.1 SOLICIT=net.example:adv is|250|250|501 5.5.4|501|221", FEW, 0, 0 },
+	{ "RFC 3865 2.3: the field in the message",
+	  E M R D "Subject: x\r\nSolicitation: org.example:OK,\r\n net.example:ADV\r\n\r\n.\r\n" Q,
+	  "250|250|250|354|550 5.7.1 SOLICIT=net.example:ADV|221", FEW, 0, 0 },
 	{ "4.2.4: unknown verb",
 	  E "FROB\r\n\r\nXYZZY x y\r\n" Q,
 	  "250|500 5.5.2|500 5.5.2|500|221", 0, 0, 0 },
@@ -135,8 +183,22 @@ static const struct {
 	  "502 5.5.1|221", 0, 0, 0 },
 	{ "sendmail: ONEX", E "ONEX\r\nONEX 1\r\n" Q, "250|250 2.0.0|501|221", 0, 0, 0 },
 	{ "RFC 4405: SUBMITTER is no verb",
-	  E "SUBMITTER x\r\nMAIL FROM:<a@b> SUBMITTER=x\r\n" Q,
-	  "250|500 5.5.2 SUBMITTER is a parameter of MAIL (RFC 4405)|555 5.5.4|221", 0, 0, 0 },
+	  E "SUBMITTER x\r\n" Q,
+	  "250|500 5.5.2 SUBMITTER is a parameter of MAIL (RFC 4405)|221", 0, 0, 0 },
+	{ "RFC 4405 4: SUBMITTER",
+	  E "MAIL FROM:<> SUBMITTER=a+2Bb@c.org\r\n" R D
+	  "From: x@y\r\nSender: \"Q, <r\" (c) <A+b@C.org>\r\n\r\n.\r\n" Q,
+	  "250|250|250|354|250|221", 0, 1, 0 },
+	{ "RFC 4405 4.2: it does not match",
+	  E "MAIL FROM:<a@b> SUBMITTER=a@b\r\n" R D
+	  "From: a@b\r\nResent-From: c@d\r\n\r\n.\r\n" Q,
+	  "250|250|250|354|550 5.7.1 Submitter does not match header|221", 0, 0, 0 },
+	{ "RFC 4405 4.2: there is nothing to match",
+	  E "MAIL FROM:<a@b> SUBMITTER=a@b\r\n" R "BDAT 3\r\nX: BDAT 17 LAST\r\n\r\n\r\nFrom: a@b\r\n\r\n" Q,
+	  "250|250|250|250|554 5.7.7 Cannot verify submitter address|221", 0, 0, 0 },
+	{ "RFC 4405 4: no address",
+	  E "MAIL FROM:<a@b> SUBMITTER=x+0D@b\r\nMAIL FROM:<a@b> SUBMITTER=@b\r\n" Q,
+	  "250|501 5.5.4|501|221", 0, 0, 0 },
 	{ "3.5.3, 7.3: VRFY",
 	  "VRFY bob\r\nVRFY nobody\r\nVRFY\r\n" Q,
 	  "252 2.0.0|252 2.0.0|501 5.5.4|221", 0, 0, 0 },
@@ -207,8 +269,8 @@ static const struct {
 	  "MAIL FROM:<a@b> AUTH=a+00\r\n" Q,
 	  "250|250|250|250|250|501 5.5.4|501|501|221", 0, 0, 0 },
 	{ "4.1.1.11: unknown parameters",
-	  E "MAIL FROM:<a@b> FROB=1\r\nMAIL FROM:<a@b> RET=HDRS\r\n" M
-	  "RCPT TO:<bob> NOTIFY=NEVER\r\n" Q,
+	  E "MAIL FROM:<a@b> FROB=1\r\nMAIL FROM:<a@b> BY=1;R\r\n" M
+	  "RCPT TO:<bob> FROB\r\n" Q,
 	  "250|555 5.5.4|555|250|555 5.5.4|221", 0, 0, 0 },
 	{ "4.1.2: syntax of parameters",
 	  E "MAIL FROM:<a@b> -x\r\nMAIL FROM:<a@b> =1\r\nMAIL FROM:<a@b> SIZE=1=2\r\n" Q,
@@ -434,13 +496,15 @@ as_wanted(const char *out, const char *want, bool greeted)
 static void
 set_listener(unsigned flags)
 {
-	static char anything;
+	static char anything, unwanted[] = "net.example:ADV";
 
 	fake_listener.type = flags & SUBMISSION ? LISTEN_SUBMISSION
 			     : flags & SMTPS	? LISTEN_SMTPS
 						: LISTEN_MX;
 	fake_listener.plaintext_auth = flags & CLEAR;
 	fake_worker.tls = flags & CERT ? (void *)&anything : NULL;
+	fake_settings.mails_per_session = flags & FEW ? 4 : 1000;
+	fake_settings.no_soliciting = flags & FEW ? unwanted : unwanted + 15;
 }
 
 static void
@@ -471,10 +535,46 @@ dialogues(void)
 	fake.mode = BY_LINE;
 }
 
+/* What is kept with the envelope, and said in the trace header. */
+static void
+kept(void)
+{
+	static const struct {
+		const char *in, *params, *trace;
+	} cases[] = {
+		{ E "MAIL FROM:<a@b> RET=hdrs ENVID=x+2By SMTPUTF8\r\n"
+		    "RCPT TO:<bob> ORCPT=rfc822;b NOTIFY=delay,failure\r\n",
+		    "SMTPUTF8 RET=HDRS ENVID=x+2By|NOTIFY=DELAY,FAILURE "
+		    "ORCPT=rfc822;b",
+		    "with UTF8SMTP id " },
+		{ E M "RCPT TO:<bob> NOTIFY=NEVER\r\n", "|NOTIFY=NEVER",
+		    "with ESMTP id " },
+		{ E "MAIL FROM:<a@b> SOLICIT=net.example:ADV\r\n" R, "|",
+		    "with ESMTP (SOLICIT=net.example:ADV) id " },
+		{ E BOB "MAIL FROM:<a@b> SMTPUTF8\r\n" R, "SMTPUTF8|",
+		    "with UTF8SMTPA id " },
+	};
+
+	set_listener(CLEAR);
+	for (size_t i = 0; i < NELEM(cases); i++) {
+		char in[1000];
+		snprintf(in, sizeof(in),
+		    "%sRCPT TO:<alice>\r\nDATA\r\n.\r\n", cases[i].in);
+		fake_session(view_of(in));
+		ok(strcmp(fake.params, cases[i].params) == 0,
+		    "kept: %s", cases[i].params);
+		if (!ok(strstr(buf_cstr(&fake.content), cases[i].trace) != NULL,
+			"trace: %s", cases[i].trace))
+			printf("# %s\n", buf_cstr(&fake.content));
+	}
+	set_listener(0);
+}
+
 int
 main(void)
 {
 	fake_start();
 	dialogues();
+	kept();
 	return done_testing();
 }

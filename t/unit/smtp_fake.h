@@ -46,6 +46,7 @@ static struct {
 	FILE *spool;
 	unsigned lookups, auths;
 	bool too_many; /* messages: worker_message says no */
+	char params[1200]; /* of MAIL, and of the first recipient */
 } fake = { .out = { .max = 1 << 22 }, .content = { .max = 1 << 22 } };
 
 static struct listener fake_listener;
@@ -178,14 +179,14 @@ bool
 ask_lookup_rcpt(int sock, const char *address, struct rcpt_answer *a)
 {
 	static const char *const users[] = { "alice", "bob", "carol",
-		"postmaster", "busy", "full", "unsafe", "gone", "down" };
+		"postmaster", "j\xc3\xb6rg", "busy", "full", "unsafe", "gone", "down" };
 	struct address addr;
 
 	(void)sock;
 	fake.lookups++;
 	memset(a, 0, sizeof(*a));
 	a->kind = RCPT_LATER;
-	if (address_parse(view_of(address), &addr) != ADDR_OK ||
+	if (address_parse_utf8(view_of(address), &addr) != ADDR_OK ||
 	    strcmp(addr.local, "lost") == 0)
 		return false;
 	if (strcmp(addr.local, "later") == 0)
@@ -296,6 +297,9 @@ ask_queue_deposit(int sock, struct deposit *d)
 	fake.queued++;
 	fake.queued_rcpts = d->rcpt_n;
 	fake_keep(d->id, d->sender, d->rcpt[0].recipient);
+	snprintf(fake.params, sizeof(fake.params), "%s|%s",
+	    d->params == NULL ? "" : d->params,
+	    d->rcpt[0].params == NULL ? "" : d->rcpt[0].params);
 	if (!d->spooled)
 		buf_addv(&fake.content, d->content);
 	else
@@ -333,7 +337,8 @@ ask_auth_password(const struct auth_client *c, struct view user,
 static void
 fake_start(void)
 {
-	static char hostname[] = "mail.example.org", empty[] = "";
+	static char hostname[] = "mail.example.org", empty[] = "",
+		    nothing[] = "";
 	int pipe_fd[2], log_fd[2], big = 1 << 20;
 
 	if (fake_log != -1)
@@ -356,6 +361,8 @@ fake_start(void)
 		.helo_required = true,
 		.auth_failures_max = 3,
 		.message_size_max = 100000,
+		.mails_per_session = 1000,
+		.no_soliciting = nothing,
 		.recipients_max = 100 };
 	memset(&fake_worker, 0, sizeof(fake_worker));
 	fake_worker.settings = &fake_settings;
