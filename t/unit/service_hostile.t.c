@@ -293,7 +293,9 @@ answers_later(void)
 	msg_put_u32(&m, 41);
 	ok(msg_send(sock, &m) == 0, "a second request before the answer");
 	usleep(20000);
-	ok(msg_recv(sock, &m) == 0, "is a breach: the channel is closed");
+	int rc = msg_recv(sock, &m);
+	ok(rc == 0 || (rc == -1 && errno == ECONNRESET),
+	    "is a breach: the channel is closed");
 	usleep(150000);
 	ok(echo(other, &n, &ended) && n == 1,
 	    "and the answer comes to nothing");
