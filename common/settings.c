@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/conf.h"
+#include "common/paths.h"
 #include "common/settings_special.h"
 
 enum { S = 1, P = 2, BOTH = S | P };
@@ -35,7 +36,7 @@ static const struct conf_option options[] = {
 	{ OPT(mailbox_lock_wait),  .type = CONF_TIME, .mask = BOTH, .dflt = "10s", .min = 0, .max = 2 * MIN },
 	{ SPECIAL(quoting, quoting), .mask = BOTH, .dflt = "mboxrd" },
 	{ SPECIAL(role_user, role_user), .mask = BOTH },
-	{ OPT(empty_directory),    .type = CONF_STRING, .mask = BOTH, .dflt = "/var/empty" },
+	{ OPT(empty_directory),    .type = CONF_STRING, .mask = BOTH, .dflt = PENNYPOST_EMPTY_DIR },
 	{ OPT(pid_file),           .type = CONF_STRING, .mask = BOTH, .dflt = "\"\"" },
 	{ SPECIAL(log_to, log_to), .mask = BOTH, .dflt = "syslog" },
 	{ SPECIAL(log_style, log_style), .mask = BOTH, .dflt = "postfix" },
@@ -61,7 +62,7 @@ static const struct conf_option options[] = {
 	{ SPECIAL(local_domains, domains), .mask = BOTH },
 	{ OPT(postmaster),         .type = CONF_STRING, .mask = S, .dflt = "root" },
 	{ OPT(recipient_delimiter), .type = CONF_STRING, .mask = S, .dflt = "+" },
-	{ OPT(queue_directory),    .type = CONF_STRING, .mask = S, .dflt = "/var/spool/pennypost" },
+	{ OPT(queue_directory),    .type = CONF_STRING, .mask = S, .dflt = PENNYPOST_QUEUE_DIR },
 	{ OPT(message_size_max),   .type = CONF_SIZE, .mask = S, .dflt = "50M", .min = 65536, .max = INT32_MAX },
 	{ OPT(recipients_max),     .type = CONF_INT,  .mask = S, .dflt = "1000", .min = 100, .max = 1000 },
 	{ SPECIAL(bare_newline, bare_newline), .mask = S, .dflt = "normalize" },

@@ -1,6 +1,7 @@
 /* pop3d: hands mail out.  Which roles there are; see common/daemon.c for the
  * command line and common/master.c for what the master does. */
 #include "common/master.h"
+#include "common/paths.h"
 #include "common/pool.h"
 #include "common/svc_auth.h"
 #include "common/svc_key.h"
@@ -27,7 +28,7 @@ main(int argc, char **argv)
 {
 	static const struct daemon d = { .name = "pop3d",
 		.pop3 = true,
-		.config = "/etc/pennypost/pop3d.conf",
+		.config = PENNYPOST_CONFIG_DIR "/pop3d.conf",
 		.mains = mains };
 
 	return daemon_main(argc, argv, &d);

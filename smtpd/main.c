@@ -1,6 +1,7 @@
 /* smtpd: receives mail.  Which roles there are; see common/daemon.c for the
  * command line and common/master.c for what the master does. */
 #include "common/master.h"
+#include "common/paths.h"
 #include "common/pool.h"
 #include "common/svc_auth.h"
 #include "common/svc_key.h"
@@ -30,7 +31,7 @@ int
 main(int argc, char **argv)
 {
 	static const struct daemon d = { .name = "smtpd",
-		.config = "/etc/pennypost/smtpd.conf", .mains = mains };
+		.config = PENNYPOST_CONFIG_DIR "/smtpd.conf", .mains = mains };
 
 	return daemon_main(argc, argv, &d);
 }

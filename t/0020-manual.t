@@ -8,6 +8,9 @@ use Test::More;
 use Pennypost;
 
 my $table = slurp('common/settings.c');
+# Defaults that the makefile decides; the pages have its own defaults.
+my %path = slurp('common/paths.h') =~ /^#define (\w+) (".*")$/mg;
+$table =~ s/(\.dflt = )(\w+)/$1$path{$2}/g;
 my %mask = (smtpd => { BOTH => 1, S => 1 }, pop3d => { BOTH => 1, P => 1 });
 my @rows = $table =~
     /^\t\{ ((?:OPT|SPECIAL)\(\w+(?:, \w+)?\),.*) \},?$/mg;
