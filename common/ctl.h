@@ -15,6 +15,7 @@
  *   CTL_READY, or CTL_FAILED with str: one line that names file and remedy
  *   CTL_BREACH    (pool) u32 signal: a worker died by it
  *   CTL_IDLE      (pool) no client for settings->idle_exit
+ *   CTL_RETIRED   (pool) told to stop: none of its workers takes a client now
  * master -> role, later:
  *   CTL_PEER      a new generation's channel
  *   CTL_SETTINGS  new settings
@@ -30,7 +31,8 @@ enum {
 	CTL_FAILED = 7,
 	CTL_STOP = 8,
 	CTL_BREACH = 9,
-	CTL_IDLE = 10
+	CTL_IDLE = 10,
+	CTL_RETIRED = 11
 };
 enum { CTL_F_POP3 = 1, CTL_F_ROOT = 2, CTL_F_INETD = 4, CTL_F_IDLE_EXIT = 8 };
 #endif

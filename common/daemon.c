@@ -12,12 +12,15 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/running.h"
+#include "common/upgrade.h"
 #include "common/version.h"
 
 static int
 usage(const struct daemon *d)
 {
-	fprintf(stderr, "usage: %s [-beitV] [-f file] [-T keyword]\n", d->name);
+	fprintf(
+	    stderr, "usage: %s [-beirtuV] [-f file] [-T keyword]\n", d->name);
 	return 2;
 }
 
@@ -27,8 +30,8 @@ parse(int argc, char **argv, const struct daemon *d, struct options *o)
 {
 	int c;
 
-	*o = (struct options){ .config = d->config };
-	while ((c = getopt(argc, argv, "bef:itT:V")) != -1) {
+	*o = (struct options){ .config = d->config, .state_fd = -1 };
+	while ((c = getopt(argc, argv, "bef:irtT:uV")) != -1) {
 		switch (c) {
 		case 'b':
 			o->background = true;
@@ -42,11 +45,17 @@ parse(int argc, char **argv, const struct daemon *d, struct options *o)
 		case 'i':
 			o->inetd = true;
 			break;
+		case 'r':
+			o->reload = true;
+			break;
 		case 't':
 			o->check = true;
 			break;
 		case 'T':
 			o->show = optarg;
+			break;
+		case 'u':
+			o->upgrade = true;
 			break;
 		case 'V':
 			printf("pennypost %s %s\n", d->name, PENNYPOST_VERSION);
@@ -132,6 +141,7 @@ daemon_main(int argc, char **argv, const struct daemon *d)
 	int rc = parse(argc, argv, d, &o);
 	if (rc != 0)
 		return rc - 1;
+	o.successor = upgrade_successor(&ready_fd, &o.state_fd);
 	struct settings *s = settings_read(o.config, d->pop3, &err);
 	if (s == NULL) {
 		if (!o.inetd) /* there the client is on descriptor 2 */
@@ -141,6 +151,12 @@ daemon_main(int argc, char **argv, const struct daemon *d)
 	}
 	if (o.show != NULL || o.check) {
 		rc = o.show != NULL ? show(d, &o, s) : config_check(d, s) != 0;
+		settings_free(s);
+		return rc;
+	}
+	if (o.reload || o.upgrade) {
+		rc = o.upgrade ? running_upgrade(s, d->name)
+			       : running_reload(s, d->name);
 		settings_free(s);
 		return rc;
 	}
@@ -164,7 +180,9 @@ daemon_main(int argc, char **argv, const struct daemon *d)
 		settings_free(s);
 		return 1;
 	}
-	if (o.background && background(&ready_fd) == -1) {
+	upgrade_init(argv);
+	/* A successor is in the background from the beginning. */
+	if (o.background && !o.successor && background(&ready_fd) == -1) {
 		fprintf(stderr, "%s: -b: %s\n", d->name, strerror(errno));
 		settings_free(s);
 		return 1;

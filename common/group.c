@@ -338,6 +338,7 @@ role_says(struct proc *p)
 		break;
 	case CTL_BREACH:
 	case CTL_IDLE:
+	case CTL_RETIRED:
 		host->told(p->group, m.type);
 		break;
 	}

@@ -65,7 +65,7 @@ struct group_host {
 	/* Every process of the group has ended; it is freed behind this. */
 	void (*ended)(struct group *);
 	/* The pool: a worker died by a signal (CTL_BREACH), no client for long
-	 * (CTL_IDLE). */
+	 * (CTL_IDLE), no client any more (CTL_RETIRED). */
 	void (*told)(struct group *, unsigned what);
 };
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/listen_unix.h"
+#include "common/log.h"
 #include "common/msg.h"
 #include "common/view.h"
 
@@ -90,12 +91,38 @@ fits(int fd, const struct listener *l)
 	if (strcmp(port, l->port) != 0)
 		return false;
 	return strcmp(l->address, "*") == 0 || strcmp(host, l->address) == 0 ||
-	    strcmp(host, "::") == 0 || strcmp(host, "0.0.0.0") == 0;
+	       strcmp(host, "::") == 0 || strcmp(host, "0.0.0.0") == 0;
+}
+
+void
+listen_unused(const struct settings *s, bool let_go)
+{
+	for (int i = 0; i < passed_n; i++) {
+		struct sockaddr_storage a;
+		socklen_t n = sizeof(a);
+		char host[64], port[16];
+		bool used = let_go;
+		for (unsigned l = 0; l < s->listener_n && !used; l++)
+			used = fits(passed[i], &s->listeners[l]);
+		if (!used &&
+		    getsockname(passed[i], (struct sockaddr *)&a, &n) == 0 &&
+		    getnameinfo((struct sockaddr *)&a, n, host, sizeof(host),
+			port, sizeof(port),
+			NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+			log_warn("warning: a socket was passed for %s port %s "
+				 "that has no listen line: clients wait there "
+				 "in vain",
+			    host, port);
+		if (let_go)
+			close(passed[i]);
+	}
+	if (let_go)
+		passed_n = 0;
 }
 
 static int
-take_over(const struct listener *l, const struct settings *old,
-    const int *old_fd)
+take_over(
+    const struct listener *l, const struct settings *old, const int *old_fd)
 {
 	for (unsigned i = 0; old != NULL && i < old->listener_n; i++)
 		if (strcmp(old->listeners[i].address, l->address) == 0 &&
@@ -110,15 +137,16 @@ take_over(const struct listener *l, const struct settings *old,
 static int
 make_socket(const struct addrinfo *ai, bool any)
 {
-	int fd = socket(ai->ai_family,
-	    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(
+	    ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int on = 1, v6only = !any;
 
 	if (fd == -1)
 		return -1;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1 ||
-	    (ai->ai_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6,
-		IPV6_V6ONLY, &v6only, sizeof(v6only)) == -1) ||
+	    (ai->ai_family == AF_INET6 &&
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only,
+		    sizeof(v6only)) == -1) ||
 	    bind(fd, ai->ai_addr, ai->ai_addrlen) == -1 ||
 	    listen(fd, LISTEN_BACKLOG) == -1) {
 		int e = errno;
@@ -152,12 +180,13 @@ make_any(const struct listener *l)
 static const char *
 remedy(int e)
 {
-	return e == EADDRINUSE ?
-	    "; another program listens there: ss -ltnp shows which" :
-	    e == EACCES ? "; ports below 1024 need root, or pass the socket "
-			  "(systemd, inetd)" :
-	    e == EADDRNOTAVAIL ? "; this host does not have that address" :
-				 "";
+	return e == EADDRINUSE
+		   ? "; another program listens there: ss -ltnp shows which"
+	       : e == EACCES
+		   ? "; ports below 1024 need root, or pass the socket "
+		     "(systemd, inetd)"
+	       : e == EADDRNOTAVAIL ? "; this host does not have that address"
+				    : "";
 }
 
 bool

@@ -20,7 +20,9 @@ int daemon_main(int argc, char **argv, const struct daemon *);
 struct options {
 	const char *config;
 	const char *show; /* -T */
-	bool background, to_stderr, check, inetd;
+	bool background, to_stderr, check, inetd, reload, upgrade;
+	bool successor; /* started by a running master, which it replaces */
+	int state_fd;	/* and that one's state file; -1 */
 };
 /* Serves until told to stop.  s: taken.  ready_fd: where "\n" is written when
  * everything listens, or one line of text when it failed (-1: none). */

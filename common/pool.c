@@ -85,6 +85,12 @@ not_busy(struct slot *s)
 static void
 maybe_done(void)
 {
+	static bool retired;
+
+	if (stopping && idle == 0 && !retired) {
+		retired = true;
+		tell_master(CTL_RETIRED, 0);
+	}
 	if (stopping && total == 0)
 		service_stop();
 }
@@ -197,7 +203,9 @@ now_busy(struct slot *s)
 	idle--;
 	last_client = now_ms();
 	storm_delay = 0;
-	return count(s, key);
+	bool good = count(s, key);
+	maybe_done();
+	return good;
 }
 
 static bool

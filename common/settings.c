@@ -5,10 +5,12 @@
 #define _GNU_SOURCE
 #include "common/settings.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "common/conf.h"
@@ -20,8 +22,8 @@ enum { S = 1, P = 2, BOTH = S | P };
 /* ---- the table ---- */
 
 #define OPT(n) .name = #n, .offset = offsetof(struct settings, n)
-#define SPECIAL(n, f) .name = #n, .type = CONF_SPECIAL, \
-	.parse = parse_##f, .print = print_##f
+#define SPECIAL(n, f)                                                          \
+	.name = #n, .type = CONF_SPECIAL, .parse = parse_##f, .print = print_##f
 enum { SEC = 1000, MIN = 60 * SEC, HOUR = 60 * MIN, DAY = 24 * HOUR };
 
 /* clang-format off */
@@ -29,6 +31,7 @@ static const struct conf_option options[] = {
 	{ OPT(hostname),           .type = CONF_STRING, .mask = BOTH },
 	{ SPECIAL(listen, listen), .mask = BOTH },
 	{ SPECIAL(tls_certificate, tls), .mask = BOTH },
+	{ OPT(tls_check_interval), .type = CONF_TIME, .mask = BOTH, .dflt = "1m", .min = 0, .max = DAY },
 	{ OPT(users),              .type = CONF_STRING, .mask = BOTH, .dflt = "\"\"" },
 	{ OPT(system_users),       .type = CONF_BOOL,   .mask = BOTH, .dflt = "yes" },
 	{ OPT(mailbox),            .type = CONF_STRING, .mask = BOTH, .dflt = "/var/mail/%u" },
@@ -37,6 +40,7 @@ static const struct conf_option options[] = {
 	{ SPECIAL(quoting, quoting), .mask = BOTH, .dflt = "mboxrd" },
 	{ SPECIAL(role_user, role_user), .mask = BOTH },
 	{ OPT(empty_directory),    .type = CONF_STRING, .mask = BOTH, .dflt = PENNYPOST_EMPTY_DIR },
+	{ OPT(run_directory),      .type = CONF_STRING, .mask = BOTH, .dflt = PENNYPOST_RUN_DIR },
 	{ OPT(pid_file),           .type = CONF_STRING, .mask = BOTH, .dflt = "\"\"" },
 	{ SPECIAL(log_to, log_to), .mask = BOTH, .dflt = "syslog" },
 	{ SPECIAL(log_style, log_style), .mask = BOTH, .dflt = "postfix" },
@@ -115,8 +119,8 @@ complete(struct settings *s, const char *name, bool pop3)
 
 	if (s->hostname == NULL) {
 		if (gethostname(host, sizeof(host)) == -1)
-			return conf_error("%s: hostname: %s", name,
-			    strerror(errno));
+			return conf_error(
+			    "%s: hostname: %s", name, strerror(errno));
 		host[sizeof(host) - 1] = '\0';
 		s->hostname = xstrdup(host);
 	}
@@ -127,7 +131,8 @@ complete(struct settings *s, const char *name, bool pop3)
 	}
 	if (s->mailbox[0] != '/' && strncmp(s->mailbox, "%h/", 3) != 0)
 		return conf_error("%s: mailbox must begin with / or %%h/, not "
-				  "\"%s\"", name, s->mailbox);
+				  "\"%s\"",
+		    name, s->mailbox);
 	for (unsigned i = 0; i < s->listener_n; i++) {
 		const struct listener *l = &s->listeners[i];
 		if (!((l->type >= LISTEN_POP3) == pop3))
@@ -140,8 +145,8 @@ complete(struct settings *s, const char *name, bool pop3)
 		if ((l->type == LISTEN_SMTPS || l->type == LISTEN_POP3S) &&
 		    s->tls_n == 0)
 			return conf_error("%s: listen %s needs a "
-			    "tls_certificate line", name,
-			    listen_type_name(l->type));
+					  "tls_certificate line",
+			    name, listen_type_name(l->type));
 	}
 	if (s->apop && s->secrets[0] == '\0')
 		return conf_error("%s: apop needs a secrets line", name);
@@ -219,11 +224,29 @@ settings_write(const struct settings *s, bool pop3, int fd)
 	return good ? 0 : -1;
 }
 
+struct settings *
+settings_copy(const struct settings *s, bool pop3)
+{
+	int fd = memfd_create("settings", MFD_CLOEXEC);
+	struct settings *copy = NULL;
+	char *err = NULL;
+
+	if (fd == -1)
+		return NULL;
+	if (settings_write(s, pop3, fd) == 0 && lseek(fd, 0, SEEK_SET) == 0) {
+		copy = settings_read_fd(fd, "settings", pop3, &err);
+		assert(copy != NULL); /* it was read before */
+	} else {
+		close(fd);
+	}
+	free(err);
+	return copy;
+}
+
 char *
 settings_show(const struct settings *s, bool pop3, const char *keyword)
 {
-	const struct conf_option *o =
-	    conf_find(options, keyword, pop3 ? P : S);
+	const struct conf_option *o = conf_find(options, keyword, pop3 ? P : S);
 	struct buf b;
 
 	if (o == NULL)
@@ -239,8 +262,8 @@ bool
 settings_local_domain(const struct settings *s, const char *domain, size_t n)
 {
 	for (unsigned i = 0; i < s->local_domain_n; i++)
-		if (view_caseeqs((struct view){ domain, n },
-			s->local_domains[i]))
+		if (view_caseeqs(
+			(struct view){ domain, n }, s->local_domains[i]))
 			return true;
 	return false;
 }

@@ -68,6 +68,7 @@ struct settings {
 	unsigned listener_n;
 	struct tls_pair *tls;
 	unsigned tls_n;
+	int64_t tls_check_interval; /* ms: renewed certificates; 0: never */
 	char *users;          /* file; "" = none */
 	bool system_users;
 	char *mailbox;        /* template: %u user, %h home */
@@ -77,6 +78,7 @@ struct settings {
 	struct role_user *role_users;
 	unsigned role_user_n;
 	char *empty_directory;
+	char *run_directory;  /* "" = none */
 	char *pid_file;       /* "" = none */
 	char *log_to;         /* syslog, stderr */
 	bool log_postfix;     /* log_style postfix|own */
@@ -142,6 +144,8 @@ struct settings *settings_read(const char *file, bool pop3, char **err);
 struct settings *settings_read_fd(int fd, const char *name, bool pop3,
     char **err);
 void settings_free(struct settings *);
+/* A copy; NULL: errno. */
+struct settings *settings_copy(const struct settings *, bool pop3);
 /* Writes all values in force as a config file that reads back the same. */
 int settings_write(const struct settings *, bool pop3, int fd);
 /* The value of one keyword as it would stand in the file; NULL: no such. */

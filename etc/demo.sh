@@ -89,6 +89,7 @@ common() {
 	system_users no
 	mailbox $dir/mail/%u
 	empty_directory $dir/empty
+	run_directory $dir
 	END
 	[ -n "$root" ] || return 0
 	n=$1

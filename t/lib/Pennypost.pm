@@ -289,6 +289,7 @@ sub config {
 		system_users        => 'no',
 		mailbox             => "$dir/mail/%u",
 		empty_directory     => "$dir/empty",
+		run_directory       => $dir,
 		pid_file            => "$dir/$d.pid",
 		log_style           => 'postfix',
 		auth_failure_delay  => '10ms',
