@@ -88,7 +88,7 @@ cmd_uidl(struct session *s, struct view arg)
 			continue;
 		if (maildrop_unique_id(d, i, text) == NULL)
 			return broken_off(s);
-		reply_line(s, "%zu %s", i + 1, text);
+		reply_number_line(s, i + 1, view_of(text));
 	}
 	return reply_end(s);
 }

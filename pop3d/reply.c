@@ -77,6 +77,24 @@ reply_line(struct session *s, const char *fmt, ...)
 	va_end(ap);
 }
 
+void
+reply_number_line(struct session *s, uint64_t number, struct view text)
+{
+	char line[REPLY_MAX];
+	size_t at = 21; /* the digits end there */
+	char *p = line + at;
+
+	if (text.n > sizeof(line) - at - 3)
+		text.n = sizeof(line) - at - 3;
+	*p = ' ';
+	memcpy(p + 1, text.p, text.n);
+	memcpy(p + 1 + text.n, "\r\n", 2);
+	do
+		*--p = (char)('0' + number % 10);
+	while ((number /= 10) > 0);
+	conn_write(s->conn, p, (size_t)(line + at + 3 - p) + text.n);
+}
+
 enum next
 reply_end(struct session *s)
 {

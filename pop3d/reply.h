@@ -23,5 +23,7 @@ enum next reply_bad(struct session *, const char *fmt, ...)
  * programs and in no language. */
 void reply_line(struct session *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* The line "NUMBER TEXT", of which there may be millions. */
+void reply_number_line(struct session *, uint64_t number, struct view text);
 enum next reply_end(struct session *);
 #endif
