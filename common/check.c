@@ -1,23 +1,25 @@
 /*
  * What can be checked without starting: smtpd -t, pop3d -t.  Runs in: master;
- * the directories before each start, all else when it then exits, as it reads
- * keys.
+ * the directories and users before each start, all else when it then exits, as
+ * it reads keys.
  */
 #define _GNU_SOURCE
 #include "common/master.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <openssl/ssl.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/msg.h"
 #include "common/passdb.h"
 #include "common/secrets.h"
+#include "common/svc_key.h"
 
 static unsigned problems;
 static const char *program;
@@ -35,27 +37,33 @@ problem(const char *fmt, ...)
 	fprintf(stderr, "\n");
 }
 
+/* As the key role will load them. */
 static void
 check_tls(const struct tls_pair *t)
 {
-	SSL_CTX *x = SSL_CTX_new(TLS_server_method());
+	const char *name[2] = { t->certificate, t->key };
+	int fd[2] = { -1, -1 };
+	char err[512], text[64];
 
-	if (x == NULL) {
-		problem("OpenSSL does not work");
-		return;
+	for (unsigned i = 0; i < NELEM(fd); i++) {
+		fd[i] =
+		    open(name[i], O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+		if (fd[i] == -1) {
+			problem("%s: %s; see tls_certificate in the "
+				"configuration",
+			    name[i], strerror(errno));
+			goto out;
+		}
 	}
-	if (SSL_CTX_use_certificate_chain_file(x, t->certificate) != 1)
-		problem("%s: %s", t->certificate,
-		    access(t->certificate, R_OK) == -1 ? strerror(errno) :
-			"no certificate in PEM form");
-	else if (SSL_CTX_use_PrivateKey_file(x, t->key, SSL_FILETYPE_PEM) != 1)
-		problem("%s: %s %s", t->key, access(t->key, R_OK) == -1 ?
-		    strerror(errno) : "no private key that fits",
-		    t->certificate);
-	else if (X509_cmp_current_time(X509_get0_notAfter(
-		     SSL_CTX_get0_certificate(x))) < 0)
-		problem("%s: the certificate has expired", t->certificate);
-	SSL_CTX_free(x);
+	if (!keys_load(fd, t, 1, err, sizeof(err)))
+		problem("%s", err);
+	else if (keys_expiry(0, text, sizeof(text)))
+		fprintf(stderr, "%s: warning: the certificate in %s %s\n",
+		    program, t->certificate, text);
+	keys_free();
+out:
+	close_fd(&fd[0]);
+	close_fd(&fd[1]);
 }
 
 static void
@@ -71,27 +79,91 @@ check_directory(const char *what, const char *path)
 		problem("%s %s: not a directory", what, path);
 	else if ((st.st_mode & S_IWOTH) && !(st.st_mode & S_ISVTX))
 		problem("%s %s: everybody may write there without a sticky "
-			"bit; chmod o-w %s", what, path, path);
+			"bit; chmod o-w %s",
+		    what, path, path);
 }
 
+/* Roots of processes: nobody may put anything there, and nothing is. */
 static void
-check_roles(const struct daemon *d, struct settings *s)
+check_empty(const char *path)
 {
-	struct role r = { .settings = s, .pop3 = d->pop3, .root = true };
-	uid_t uid;
+	struct stat st;
+	struct dirent *e;
+	DIR *d = opendir(path);
+
+	if (d == NULL) {
+		problem("empty_directory %s: %s%s%s", path, strerror(errno),
+		    errno == ENOENT ? "; create it: mkdir -p " : "",
+		    errno == ENOENT ? path : "");
+		return;
+	}
+	while ((e = readdir(d)) != NULL &&
+	       (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0))
+		continue;
+	if (e != NULL)
+		problem("empty_directory %s: is not empty (%s); name one that "
+			"is, or: mkdir -p /var/empty",
+		    path, e->d_name);
+	else if (fstat(dirfd(d), &st) == 0 &&
+		 (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH))))
+		problem("empty_directory %s: must belong to root and be "
+			"writable for nobody else (chown root %s; "
+			"chmod 755 %s)",
+		    path, path, path);
+	closedir(d);
+}
+
+/* Each role that is not root has a uid of its own. */
+static void
+check_roles(const struct daemon *d, const struct settings *s, uid_t *queue)
+{
+	/* priv_user reads the settings only. */
+	struct role r = { .settings = (struct settings *)(uintptr_t)s,
+		.pop3 = d->pop3,
+		.root = true };
+	uid_t uid[ROLE__N];
 	gid_t gid;
 	char err[256];
 
 	for (unsigned i = 0; i < ROLE__N; i++) {
 		enum role_id id = (enum role_id)i;
-		bool used = id == ROLE_CRYPT || id == ROLE_LOG ||
-		    id == ROLE_KEY || id == ROLE_POOL ||
+		bool used =
+		    id == ROLE_CRYPT || id == ROLE_LOG || id == ROLE_KEY ||
+		    id == ROLE_POOL ||
 		    (!d->pop3 && (id == ROLE_LOOKUP || id == ROLE_QUEUE ||
 				     id == ROLE_APPEND));
-		if (used && !priv_user(&r, id, &uid, &gid, err, sizeof(err)))
+		uid[i] = 0;
+		if (!used)
+			continue;
+		if (!priv_user(&r, id, &uid[i], &gid, err, sizeof(err))) {
 			problem("%s", err);
+			uid[i] = 0;
+			continue;
+		}
+		for (unsigned k = 0; k < i; k++)
+			if (uid[k] == uid[i])
+				problem("the roles %s and %s are the same user "
+					"(uid %u); each needs one of its own: "
+					"role_user %s USER",
+				    role_name((enum role_id)k), role_name(id),
+				    (unsigned)uid[i],
+				    id == ROLE_POOL ? "worker" : role_name(id));
 	}
-	check_directory("empty_directory", s->empty_directory);
+	*queue = uid[ROLE_QUEUE];
+}
+
+/* As the queue role will want it (spool/queue.c). */
+static void
+check_queue(const char *path, uid_t owner)
+{
+	struct stat st;
+
+	check_directory("queue_directory", path);
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode) &&
+	    (st.st_uid != owner || (st.st_mode & (S_IWGRP | S_IWOTH))))
+		problem("queue_directory %s: must belong to uid %u and be "
+			"writable for nobody else (chown %u %s; chmod 700 %s)",
+		    path, (unsigned)owner, (unsigned)owner, path, path);
 }
 
 static void
@@ -102,30 +174,38 @@ check_mailbox(const struct settings *s)
 
 	if (s->mailbox[0] != '/' || slash == s->mailbox)
 		return;
-	snprintf(dir, sizeof(dir), "%.*s", (int)(slash - s->mailbox),
-	    s->mailbox);
+	snprintf(
+	    dir, sizeof(dir), "%.*s", (int)(slash - s->mailbox), s->mailbox);
 	if (strchr(dir, '%') == NULL)
 		check_directory("mailbox directory", dir);
 }
 
 unsigned
-config_check_places(const struct daemon *d, const struct settings *s)
+config_check_places(
+    const struct daemon *d, const struct options *o, const struct settings *s)
 {
+	uid_t queue = geteuid();
+
 	program = d->name;
+	if (s->listener_n == 0 && !o->inetd)
+		problem("%s: there is no listen line; add for example: "
+			"listen %s *:%s",
+		    o->config, d->pop3 ? "pop3" : "mx", d->pop3 ? "110" : "25");
 	check_mailbox(s);
-	if (!d->pop3)
-		check_directory("queue_directory", s->queue_directory);
 	if (geteuid() == 0) {
-		/* priv_user reads the settings only. */
-		check_roles(d, (struct settings *)(uintptr_t)s);
+		check_roles(d, s, &queue);
+		check_empty(s->empty_directory);
 	}
+	if (!d->pop3 && (geteuid() != 0 || queue != 0))
+		check_queue(s->queue_directory, queue);
 	return problems;
 }
 
 unsigned
-config_check(const struct daemon *d, const struct settings *s)
+config_check(
+    const struct daemon *d, const struct options *o, const struct settings *s)
 {
-	char *err = NULL;
+	char *err = NULL, why[512];
 
 	program = d->name;
 	for (unsigned i = 0; i < s->tls_n; i++)
@@ -133,15 +213,17 @@ config_check(const struct daemon *d, const struct settings *s)
 	struct passdb *db = passdb_open(s, false, &err);
 	if (db == NULL)
 		problem("%s", err);
+	else if (d->check != NULL && !d->check(s, db, why, sizeof(why)))
+		problem("%s", why);
 	free(err);
 	passdb_free(db);
+	err = NULL;
 	struct secrets *secrets = secrets_open(s, &err);
 	if (secrets == NULL)
 		problem("%s", err == NULL ? "out of memory" : err);
 	free(err);
 	secrets_free(secrets);
-	if (s->tls_client_ca[0] != '\0' &&
-	    access(s->tls_client_ca, R_OK) == -1)
+	if (s->tls_client_ca[0] != '\0' && access(s->tls_client_ca, R_OK) == -1)
 		problem("%s: %s", s->tls_client_ca, strerror(errno));
-	return config_check_places(d, s);
+	return config_check_places(d, o, s);
 }

@@ -243,7 +243,7 @@ split(char *text, struct conf_line *l)
 static char *read_file(struct reader *r, int fd, const char *name);
 
 static char *
-read_included(struct reader *r, const struct conf_line *l)
+read_included(struct reader *r, const struct conf_line *l, bool *opened)
 {
 	const char *slash = strrchr(l->file, '/');
 	char path[1024];
@@ -257,8 +257,12 @@ read_included(struct reader *r, const struct conf_line *l)
 	    snprintf(path, sizeof(path), "%.*s%s", dir, l->file, l->word[1]);
 	if (n < 0 || (size_t)n >= sizeof(path) || r->depth == INCLUDE_DEPTH)
 		return conf_error("include is nested too deep or too long");
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return conf_error("include %s: %s", path, strerror(errno));
+	*opened = true;
 	r->depth++;
-	char *e = read_file(r, -1, path);
+	char *e = read_file(r, fd, path);
 	r->depth--;
 	return e;
 }
@@ -267,7 +271,7 @@ read_included(struct reader *r, const struct conf_line *l)
 static char *
 placed(const struct conf_line *l, char *e, bool included)
 {
-	if (e == NULL || (included && strchr(e, ':') != NULL))
+	if (e == NULL || included)
 		return e;
 	char *with = conf_error("%s:%u: %s", l->file, l->line, e);
 	free(e);
@@ -282,8 +286,11 @@ read_line(struct reader *r, char *text, const char *file, unsigned number)
 
 	if (e != NULL || l.n == 0)
 		return placed(&l, e, false);
-	if (strcasecmp(l.word[0], "include") == 0)
-		return placed(&l, read_included(r, &l), true);
+	if (strcasecmp(l.word[0], "include") == 0) {
+		bool opened = false;
+		e = read_included(r, &l, &opened);
+		return placed(&l, e, opened);
+	}
 	const struct conf_option *o = conf_find(r->options, l.word[0], r->mask);
 	if (o == NULL) {
 		const char *near = closest(r->options, l.word[0], r->mask);
@@ -338,10 +345,6 @@ read_file(struct reader *r, int fd, const char *name)
 	char *text = NULL, *e = NULL;
 	unsigned number = 0;
 
-	if (fd == -1)
-		fd = open(name, O_RDONLY | O_CLOEXEC);
-	if (fd == -1)
-		return conf_error("%s: %s", name, strerror(errno));
 	e = slurp(fd, name, &text);
 	close(fd);
 	for (char *p = text; e == NULL && p != NULL;) {
@@ -383,6 +386,13 @@ conf_read(int fd, const char *name, const struct conf_option *options,
 	};
 	char *e = read_defaults(&r);
 
+	if (e == NULL && fd == -1) {
+		fd = open(name, O_RDONLY | O_CLOEXEC);
+		if (fd == -1)
+			e = conf_error("%s: %s; another configuration is named "
+				       "with -f FILE",
+			    name, strerror(errno));
+	}
 	if (e == NULL)
 		return read_file(&r, fd, name);
 	close(fd);

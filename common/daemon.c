@@ -150,7 +150,8 @@ daemon_main(int argc, char **argv, const struct daemon *d)
 		return 1;
 	}
 	if (o.show != NULL || o.check) {
-		rc = o.show != NULL ? show(d, &o, s) : config_check(d, s) != 0;
+		rc = o.show != NULL ? show(d, &o, s)
+				    : config_check(d, &o, s) != 0;
 		settings_free(s);
 		return rc;
 	}
@@ -166,17 +167,8 @@ daemon_main(int argc, char **argv, const struct daemon *d)
 		if (s->log_to == NULL)
 			return 1;
 	}
-	if (s->listener_n == 0 && !o.inetd) {
-		fprintf(stderr,
-		    "%s: %s: there is no listen line; add for "
-		    "example: listen %s *:%s\n",
-		    d->name, o.config, d->pop3 ? "pop3" : "mx",
-		    d->pop3 ? "110" : "25");
-		settings_free(s);
-		return 1;
-	}
 	/* One line now instead of one from each role that fails for it. */
-	if (!o.inetd && config_check_places(d, s) != 0) {
+	if (!o.inetd && config_check_places(d, &o, s) != 0) {
 		settings_free(s);
 		return 1;
 	}

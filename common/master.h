@@ -4,6 +4,7 @@
  * The master: reads the configuration, binds the sockets, starts the roles and
  * keeps them running.  It never reads an octet from a client.
  */
+#include "common/passdb.h"
 #include "common/role.h"
 
 struct daemon {
@@ -11,6 +12,9 @@ struct daemon {
 	bool pop3;
 	const char *config;      /* default configuration file */
 	role_main *const *mains; /* by enum role_id; NULL: not in this daemon */
+	/* -t: what else can be wrong.  False: err is one line.  May be NULL. */
+	bool (*check)(const struct settings *, struct passdb *, char *err,
+	    size_t size);
 };
 
 /* All of main(): options, checks, roles.  Returns the exit status. */
@@ -31,7 +35,9 @@ int master_run(const struct daemon *, const struct options *,
 
 /* -t: everything that can be checked without starting.  Prints each problem on
  * standard error as one line; the number of them. */
-unsigned config_check(const struct daemon *, const struct settings *);
-/* The part of it that needs no key: directories and the roles' users. */
-unsigned config_check_places(const struct daemon *, const struct settings *);
+unsigned config_check(const struct daemon *, const struct options *,
+    const struct settings *);
+/* The part of it that needs no key: listeners, directories, the roles' users. */
+unsigned config_check_places(const struct daemon *, const struct options *,
+    const struct settings *);
 #endif

@@ -133,13 +133,19 @@ complete(struct settings *s, const char *name, bool pop3)
 		return conf_error("%s: mailbox must begin with / or %%h/, not "
 				  "\"%s\"",
 		    name, s->mailbox);
+	if (strstr(s->mailbox, "%u") == NULL &&
+	    strstr(s->mailbox, "%h") == NULL)
+		return conf_error("%s: mailbox %s is the same for all users; "
+				  "it must hold %%u (user) or %%h (home)",
+		    name, s->mailbox);
 	for (unsigned i = 0; i < s->listener_n; i++) {
 		const struct listener *l = &s->listeners[i];
 		if (!((l->type >= LISTEN_POP3) == pop3))
 			return conf_error("%s: listen %s is the other daemon's",
 			    name, listen_type_name(l->type));
 		if (l->proxy && s->proxy_networks.n == 0)
-			return conf_error("%s: listen ... proxy needs a "
+			return conf_error(
+			    "%s: listen ... proxy needs a "
 			    "proxy_networks line: who may announce clients",
 			    name);
 		if ((l->type == LISTEN_SMTPS || l->type == LISTEN_POP3S) &&

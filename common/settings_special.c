@@ -36,7 +36,7 @@ copy(const char *s)
 	return c;
 }
 
-/* ---- tls_certificate CERT [KEY] ---- */
+/* ---- tls_certificate CERT KEY ---- */
 
 char *
 parse_tls(void *target, const struct conf_line *c, bool again)
@@ -44,13 +44,16 @@ parse_tls(void *target, const struct conf_line *c, bool again)
 	struct settings *s = target;
 
 	(void)again;
-	if (c->n > 3)
-		return conf_error("tls_certificate CERTIFICATE [KEY]");
+	if (c->n != 3 || strcmp(c->word[1], c->word[2]) == 0)
+		return conf_error("tls_certificate takes two files, the "
+				  "certificate with its chain and the private "
+				  "key: processes that face the network read "
+				  "the first one");
 	if (s->tls_n == TLS_MAX)
 		return conf_error("more than %d certificates", TLS_MAX);
 	s->tls = settings_grow(s->tls, s->tls_n, sizeof(*s->tls));
 	s->tls[s->tls_n].certificate = copy(c->word[1]);
-	s->tls[s->tls_n].key = copy(c->word[c->n - 1]);
+	s->tls[s->tls_n].key = copy(c->word[2]);
 	s->tls_n++;
 	return NULL;
 }
@@ -85,7 +88,8 @@ parse_role_user(void *target, const struct conf_line *c, bool again)
 	while (i < NELEM(roles) && strcmp(roles[i], u.role) != 0)
 		i++;
 	if (i == NELEM(roles))
-		return conf_error("\"%s\" is not a role with a user of its "
+		return conf_error(
+		    "\"%s\" is not a role with a user of its "
 		    "own: log, worker, key, lookup, queue, append, crypt",
 		    u.role);
 	for (i = 0; i < s->role_user_n; i++)
@@ -130,8 +134,8 @@ parse_domains(void *target, const struct conf_line *c, bool again)
 	for (unsigned i = 1; i < c->n; i++) {
 		if (strlen(c->word[i]) > 255 ||
 		    strpbrk(c->word[i], "@/ <>\"") != NULL)
-			return conf_error("\"%s\" is not a domain name",
-			    c->word[i]);
+			return conf_error(
+			    "\"%s\" is not a domain name", c->word[i]);
 		if (s->local_domain_n == DOMAINS_MAX)
 			return conf_error("more than %d domains", DOMAINS_MAX);
 		settings_add_domain(s, c->word[i]);
@@ -164,10 +168,12 @@ parse_mechanisms(void *target, const struct conf_line *c, bool again)
 	for (unsigned i = 1; i < c->n && !all; i++) {
 		enum sasl_id id = sasl_id_of(view_of(c->word[i]));
 		if (id == SASL__N)
-			return conf_error("\"%s\" is not a mechanism; there "
+			return conf_error(
+			    "\"%s\" is not a mechanism; there "
 			    "are SCRAM-SHA-256-PLUS, SCRAM-SHA-1-PLUS, "
 			    "SCRAM-SHA-256, SCRAM-SHA-1, EXTERNAL, CRAM-MD5, "
-			    "PLAIN, LOGIN, and all of them", c->word[i]);
+			    "PLAIN, LOGIN, and all of them",
+			    c->word[i]);
 		s->sasl_mechanisms |= 1u << id;
 	}
 	return NULL;
@@ -208,8 +214,8 @@ print_locks(const void *target, struct buf *b)
 {
 	const struct settings *s = target;
 
-	buf_addf(b, "mailbox_locks fcntl%s\n",
-	    s->lock_dotlock ? " dotlock" : "");
+	buf_addf(
+	    b, "mailbox_locks fcntl%s\n", s->lock_dotlock ? " dotlock" : "");
 }
 
 char *
@@ -313,8 +319,8 @@ parse_language(void *target, const struct conf_line *c, bool again)
 void
 print_language(const void *target, struct buf *b)
 {
-	buf_addf(b, "language %s\n",
-	    ((const struct settings *)target)->language);
+	buf_addf(
+	    b, "language %s\n", ((const struct settings *)target)->language);
 }
 
 char *
@@ -333,8 +339,8 @@ parse_expire(void *target, const struct conf_line *c, bool again)
 	}
 	if (!view_number((struct view){ c->word[1], n }, DAYS_MAX, &days) ||
 	    days == 0 || strcasecmp(c->word[1] + n, "d") != 0)
-		return conf_error("expire is never, or from 1d to %dd",
-		    DAYS_MAX);
+		return conf_error(
+		    "expire is never, or from 1d to %dd", DAYS_MAX);
 	s->expire_days = (int64_t)days;
 	return NULL;
 }

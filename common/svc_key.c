@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "common/ask_key.h"
@@ -177,6 +178,20 @@ pair_prove(const struct key_pair *p)
 	return true;
 }
 
+/* As of the users file: what others can read is no secret. */
+static bool
+key_private(int fd, const char *name, char *err, size_t err_size)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && (st.st_mode & (S_IRWXO | S_IWGRP)) == 0)
+		return true;
+	snprintf(err, err_size,
+	    "%s: others can read or change this private key; chmod 600 %s",
+	    name, name);
+	return false;
+}
+
 static bool
 pair_load(struct key_pair *p, const int fd[2], const struct tls_pair *name,
     char *err, size_t err_size)
@@ -190,6 +205,7 @@ pair_load(struct key_pair *p, const int fd[2], const struct tls_pair *name,
 	if (!pem_read(fd[0], name->certificate, &cert, err, err_size) ||
 	    !pem_certs(buf_view(&cert), name->certificate, &p->cert, &chain,
 		err, err_size) ||
+	    !key_private(fd[1], name->key, err, err_size) ||
 	    !pem_read(fd[1], name->key, &key, err, err_size))
 		goto out;
 	p->key = pem_key(buf_view(&key), name->key, err, err_size);
@@ -242,6 +258,12 @@ keys_free(void)
 	pair_n = 0;
 }
 
+bool
+keys_expiry(unsigned i, char *text, size_t size)
+{
+	return pem_expiry(pairs[i].cert, time(NULL), text, size);
+}
+
 /* ---- the role ---- */
 
 static void
@@ -251,7 +273,7 @@ warn_of_expiry(void *arg)
 
 	(void)arg;
 	for (unsigned i = 0; i < pair_n; i++)
-		if (pem_expiry(pairs[i].cert, time(NULL), text, sizeof(text)))
+		if (keys_expiry(i, text, sizeof(text)))
 			log_warn("the certificate in %s %s", pairs[i].cert_name,
 			    text);
 	timer_add(EXPIRY_MS, warn_of_expiry, NULL);

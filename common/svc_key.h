@@ -18,6 +18,9 @@ role_main svc_key_main;
 bool keys_load(const int *file, const struct tls_pair *names, unsigned n,
     char *err, size_t err_size);
 void keys_free(void);
+/* Whether clients may refuse certificate i, now or soon; text says which, to
+ * stand behind the file's name. */
+bool keys_expiry(unsigned i, char *text, size_t size);
 /* What a worker may ask. */
 extern const struct service key_service;
 /* How often a signature was refused. */

@@ -10,6 +10,7 @@
 #include "smtpd/svc_lookup.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -112,22 +113,32 @@ new_settings(struct settings *s)
 	role->settings = s;
 }
 
+bool
+lookup_check(
+    const struct settings *s, struct passdb *db, char *err, size_t size)
+{
+	if (recipient_postmaster_ok(s, db))
+		return true;
+	snprintf(err, size,
+	    "postmaster %s: there is no such user, or it is uid 0, for whom "
+	    "no file is written; name the user who reads postmaster's and "
+	    "root's mail: postmaster USER",
+	    s->postmaster);
+	return false;
+}
+
 void
 svc_lookup_main(struct role *r)
 {
-	char *err = NULL;
+	char *err = NULL, why[512];
 
 	role = r;
 	users = passdb_open(r->settings, false, &err);
 	if (users == NULL)
 		role_failed(r, "%s", err == NULL ? "out of memory" : err);
 	/* Also has libc load and open whatever such a question takes. */
-	if (!recipient_postmaster_ok(r->settings, users))
-		role_failed(r,
-		    "postmaster %s: there is no such user, or it is "
-		    "uid 0, for whom no file is written; name the user who "
-		    "reads postmaster's and root's mail: postmaster USER",
-		    r->settings->postmaster);
+	if (!lookup_check(r->settings, users, why, sizeof(why)))
+		role_failed(r, "%s", why);
 	lookup_client_settings(r->settings);
 	resolver_init(r->settings);
 	priv_drop(r, ROLE_LOOKUP, NULL);

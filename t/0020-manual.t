@@ -57,10 +57,15 @@ for my $d (qw(smtpd pop3d)) {
 	my $n = () = $c =~ /^listen (?:smtps|pop3s).*\n/mg;
 	is($n, 1, "etc/$d.conf has a listener inside TLS");
 	$c =~ s/^listen (?:smtps|pop3s).*\n//mg;
-	$c .= "role_user $_ 64101\n"
-	    for qw(log worker key lookup queue append crypt);
-	spew("$dir/conf", "$c\nempty_directory $dir\n" .
-	    ($d eq 'smtpd' ? "queue_directory $dir\n" : ''));
+	my $uid = is_root() ? 64101 : $>;
+	$c .= "role_user $_ " . $uid++ . "\n"
+	    for qw(queue log worker key lookup append crypt);
+	mkdir "$dir/$_", 0700 for qw(empty queue);
+	chown 64101, 64101, "$dir/queue" if is_root();
+	# Whoever runs this is there, and nobody is everywhere.
+	$c =~ s/^postmaster .*/postmaster nobody/m;
+	spew("$dir/conf", "$c\nempty_directory $dir/empty\n" .
+	    ($d eq 'smtpd' ? "queue_directory $dir/queue\n" : ''));
 	my ($st, $out) = run(Pennypost->program($d), '-t', '-f', "$dir/conf");
 	is($st, 0, "$d -t: etc/$d.conf") or diag($out);
 }

@@ -69,30 +69,53 @@ for my $d (qw(smtpd pop3d)) {
 	    ($d eq 'smtpd' ? 'mx' : 'pop3') . " localhost:2525"), $at,
 	    qr/localhost/);
 	fails("$d: an include that is not there", $d,
-	    $add->("include $dir/none.conf"), qr/\Q$dir\E\/none\.conf/,
-	    qr/No such file/);
+	    $add->("include $dir/none.conf"), $at,
+	    qr/\Q$dir\E\/none\.conf: No such file/);
 	fails("$d: no certificate file", $d, set('tls_certificate',
 	    "$dir/none.crt $dir/none.key"), qr/\Q$dir\E\/none\.(?:crt|key)/,
 	    qr/No such file/);
 	spew("$dir/bad.crt", "rubbish\n");
-	fails("at start: $d: a certificate that is none", $d,
+	fails("$d: a certificate that is none", $d,
 	    set('tls_certificate', "$dir/bad.crt $dir/ecdsa.key"),
 	    qr/\Q$dir\E\/bad\.crt/);
-	fails("at start: $d: a key that is none", $d, set('tls_certificate',
+	fails("$d: a key that is none", $d, set('tls_certificate',
 	    "$dir/ecdsa.crt $dir/bad.crt"), qr/\Q$dir\E\/bad\.crt/);
 	$pp->make_certificate('rsa') unless -e "$dir/rsa.key";
-	fails("at start: $d: a key of another certificate", $d,
+	fails("$d: a key of another certificate", $d,
 	    set('tls_certificate', "$dir/ecdsa.crt $dir/rsa.key"),
-	    qr/\Q$dir\E\/(?:rsa\.key|ecdsa\.crt)/);
+	    qr/key in \Q$dir\E\/rsa\.key is not .* \Q$dir\E\/ecdsa\.crt/);
+	run('openssl', 'pkey', '-in', "$dir/ecdsa.key", '-aes128', '-passout',
+	    'pass:x', '-out', "$dir/encrypted.key");
+	chmod 0600, "$dir/encrypted.key";
+	fails("$d: an encrypted key", $d, set('tls_certificate',
+	    "$dir/ecdsa.crt $dir/encrypted.key"),
+	    qr/\Q$dir\E\/encrypted\.key is encrypted; .*openssl pkey/);
+	spew("$dir/open.key", slurp("$dir/ecdsa.key"), 0644);
+	fails("$d: a key that all can read", $d, set('tls_certificate',
+	    "$dir/ecdsa.crt $dir/open.key"),
+	    qr/\Q$dir\E\/open\.key: .*chmod 600/);
+	fails("$d: no listen line", $d, sub { $_[0] =~ s/^listen .*\n//mgr },
+	    qr/\Q$dir\E\/$d\.conf: there is no listen line; add/);
+	fails("$d: one mailbox for all", $d, set('mailbox', "$dir/mail/all"),
+	    qr/\Q$dir\E\/mail\/all .*%u/);
 	fails("$d: no users file", $d, set('users', "$dir/none"),
 	    qr/\Q$dir\E\/none/, qr/No such file/);
 	spew("$dir/badusers", "alice:*:1000:1000:a:/home\nbob:*:many\n", 0600);
 	fails("$d: an error in the users file", $d, set('users',
 	    "$dir/badusers"), qr/\Q$dir\E\/badusers:2: /);
-	fails("at start: $d: no empty directory", $d,
-	    set('empty_directory', "$dir/none"), qr/\Q$dir\E\/none/)
-	    if is_root();
 	if (is_root()) {
+		fails("$d: no empty directory", $d, set('empty_directory',
+		    "$dir/none"), qr/\Q$dir\E\/none: No such.*mkdir/);
+		fails("$d: it is not empty", $d, set('empty_directory', $dir),
+		    qr/empty_directory \Q$dir\E: is not empty/);
+		mkdir "$dir/theirs";
+		chown 64001, 64001, "$dir/theirs";
+		fails("$d: it is somebody's", $d, set('empty_directory',
+		    "$dir/theirs"), qr/\Q$dir\E\/theirs: .*chown root/);
+		fails("$d: two roles are one user", $d, sub {
+			$_[0] =~ s/^role_user log .*/role_user log 64102/mr =~
+			    s/^role_user key .*/role_user key 64102/mr },
+		    qr/roles log and key .*role_user key USER/);
 		fails("$d: a role's user that is not there", $d,
 		    $add->('role_user key no-such-user'), qr/no-such-user/);
 	}
@@ -130,8 +153,14 @@ for my $d (qw(smtpd pop3d)) {
 	($st, $out) = run($pp->program($d), '-V');
 	like($out, qr/^$d|pennypost/, "$d -V");
 }
-fails('at start: the queue directory is missing', 'smtpd',
-    set('queue_directory', "$dir/no-queue"), qr/\Q$dir\E\/no-queue/);
+fails('the queue directory is missing', 'smtpd', set('queue_directory',
+    "$dir/no-queue"), qr/\Q$dir\E\/no-queue/);
+chmod 0777, "$dir/queue";
+fails('others may write into the queue', 'smtpd', undef,
+    qr/\Q$dir\E\/queue: .*chmod 700/);
+chmod 0700, "$dir/queue";
+fails('no postmaster', 'smtpd', set('postmaster', 'nobody-here'),
+    qr/postmaster nobody-here: .*postmaster USER/);
 fails('listen of the other daemon', 'smtpd', set('listen',
     'pop3 127.0.0.1:110'), qr/pop3/);
 fails('smtps without a certificate', 'smtpd', sub {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CERTS_UNUSED __attribute__((unused))
@@ -58,7 +59,7 @@ certs_fd(const void *p, size_t n)
 {
 	int fd = memfd_create("pem", MFD_CLOEXEC);
 
-	if (fd == -1 || write(fd, p, n) != (ssize_t)n)
+	if (fd == -1 || write(fd, p, n) != (ssize_t)n || fchmod(fd, 0600) == -1)
 		abort();
 	return fd; /* the offset is at the end: nobody may rely on it */
 }

@@ -165,6 +165,12 @@ test_files(void)
 	    "/etc/a.crt",
 	    "another key");
 	refused(a.fd[0], rsa.fd[1], "is not the one of", "another kind of key");
+	fchmod(a.fd[1], 0644);
+	refused(a.fd[0], a.fd[1], "/etc/a.key: others can read", "no secret");
+	fchmod(a.fd[1], 0660);
+	refused(a.fd[0], a.fd[1], "chmod 600", "others may change it");
+	fchmod(a.fd[1], 0640);
+	ok(keys_load(a.fd, &names, 1, err, sizeof(err)), "a group may read it");
 	refused(a.fd[0], certs_key_fd(a.key, phrase),
 	    "/etc/a.key is encrypted; remove the passphrase with: openssl "
 	    "pkey -in /etc/a.key",

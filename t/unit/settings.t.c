@@ -67,6 +67,8 @@ refused(void)
 		{ "listen imap *:143\n", "listen type \"imap\"", false },
 		{ "listen pop3 *:110\n", "listen pop3 is the other daemon's",
 		    false },
+		{ "tls_certificate /both.pem\n",
+		    ":1: tls_certificate takes two", false },
 		{ "listen smtps *:465\n", "needs a tls_certificate line",
 		    false },
 		{ "listen mx *:25 loud\n", "unknown option \"loud\"", false },
@@ -165,7 +167,7 @@ main(void)
 	values();
 	round_trip(false,
 	    "listen mx *:25\nlisten smtps [::]:465\n"
-	    "tls_certificate /c /k\ntls_certificate /both\n"
+	    "tls_certificate /c /k\ntls_certificate /c2 /k2\n"
 	    "role_user key 12\nrole_user log somebody\nretry_min 100ms\n");
 	round_trip(true, "listen pop3 *:110\nusers \"\"\nidle_timeout 2h\n");
 	ok(conf_distance("kitten", "sitting") == 3 &&
