@@ -27,11 +27,10 @@ maildrop_close(struct maildrop *d)
 	const struct settings *settings = d->settings;
 
 	mbox_list_free(&d->list);
-	free(d->deleted);
+	if (d->deleted != d->few)
+		free(d->deleted);
 	free(d->mark);
 	free(d->more);
-	free(d->looked);
-	free(d->surrogate);
 	free(d->uid);
 	free(d->copy);
 	uidl_free(&d->uidl);
@@ -289,11 +288,12 @@ settle(struct maildrop *d)
 {
 	struct index_entry e;
 
-	d->deleted = calloc(d->n / 8 + 1, 1);
-	d->looked = calloc(d->n / 8 + 1, 1);
-	d->surrogate = calloc(d->n / 8 + 1, 1);
-	if (d->deleted == NULL || d->looked == NULL || d->surrogate == NULL)
+	size_t map = d->n / 8 + 1;
+	d->deleted = 3 * map <= sizeof(d->few) ? d->few : calloc(3, map);
+	if (d->deleted == NULL)
 		return ERR_NOMEM;
+	d->looked = d->deleted + map;
+	d->surrogate = d->looked + map;
 	if (d->base > 0)
 		d->all_octets = d->ix.h.wire;
 	if (d->base > 0 && d->base < d->ix.h.n) {

@@ -76,6 +76,9 @@ struct maildrop {
 	size_t left;		  /* messages that are not marked */
 	uint64_t octets;	  /* of those, on the wire */
 	uint64_t all_octets;	  /* of all messages */
+	/* Those three maps, unless there are many messages: small blocks of the
+	 * heap would each cost a worker a page of its own. */
+	unsigned char few[192];
 	bool changed; /* by another program: nothing will be deleted */
 };
 

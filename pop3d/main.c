@@ -1,5 +1,7 @@
 /* pop3d: hands mail out.  Which roles there are; see common/daemon.c for the
  * command line and common/master.c for what the master does. */
+#include <malloc.h>
+
 #include "common/master.h"
 #include "common/paths.h"
 #include "common/pool.h"
@@ -9,9 +11,15 @@
 #include "pop3d/session.h"
 #include "pop3d/svc_maildrop.h"
 
+enum { LARGE = 131072 }; /* octets; glibc's own at the start */
+
 static noreturn void
 pool(struct role *r)
 {
+	/* Workers inherit this.  By itself glibc would move the limit up when
+	 * the first large block is freed, and take the next one from the heap:
+	 * that writes into many pages which all workers share until then. */
+	mallopt(M_MMAP_THRESHOLD, LARGE);
 	pool_main(r, pop3_session_serve);
 }
 

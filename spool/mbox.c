@@ -316,7 +316,7 @@ mbox_list_add(void *list, const struct mbox_msg *m)
 	struct mbox_list *l = list;
 
 	if (l->n == l->cap) {
-		size_t cap = l->cap == 0 ? 64 : l->cap * 2;
+		size_t cap = l->cap == 0 ? 16 : l->cap * 2;
 		if (cap > SIZE_MAX / sizeof(*l->msg))
 			return ERR_NOMEM;
 		struct mbox_msg *msg = realloc(l->msg, cap * sizeof(*msg));
