@@ -176,8 +176,8 @@ session_run(struct session *s)
 	/* A <...> at its end offers APOP (RFC 1939 7). */
 	if (w->settings->apop && w->settings->secrets[0] != '\0')
 		stamp_make(w->settings->hostname, s->stamp);
-	reply_ok(s, "%s pennypost POP3 server ready%s%s",
-	    w->settings->hostname, s->stamp[0] != '\0' ? " " : "", s->stamp);
+	reply_ok(s, "%s pennypost POP3 server ready%s%s", w->settings->hostname,
+	    s->stamp[0] != '\0' ? " " : "", s->stamp);
 	converse(s);
 }
 
