@@ -70,6 +70,7 @@ static const struct conf_option options[] = {
 	{ OPT(message_size_max),   .type = CONF_SIZE, .mask = S, .dflt = "50M", .min = 65536, .max = INT32_MAX },
 	{ OPT(recipients_max),     .type = CONF_INT,  .mask = S, .dflt = "1000", .min = 100, .max = 1000 },
 	{ SPECIAL(bare_newline, bare_newline), .mask = S, .dflt = "normalize" },
+	{ SPECIAL(vrfy, vrfy),     .mask = S, .dflt = "authenticated" },
 	{ OPT(mails_per_session),  .type = CONF_INT,  .mask = S, .dflt = "10000", .min = 1, .max = 999999 },
 	{ OPT(no_soliciting),      .type = CONF_STRING, .mask = S, .dflt = "\"\"" },
 	{ OPT(data_timeout),       .type = CONF_TIME, .mask = S, .dflt = "3m",  .min = SEC, .max = HOUR },

@@ -51,6 +51,8 @@ struct rate {
 	int64_t window; /* ms */
 };
 
+enum vrfy_for { VRFY_AUTHENTICATED, VRFY_ALL, VRFY_NONE };
+
 struct tls_pair {
 	char *certificate; /* PEM file: certificate and chain */
 	char *key;         /* PEM file */
@@ -109,6 +111,7 @@ struct settings {
 	int64_t recipients_max;
 	bool bare_newline_reject; /* bare_newline normalize|reject */
 	int64_t mails_per_session;
+	enum vrfy_for vrfy;
 	char *no_soliciting;      /* RFC 3865: "word,word", "" = none */
 	int64_t data_timeout;     /* ms, between two pieces of a message */
 	int64_t append_processes;

@@ -245,6 +245,31 @@ print_quoting(const void *target, struct buf *b)
 	buf_addf(b, "quoting %s\n", s->quoting_mboxrd ? "mboxrd" : "mboxo");
 }
 
+static const char *const vrfy_words[] = { "authenticated", "all", "none" };
+
+char *
+parse_vrfy(void *target, const struct conf_line *c, bool again)
+{
+	struct settings *s = target;
+
+	if (again)
+		return conf_error("%s is set twice", c->word[0]);
+	for (size_t i = 0; c->n == 2 && i < NELEM(vrfy_words); i++)
+		if (strcasecmp(c->word[1], vrfy_words[i]) == 0) {
+			s->vrfy = (enum vrfy_for)i;
+			return NULL;
+		}
+	return conf_error("%s is authenticated, all or none", c->word[0]);
+}
+
+void
+print_vrfy(const void *target, struct buf *b)
+{
+	const struct settings *s = target;
+
+	buf_addf(b, "vrfy %s\n", vrfy_words[s->vrfy]);
+}
+
 char *
 parse_bare_newline(void *target, const struct conf_line *c, bool again)
 {

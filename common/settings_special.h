@@ -19,6 +19,8 @@ char *parse_locks(void *target, const struct conf_line *, bool again);
 void print_locks(const void *target, struct buf *);
 char *parse_quoting(void *target, const struct conf_line *, bool again);
 void print_quoting(const void *target, struct buf *);
+char *parse_vrfy(void *target, const struct conf_line *, bool again);
+void print_vrfy(const void *target, struct buf *);
 char *parse_bare_newline(void *target, const struct conf_line *, bool again);
 void print_bare_newline(const void *target, struct buf *);
 char *parse_log_style(void *target, const struct conf_line *, bool again);

@@ -58,3 +58,25 @@ out:
 	msg_wipe(&scratch);
 	return good;
 }
+
+bool
+ask_lookup_vrfy(int sock, const char *address, struct vrfy_answer *a)
+{
+	bool good = false;
+
+	memset(a, 0, sizeof(*a));
+	msg_start(&scratch, LOOKUP_VRFY);
+	msg_put_str(&scratch, address);
+	if (msg_call(sock, &scratch, TIMEOUT_MS)) {
+		uint32_t kind = msg_get_u32(&scratch);
+		msg_get_str(&scratch, a->name, sizeof(a->name));
+		msg_get_str(&scratch, a->address, sizeof(a->address));
+		good = msg_done(&scratch) && kind <= RCPT_LATER &&
+		       scratch.fd == -1;
+		a->kind = (enum rcpt_kind)kind;
+	}
+	if (!good)
+		*a = (struct vrfy_answer){ .kind = RCPT_LATER };
+	msg_wipe(&scratch);
+	return good;
+}

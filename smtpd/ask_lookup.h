@@ -5,6 +5,8 @@
  *
  * Request LOOKUP_RCPT: str address ("bob+tag@example.org", "postmaster").
  * Answer: u32 enum rcpt_kind, str user, str delivered-to address.
+ * Request LOOKUP_VRFY: the same.
+ * Answer: u32 enum rcpt_kind, str full name, str address.
  * The answer steers the dialogue only; deliver and queue resolve the recipient
  * again by themselves and believe no worker.
  *
@@ -15,7 +17,8 @@
 #include "common/address.h"
 #include "common/passdb.h"
 
-enum { LOOKUP_RCPT = 1, LOOKUP_CLIENT = 8 };
+enum { LOOKUP_RCPT = 1, LOOKUP_VRFY = 2, LOOKUP_CLIENT = 8 };
+enum { LOOKUP_NAME_MAX = 128 };
 enum rcpt_kind {
 	RCPT_LOCAL,   /* a mailbox here */
 	RCPT_UNKNOWN, /* local domain, nobody of that name: 550 5.1.1 */
@@ -30,13 +33,20 @@ struct rcpt_answer {
 enum client_name {
 	CLIENT_NAMELESS, /* no name that leads back to the address */
 	CLIENT_NAMED,
-	CLIENT_LATER     /* DNS could not tell */
+	CLIENT_LATER /* DNS could not tell */
 };
 struct client_answer {
 	enum client_name kind;
 	char name[ADDR_DOMAIN_MAX + 1]; /* "" unless CLIENT_NAMED */
 	char listed[ADDR_DOMAIN_MAX + 1];
 };
+struct vrfy_answer {
+	enum rcpt_kind kind;
+	char name[LOOKUP_NAME_MAX]; /* the person's */
+	char address[ADDR_MAX + 1];
+};
+/* False: the role has gone; a is RCPT_LATER. */
+bool ask_lookup_vrfy(int sock, const char *address, struct vrfy_answer *a);
 /* False: the role has gone; a is RCPT_LATER. */
 bool ask_lookup_rcpt(int sock, const char *address, struct rcpt_answer *a);
 /* False: the role has gone; a is CLIENT_LATER, and not listed. */

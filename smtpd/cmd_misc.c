@@ -35,14 +35,18 @@ cmd_quit(struct session *s, struct view arg)
 	return reply(s, 221, "2.0.0", "Bye");
 }
 
-/* RFC 5321 7.3: nobody is told who is here, in words or in time. */
+/* A command of sendmail: what becomes of the messages is told, in the lines of
+ * the one reply to their end.  For those only who could look for themselves. */
 enum next
-cmd_vrfy(struct session *s, struct view arg)
+cmd_verb(struct session *s, struct view arg)
 {
-	if (arg.n == 0)
-		return command_syntax(s);
-	return reply(s, 252, "2.0.0",
-	    "Cannot verify the user, but mail to it will be tried");
+	(void)arg;
+	if (!session_may_watch(s))
+		return reply(s, 502, "5.7.0",
+		    "The progress of deliveries is not shown to you");
+	s->verbose = true;
+	return reply(s, 250, "2.0.0",
+	    "Verbose: the end of a message tells what became of it");
 }
 
 enum next
@@ -93,6 +97,10 @@ cmd_help(struct session *s, struct view arg)
 	}
 	if (c == NULL)
 		return reply(s, 504, "5.5.4", "There is no such command");
+	const char *why = command_withheld(s, c);
 	reply_more(s, 214, "2.0.0", "%s", c->syntax);
-	return reply(s, 214, "2.0.0", "%s", c->help);
+	if (why == NULL)
+		return reply(s, 214, "2.0.0", "%s", c->help);
+	reply_more(s, 214, "2.0.0", "%s", c->help);
+	return reply(s, 214, "2.0.0", "Not here and now: %s", why);
 }

@@ -22,7 +22,7 @@ cmd_starttls(struct session *s, struct view arg)
 	/* 4.2: what the client said before is forgotten. */
 	transaction_reset(s);
 	s->state = ST_NEW;
-	s->esmtp = s->pipelined = false;
+	s->esmtp = s->pipelined = s->verbose = false;
 	/* openssl s_client ends its own EHLO and STARTTLS in CRLF, and what is
 	 * typed into it then in LF. */
 	s->lf_only = !s->set->bare_newline_reject;

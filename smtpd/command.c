@@ -42,10 +42,10 @@ static const struct command commands[] = {
 	  "Forgets the message that was begun. RFC 5321 4.1.1.5" },
 	{ "NOOP",     ST_ANY,   0,                cmd_noop,     "NOOP [text]",
 	  "Does nothing. RFC 5321 4.1.1.9" },
-	{ "VRFY",     ST_ANY,   0,                cmd_vrfy,     "VRFY user",
-	  "Asks for a mailbox; this server does not tell. RFC 5321 4.1.1.6" },
-	{ "EXPN",     ST_ANY,   C_REFUSED,        NULL,         "EXPN list",
-	  "The members of lists are not shown. RFC 5321 4.1.1.7" },
+	{ "VRFY",     ST_ANY,   0,                cmd_vrfy,     "VRFY user [SMTPUTF8]",
+	  "Asks for a user's full name and address. RFC 5321 4.1.1.6" },
+	{ "EXPN",     ST_ANY,   0,                cmd_expn,     "EXPN list [SMTPUTF8]",
+	  "Asks for the members of a list. RFC 5321 4.1.1.7" },
 	{ "ETRN",     ST_ANY,   C_REFUSED,        NULL,         "ETRN domain",
 	  "No mail is held here for other hosts. RFC 1985" },
 	{ "ATRN",     ST_ANY,   C_REFUSED,        NULL,         "ATRN [domain,...]",
@@ -60,8 +60,8 @@ static const struct command commands[] = {
 	  "Messages to terminals are not offered: use MAIL. RFC 821 3.4" },
 	{ "SAML",     ST_ANY,   C_REFUSED,        NULL,         "SAML FROM:<reverse-path>",
 	  "Messages to terminals are not offered: use MAIL. RFC 821 3.4" },
-	{ "VERB",     ST_ANY,   C_REFUSED,        NULL,         "VERB",
-	  "The progress of deliveries is not shown (a command of sendmail)" },
+	{ "VERB",     ST_ANY,   C_NOARG,          cmd_verb,     "VERB",
+	  "The reply to the end of a message tells what became of it (a command of sendmail)" },
 	{ "ONEX",     ST_ANY,   C_NOARG,          cmd_onex,     "ONEX",
 	  "Says that one message will follow; changes nothing (a command of sendmail)" },
 	{ "SUBMITTER", ST_ANY,  0,                cmd_submitter,
@@ -103,18 +103,35 @@ wrong_protocol(const struct session *s, const struct command *c)
 	return (c->flags & (s->lmtp ? C_SMTP : C_LMTP)) != 0;
 }
 
+const char *
+command_withheld(const struct session *s, const struct command *c)
+{
+	if (wrong_protocol(s, c))
+		return s->lmtp ? "this is LMTP" : "it is for LMTP";
+	if (c->flags & C_REFUSED)
+		return "this server does not do it";
+	if (c->run == cmd_submitter)
+		return "it is a parameter of MAIL";
+	if (c->run == cmd_starttls && s->tls)
+		return "TLS is active";
+	if (c->run == cmd_starttls && s->w->tls == NULL)
+		return "this server has no certificate";
+	if ((c->run == cmd_xclient || c->run == cmd_xforward) &&
+	    !policy_may_announce(s))
+		return "you are not in xclient_networks";
+	if (c->run == cmd_auth && !sasl_offered(s->w))
+		return "passwords need TLS: STARTTLS first";
+	if (c->run == cmd_expn && !session_may_verify(s))
+		return "you may not know; see vrfy in smtpd.conf(5)";
+	if (c->run == cmd_verb && !session_may_watch(s))
+		return "only for users and for clients of this host";
+	return NULL;
+}
+
 bool
 command_offered(const struct session *s, const struct command *c)
 {
-	if (wrong_protocol(s, c))
-		return false;
-	if (c->run == cmd_starttls)
-		return s->w->tls != NULL && !s->tls;
-	if (c->run == cmd_xclient || c->run == cmd_xforward)
-		return policy_may_announce(s);
-	if (c->run == cmd_auth)
-		return sasl_offered(s->w);
-	return (c->flags & C_REFUSED) == 0 && c->run != cmd_submitter;
+	return command_withheld(s, c) == NULL;
 }
 
 /* ---- what is no command ---- */

@@ -42,6 +42,8 @@ const struct command *command_table(size_t *n);
 const struct command *command_find(struct view verb);
 /* May this client use it now, or after EHLO? */
 bool command_offered(const struct session *, const struct command *);
+/* Why it may not, in words (static), or NULL. */
+const char *command_withheld(const struct session *, const struct command *);
 /* The only verb at distance 1 from what was typed, or NULL. */
 const struct command *command_near(struct view typed);
 /* Logs the end of the session, with its commands by verb. */
@@ -59,6 +61,8 @@ enum next cmd_bdat(struct session *, struct view arg);
 enum next cmd_rset(struct session *, struct view arg);
 enum next cmd_noop(struct session *, struct view arg);
 enum next cmd_vrfy(struct session *, struct view arg);
+enum next cmd_expn(struct session *, struct view arg);
+enum next cmd_verb(struct session *, struct view arg);
 enum next cmd_help(struct session *, struct view arg);
 enum next cmd_onex(struct session *, struct view arg);
 enum next cmd_submitter(struct session *, struct view arg);

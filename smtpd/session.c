@@ -149,15 +149,26 @@ session_start_tls(struct session *s)
 
 /* ---- from greeting to end ---- */
 
+static bool
+is_local(const char *client)
+{
+	return strncmp(client, "127.", 4) == 0 || strcmp(client, "::1") == 0 ||
+	       strcmp(client, "local") == 0;
+}
+
+bool
+session_may_watch(const struct session *s)
+{
+	return s->user[0] != '\0' || is_local(s->w->client);
+}
+
 void
 session_name_client(struct session *s)
 {
 	const char *client = s->w->client;
-	bool local = strncmp(client, "127.", 4) == 0 ||
-		     strcmp(client, "::1") == 0 || strcmp(client, "local") == 0;
 
-	snprintf(
-	    s->name, sizeof(s->name), "%s", local ? "localhost" : "unknown");
+	snprintf(s->name, sizeof(s->name), "%s",
+	    is_local(client) ? "localhost" : "unknown");
 	snprintf(s->client, sizeof(s->client), "%s[%s]", s->name, client);
 }
 

@@ -47,6 +47,7 @@ struct session {
 	bool bare_lf;	   /* the command at hand ended in LF alone */
 	bool lf_only;	   /* the client has sent no CR so far: a person whose
 			    * program sends LF alone (spool/wire.h) */
+	bool verbose;	   /* VERB */
 	bool pipelined;	   /* commands have come in groups */
 	bool spent;	   /* this process shall serve nobody else: it has
 			    * seen secrets or nonsense */
@@ -62,8 +63,8 @@ struct session {
 					    * "unknown" */
 	char client[ADDR_DOMAIN_MAX + 80]; /* "unknown[192.0.2.1]", for logs
 					    * and trace */
-	bool name_later; /* DNS could not tell the name */
-	char listed[ADDR_DOMAIN_MAX + 1]; /* by that DNS blocklist, or "" */
+	bool name_later;		   /* DNS could not tell the name */
+	char listed[ADDR_DOMAIN_MAX + 1];  /* by that DNS blocklist, or "" */
 	char original[400]; /* XFORWARD, as it stands in the log, or "" */
 	char helo[ADDR_DOMAIN_MAX + 1]; /* harmless in header and log */
 	char user[USER_NAME_MAX];	/* who authenticated, else "" */
@@ -103,6 +104,11 @@ enum next session_greet(struct session *);
 void session_name_client(struct session *);
 /* The listener is for those who submit (RFC 6409)? */
 bool session_submission(const struct session *);
+/* May the client know who is here (cmd_vrfy.c)? */
+bool session_may_verify(const struct session *);
+/* May it know what becomes of its messages: a user, or a client of this
+ * host? */
+bool session_may_watch(const struct session *);
 /* May a password be sent over this connection? */
 bool session_password_ok(const struct session *);
 

@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -60,11 +61,50 @@ answer_lookup_rcpt(struct peer *p, struct msg *rq, struct msg *rp)
 	return ANSWER;
 }
 
-#define ANY (BIT(LOOKUP_RCPT) | BIT(LOOKUP_CLIENT))
+/* gecos up to the first comma, '&' being the login's name, as finger(1) has
+ * it. */
+static void
+full_name(const struct user *u, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (const char *c = u->gecos; *c != '\0' && *c != ','; c++) {
+		const char *part = *c == '&' ? u->name : c;
+		size_t k = *c == '&' ? strlen(u->name) : 1;
+		for (size_t i = 0; i < k && n + 1 < size; i++)
+			out[n++] = part[i];
+	}
+	out[n] = '\0';
+}
+
+static enum answer
+answer_lookup_vrfy(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	char address[ADDR_MAX + 1], mailbox[ADDR_MAX + 1];
+	char name[LOOKUP_NAME_MAX];
+	struct user u;
+
+	(void)p;
+	msg_get_str(rq, address, sizeof(address));
+	if (!msg_done(rq))
+		return ANSWER_DROP;
+	passdb_refresh(users);
+	enum rcpt_resolved r =
+	    recipient_resolve(role->settings, users, address, &u, mailbox);
+	full_name(&u, name, sizeof(name));
+	msg_put_u32(rp, kind_of(r));
+	msg_put_str(rp, r == RESOLVED_LOCAL ? name : "");
+	msg_put_str(rp, r == RESOLVED_LOCAL ? mailbox : "");
+	return ANSWER;
+}
+
+#define ANY (BIT(LOOKUP_RCPT) | BIT(LOOKUP_VRFY) | BIT(LOOKUP_CLIENT))
 
 static const struct request requests[] = {
 	{ LOOKUP_RCPT, 4, 4 + ADDR_MAX, false, ANY, answer_lookup_rcpt,
 	    "recipient" },
+	{ LOOKUP_VRFY, 4, 4 + ADDR_MAX, false, ANY, answer_lookup_vrfy,
+	    "verify" },
 	{ LOOKUP_CLIENT, 4, 4 + ADDRESS_TEXT, false, ANY, answer_lookup_client,
 	    "client" },
 };

@@ -132,11 +132,17 @@ log_delivered(
 
 /* ---- the end of the message ---- */
 
+/* how: what became of it, for those who said VERB. */
 static enum next
-accepted(struct session *s)
+accepted(struct session *s, const char *how)
 {
+	char to[ADDR_MAX + 1];
+
 	session_progress(s);
 	s->errors = 0;
+	for (unsigned i = 0; s->verbose && i < s->t.rcpt_n; i++)
+		reply_more(s, 250, "2.1.5", "<%s>: %s",
+		    log_clean(view_of(rcpts[i].address), to, sizeof(to)), how);
 	return reply(s, 250, "2.0.0", "Ok: queued as %s", s->t.id);
 }
 
@@ -194,7 +200,8 @@ to_queue(struct session *s, const struct content *content)
 			rcpts[i].params[0] == '\0' ? NULL : rcpts[i].params };
 	log_flush(); /* our lines stand before the queue's */
 	enum status st = ask_queue_deposit(queue_channel(s), &d);
-	return st == OK ? accepted(s) : refuse_by_status(s, st);
+	return st == OK ? accepted(s, "in the queue, to be delivered now")
+			: refuse_by_status(s, st);
 }
 
 /* The mailbox is not to be written, whoever asks. */
@@ -240,7 +247,7 @@ to_mailbox(struct session *s, const struct content *content)
 
 	switch (st) {
 	case OK:
-		return accepted(s);
+		return accepted(s, "delivered to the mailbox");
 	case ERR_GONE:
 	case ERR_UNSAFE:
 	case ERR_PERM:

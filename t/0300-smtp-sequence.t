@@ -18,6 +18,17 @@ $s->expect('DATA', qr/^503 5\.5\.1 /, 'DATA before EHLO');
 $s->expect('NOOP', qr/^250 2\.0\.0 /, 'NOOP before EHLO');
 $s->expect('NOOP with words', qr/^250 2\.0\.0 /, 'NOOP with an argument');
 $s->expect('RSET', qr/^250 2\.0\.0 /, 'RSET before EHLO');
+$s->expect('VERB', qr/^250 2\.0\.0 /, 'VERB, from this host');
+$s->cmd($_) for 'MAIL FROM:<a@b.test>', 'RCPT TO:<bob@example.org>', 'DATA';
+like($s->data(message('verb')), qr/^250-2\.1\.5 <bob\@example\.org>: delivered to the mailbox\n250 2\.0\.0 Ok/,
+    'tells what became of the message');
+my $u = $pp->smtp(to => 'submission');
+$u->cmd('EHLO c.test');
+$u->cmd('AUTH PLAIN AGJvYgBib2ItcGFzcw==');
+$u->expect('VRFY bob', qr/^250 2\.1\.5 Bob <bob\@example\.org>/,
+    'VRFY, for a user');
+$u->expect('VRFY nobody', qr/^550 5\.1\.1 /);
+$u->expect('EXPN carol', qr/^250 2\.1\.5 Carol <carol\@example\.org>/);
 $s->expect('VRFY bob', qr/^2(?:50|52) /, 'VRFY before EHLO');
 $s->expect('HELP', qr/^214[ -]/);
 $s->expect('HELP MAIL', qr/^214[ -].*MAIL FROM:/s);
@@ -89,7 +100,7 @@ $s = $pp->smtp;
 $s->cmd('EHLO c.test');
 for my $v ('EXPN staff', 'SEND FROM:<a@b.test>', 'SOML FROM:<a@b.test>',
     'SAML FROM:<a@b.test>', 'TURN', 'ETRN example.org', 'ATRN example.org',
-    'VERB', 'BDAT 0 LAST', 'BURL imap://x LAST',
+    'BDAT 0 LAST', 'BURL imap://x LAST',
     'SUBMITTER a@b.test') {
 	my $r = $s->cmd($v);
 	like($r, qr/^50[0234] 5\.\d\.\d /, "$v is refused");

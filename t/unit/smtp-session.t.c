@@ -179,8 +179,8 @@ static const struct {
 	{ "4.2.4: known, not served",
 	  E "EXPN l\r\nETRN d\r\nATRN d\r\nTURN\r\nBURL u LAST\r\nSEND FROM:<a@b>\r\n"
 	  "SOML FROM:<a@b>\r\nSAML FROM:<a@b>\r\nVERB\r\n" Q,
-	  "250|502 5.5.1|502 5.5.1|502 5.5.1|502 5.5.1|502 5.5.1|502 5.5.1|502 5.5.1|502 5.5.1|"
-	  "502 5.5.1|221", 0, 0, 0 },
+	  "250|502 5.7.0|502 5.5.1|502 5.5.1|502 5.5.1|502 5.5.1|502 5.5.1|502 5.5.1|502 5.5.1|"
+	  "502 5.7.0|221", 0, 0, 0 },
 	{ "sendmail: ONEX", E "ONEX\r\nONEX 1\r\n" Q, "250|250 2.0.0|501|221", 0, 0, 0 },
 	{ "RFC 4405: SUBMITTER is no verb",
 	  E "SUBMITTER x\r\n" Q,
@@ -202,6 +202,21 @@ static const struct {
 	{ "3.5.3, 7.3: VRFY",
 	  "VRFY bob\r\nVRFY nobody\r\nVRFY\r\n" Q,
 	  "252 2.0.0|252 2.0.0|501 5.5.4|221", 0, 0, 0 },
+	{ "3.5.1: VRFY, for users",
+	  E BOB "VRFY bob\r\nVRFY <Bob@example.org>\r\nVRFY nobody SMTPUTF8\r\nVRFY x@elsewhere\r\n"
+	  "VRFY later\r\nVRFY lost\r\nVRFY a b\r\nVRFY\r\n" Q,
+	  "250|235|250 2.1.5 Mr bob <bob@example.org>|250 2.1.5 Mr bob <bob@example.org>|"
+	  "550 5.1.1|551 5.1.6|450 4.3.0|450 4.3.0|553 5.1.3|501 5.5.4|221", CLEAR, 0, 0 },
+	{ "RFC 6531 3.7.4.1: VRFY with SMTPUTF8",
+	  E BOB "VRFY j\xc3\xb6rg SMTPUTF8\r\nVRFY SMTPUTF8\r\n" Q,
+	  "250|235|250 2.1.5 Mr j??rg|550 5.1.1|221", CLEAR, 0, 0 },
+	{ "3.5.2: EXPN, for users",
+	  E BOB "EXPN bob\r\nEXPN staff\r\nEXPN\r\n" Q,
+	  "250|235|250 2.1.5 Mr bob <bob@example.org>|550 5.1.1|501 5.5.4|221", CLEAR, 0, 0 },
+	{ "sendmail: VERB, for users",
+	  E BOB "VERB\r\nVERB x\r\n" M R D T M R "RCPT TO:<alice>\r\n" D T Q,
+	  "250|235|250 2.0.0|501|250|250|354|250 2.0.0 Ok|250|250|250|354|250 2.0.0 Ok|221",
+	  CLEAR, 1, 1 },
 	{ "4.1.1.8: HELP",
 	  "HELP mail\r\nHELP expn\r\nHELP frob\r\n" Q,
 	  "214 2.0.0|214 2.0.0|504 5.5.4|221", 0, 0, 0 },
@@ -535,6 +550,47 @@ dialogues(void)
 	fake.mode = BY_LINE;
 }
 
+/* RFC 5321 7.3: the same work for known and unknown users; and none for those
+ * who may not know. */
+static void
+vrfy(void)
+{
+	static const char *const names[] = { "bob", "nobody" };
+	char in[100];
+
+	for (int i = 0; i < 2; i++) {
+		for (int shown = 0; shown < 2; shown++) {
+			fake_settings.vrfy = shown ? VRFY_ALL : VRFY_NONE;
+			snprintf(in, sizeof(in), "VRFY %s\r\nEXPN %s\r\n",
+			    names[i], names[i]);
+			fake_session(view_of(in));
+			ok(fake.lookups == (shown ? 2 : 0) &&
+				(strstr(buf_cstr(&fake.out), "252 ") != NULL) ==
+				    !shown,
+			    "VRFY %s: %u lookups", names[i], fake.lookups);
+		}
+	}
+	fake_settings.vrfy = VRFY_AUTHENTICATED;
+	set_listener(CLEAR);
+	fake_session(view_of(E BOB "VERB\r\n" M R D T M R
+				   "RCPT TO:<alice>\r\n" D T));
+	ok(strstr(buf_cstr(&fake.out),
+	       "\r\n250-2.1.5 <bob@example.org>: delivered to the mailbox\r\n"
+	       "250 2.0.0 Ok: queued as ") != NULL &&
+		strstr(buf_cstr(&fake.out),
+		    "\r\n250-2.1.5 <bob@example.org>: in the queue, to be "
+		    "delivered now\r\n250-2.1.5 <alice>: in the queue, to be "
+		    "delivered now\r\n250 2.0.0 Ok: ") != NULL,
+	    "VERB: a line for each recipient");
+	set_listener(0);
+	fake_session(view_of("HELP\r\nHELP expn\r\nHELP turn\r\n"));
+	ok(strstr(buf_cstr(&fake.out),
+	       "214-2.0.0 EXPN list [SMTPUTF8]\r\n214-2.0.0 Asks for the "
+	       "members of a list. RFC 5321 4.1.1.7\r\n214 2.0.0 Not here "
+	       "and now: you may not know") != NULL,
+	    "HELP tells why a verb is refused");
+}
+
 /* What is kept with the envelope, and said in the trace header. */
 static void
 kept(void)
@@ -575,6 +631,7 @@ main(void)
 {
 	fake_start();
 	dialogues();
+	vrfy();
 	kept();
 	return done_testing();
 }

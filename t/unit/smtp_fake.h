@@ -225,6 +225,21 @@ ask_lookup_client(int sock, const char *address, struct client_answer *a)
 	return true;
 }
 
+bool
+ask_lookup_vrfy(int sock, const char *address, struct vrfy_answer *a)
+{
+	struct rcpt_answer r;
+	bool good = ask_lookup_rcpt(sock, address, &r);
+
+	memset(a, 0, sizeof(*a));
+	a->kind = r.kind;
+	if (r.kind == RCPT_LOCAL) {
+		snprintf(a->name, sizeof(a->name), "Mr %s", r.user);
+		snprintf(a->address, sizeof(a->address), "%s", r.delivered_to);
+	}
+	return good;
+}
+
 static void
 fake_keep(const char *id, const char *sender, const char *rcpt)
 {
