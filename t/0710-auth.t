@@ -167,15 +167,25 @@ for (1 .. 8) {
 
 # Several checks at once: four slow ones take about as long as one.
 my $slow = Pennypost->start(daemons => ['pop3d'], users => {
-	alice => h('alice-pass', '$6$rounds=400000$abcdefgh$') });
+	alice => h('alice-pass', '$6$rounds=1500000$abcdefgh$') });
 my $t0 = time;
 like($slow->pop3_as('alice')->{login}, qr/^\+OK/, 'a slow hash');
 my $one = time - $t0;
-$t0 = time;
 my @c = map { $slow->pop3 } 1 .. 4;
 $_->say('USER alice') for @c;
 $_->reply for @c;
+my $ticks = sub {
+	return map { my @f = Pennypost::Proc::stat_fields($_);
+		$_ => $f[11] + $f[12] } $slow->pids('pop3d', 'crypt');
+};
+my %before = $ticks->();
+$t0 = time;
 $_->say('PASS wrong') for @c;
+# Until the first one is done, the others have not been waiting.
+wait_for(20, sub { IO::Select->new(map { $_->{in} } @c)->can_read(0.01) });
+my %after = $ticks->();
+my $at_work = grep { $after{$_} - $before{$_} >= 3 } keys %before;
+cmp_ok($at_work, '>=', 3, 'several passwords are checked at once');
 like($_->reply, qr/^-ERR \[AUTH\]/, 'refused') for @c;
 note(sprintf 'one: %.2f s, four at once: %.2f s', $one, time - $t0);
 # A quick question is not kept waiting by slow ones: NOOP answers meanwhile.
