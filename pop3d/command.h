@@ -46,7 +46,7 @@ bool command_message(
     struct session *, struct view *arg, size_t *i, enum next *next);
 /* The reply when the maildrop could not be read. */
 enum next command_drop_failed(struct session *, enum status);
-/* The reply when the maildrop could not be opened: text is maildrop_open()'s. */
+/* The reply when the maildrop could not be opened; text: maildrop_open()'s. */
 enum next command_not_opened(
     struct session *, enum status, const char *text);
 /* The names of the commands of this state, for HELP. */

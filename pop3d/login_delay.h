@@ -3,8 +3,8 @@
 /*
  * The time of a user's last login, for LOGIN-DELAY (RFC 2449 6.5): in the file
  * `login` of the state directory, so that it outlives the role and is the same
- * on all hosts that share the spool.  The directory is the user's, who may write
- * there what he likes: he only cheats himself.
+ * on all hosts that share the spool.  The directory is the user's, who may
+ * write there what he likes: he only cheats himself.
  */
 #include <stdint.h>
 #include <time.h>

@@ -19,8 +19,8 @@ enum next reply_err(struct session *, const char *code, const char *fmt, ...)
  * session ends: NEXT_CLOSE. */
 enum next reply_bad(struct session *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* The lines of a multi-line reply, behind reply_ok(), and its end.  They are for
- * programs and in no language. */
+/* The lines of a multi-line reply, behind reply_ok(), and its end.  They are
+ * for programs and in no language. */
 void reply_line(struct session *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* The line "NUMBER TEXT", of which there may be millions. */

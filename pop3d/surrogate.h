@@ -2,8 +2,8 @@
 #define POP3D_SURROGATE_H
 /*
  * The surrogate of a message whose header is not ASCII, for clients that did
- * not ask for UTF-8 mode (RFC 6856 2.1, RFC 6858).  Pure: octets of the mbox in,
- * octets of the mbox out, in pieces of any size.
+ * not ask for UTF-8 mode (RFC 6856 2.1, RFC 6858).  Pure: octets of the mbox
+ * in, octets of the mbox out, in pieces of any size.
  *
  *   addresses            a display name becomes encoded-words (RFC 2047); an
  *                        address that is not ASCII becomes part of it, in front
