@@ -75,6 +75,7 @@ static const struct conf_option options[] = {
 	{ OPT(no_soliciting),      .type = CONF_STRING, .mask = S, .dflt = "\"\"" },
 	{ OPT(data_timeout),       .type = CONF_TIME, .mask = S, .dflt = "3m",  .min = SEC, .max = HOUR },
 	{ OPT(append_processes),   .type = CONF_INT,  .mask = S, .dflt = "16",  .min = 1, .max = 128 },
+	{ OPT(quota),              .type = CONF_SIZE, .mask = S, .dflt = "0",   .min = 0, .max = INT64_MAX },
 	{ OPT(queue_deliveries),   .type = CONF_INT,  .mask = S, .dflt = "20",  .min = 1, .max = 200 },
 	{ OPT(retry_min),          .type = CONF_TIME, .mask = S, .dflt = "5m",  .min = 100, .max = DAY },
 	{ OPT(retry_max),          .type = CONF_TIME, .mask = S, .dflt = "70m", .min = 100, .max = 7 * DAY },

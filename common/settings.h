@@ -115,6 +115,7 @@ struct settings {
 	char *no_soliciting;      /* RFC 3865: "word,word", "" = none */
 	int64_t data_timeout;     /* ms, between two pieces of a message */
 	int64_t append_processes;
+	int64_t quota;            /* octets of a mailbox; 0: any */
 	int64_t queue_deliveries; /* at once */
 	int64_t retry_min, retry_max; /* ms */
 	/* smtpd: who may do what (settings_net.c) */

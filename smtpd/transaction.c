@@ -220,6 +220,21 @@ mailbox_refused(struct session *s, const struct rcpt *r, enum status st)
 	    "<%s>: The mailbox must not be written now", to);
 }
 
+/* Not for the queue: it would be full tomorrow, too, and the sender would hear
+ * of it in days.  RFC 3463 3.3: X.2.2. */
+static enum next
+mailbox_full(
+    struct session *s, const struct rcpt *r, const struct content *content)
+{
+	char to[ADDR_MAX + 1];
+
+	log_clean(view_of(r->delivered_to), to, sizeof(to));
+	if (s->set->quota > 0 && content->length > (uint64_t)s->set->quota)
+		return reject(s, to, 552, "5.2.2",
+		    "<%s>: The message is larger than a mailbox may be", to);
+	return reject(s, to, 452, "4.2.2", "<%s>: The mailbox is full", to);
+}
+
 static enum status
 deliver(struct session *s, const struct content *content, const struct rcpt *r)
 {
@@ -253,6 +268,8 @@ to_mailbox(struct session *s, const struct content *content)
 	case ERR_PERM:
 	case ERR_DAMAGED:
 		return mailbox_refused(s, rcpts, st);
+	case ERR_QUOTA:
+		return mailbox_full(s, rcpts, content);
 	default: /* busy or full, or there is trouble that may pass; with
 		  * ERR_DOWN it may have been delivered: better twice than
 		  * never */

@@ -10,6 +10,7 @@
 #include "common/file.h"
 #include "common/log.h"
 #include "common/utf8.h"
+#include "spool/intent.h"
 #include "spool/wire.h"
 
 enum {
@@ -20,6 +21,9 @@ enum {
 
 /* Where the batch goes. */
 struct sink {
+	const struct append_target *to;
+	struct intent intent; /* what was begun */
+	uint64_t said;	      /* of its messages, how many it tells of */
 	int fd;
 	uint64_t at;	/* where the next octet goes */
 	bool tried;	/* something may have been written */
@@ -67,11 +71,34 @@ put_from_line(struct buf *out, const char *sender, int64_t now)
 
 /* ---- writing ---- */
 
+/* Before it is done. */
+static enum status
+say_intent(struct sink *s)
+{
+	struct intent *in = &s->intent;
+
+	if (s->tried && s->said == in->n)
+		return OK;
+	if (!s->tried) {
+		in->head_n = s->out.n < INTENT_HEAD ? s->out.n : INTENT_HEAD;
+		memcpy(in->head, s->out.p, (size_t)in->head_n);
+	}
+	s->said = in->n;
+	return intent_write(s->to->intent, in);
+}
+
 static enum status
 drain(struct sink *s)
 {
 	if (s->out.n == 0)
 		return OK;
+	if (s->to->size_max > 0 && s->at + s->out.n > s->to->size_max)
+		return ERR_QUOTA;
+	if (s->to->intent != -1) {
+		enum status said = say_intent(s);
+		if (said != OK)
+			return said;
+	}
 	s->tried = true;
 	enum status st = file_write_at(s->fd, s->out.p, s->out.n, s->at);
 	s->at += s->out.n;
@@ -129,6 +156,9 @@ put_message(
 
 	if (!append_fields_ok(m))
 		return ERR_INVALID;
+	/* One that is not told of is not cut off. */
+	if (s->intent.n < INTENT_MESSAGES)
+		s->intent.start[s->intent.n++] = s->at + s->out.n;
 	put_from_line(&s->out, m->sender, now);
 	buf_addf(&s->out, "Return-Path: <%s>\n", m->sender);
 	buf_addf(&s->out, "X-Original-To: %s\n", m->original_to);
@@ -163,7 +193,7 @@ put_closing(struct sink *s, uint64_t size)
 
 /* The file as it was.  If even that fails the next append closes the torn tail
  * and some of a message that was not acknowledged stays. */
-static void
+static bool
 cut_back(int fd, uint64_t size)
 {
 	enum status st = file_cut(fd, size);
@@ -173,6 +203,7 @@ cut_back(int fd, uint64_t size)
 	if (st != OK)
 		log_error("error: cannot cut off a torn message: %s",
 		    status_text(st));
+	return st == OK;
 }
 
 /* One buffer for all batches of the process; it grows to what is needed. */
@@ -194,23 +225,64 @@ put_batch(struct sink *s, const struct append_msg *m, unsigned n, bool mboxrd,
 	return st == OK ? file_flush(s->fd) : st;
 }
 
+/* The end of a batch, before anybody is told. */
+static void
+settle(struct sink *s, enum status st, uint64_t size)
+{
+	bool cut = st == OK || !s->tried || cut_back(s->fd, size);
+
+	/* What could not be cut off now is cut off by the next of us. */
+	if (s->to->intent != -1 && s->said > 0 && cut)
+		intent_clear(s->to->intent);
+}
+
+static enum status
+recover(const struct append_target *to)
+{
+	uint64_t gone = 0;
+	enum status st =
+	    to->intent == -1 ? OK : intent_recover(to->intent, to->mbox, &gone);
+
+	if (gone > 0)
+		log_info("cut off %llu octets of a delivery that was "
+			 "interrupted",
+		    (unsigned long long)gone);
+	return st;
+}
+
 enum status
-append_batch(
-    int fd, const struct append_msg *m, unsigned n, bool mboxrd, int64_t now)
+append_to(const struct append_target *to, const struct append_msg *m,
+    unsigned n, int64_t now)
 {
 	struct stat before;
+	enum status st = recover(to);
 
-	if (fstat(fd, &before) == -1)
+	if (st != OK)
+		return st;
+	if (fstat(to->mbox, &before) == -1)
 		return status_from_errno(errno);
 	if (kept.max == 0)
 		buf_init(&kept, OUT_MAX);
 	buf_clear(&kept);
-	struct sink s = {
-		.fd = fd, .at = (uint64_t)before.st_size, .out = kept
-	};
-	enum status st = put_batch(&s, m, n, mboxrd, now);
-	if (st != OK && s.tried)
-		cut_back(fd, (uint64_t)before.st_size);
+	struct sink s = { .to = to,
+		.fd = to->mbox,
+		.at = (uint64_t)before.st_size,
+		.out = kept,
+		.intent = { .dev = before.st_dev,
+		    .ino = before.st_ino,
+		    .offset = (uint64_t)before.st_size } };
+	st = put_batch(&s, m, n, to->mboxrd, now);
+	settle(&s, st, (uint64_t)before.st_size);
 	kept = s.out;
 	return st;
+}
+
+enum status
+append_batch(
+    int fd, const struct append_msg *m, unsigned n, bool mboxrd, int64_t now)
+{
+	return append_to(
+	    &(struct append_target){
+		.mbox = fd, .intent = -1, .mboxrd = mboxrd },
+	    m, n, now);
 }

@@ -17,10 +17,10 @@
 #include "common/view.h"
 
 struct append_msg {
-	const char *sender;       /* "" = <>; From_ line says MAILER-DAEMON */
+	const char *sender; /* "" = <>; From_ line says MAILER-DAEMON */
 	const char *original_to;
 	const char *delivered_to;
-	struct view content;      /* CRLF lines; unless file != -1 */
+	struct view content; /* CRLF lines; unless file != -1 */
 	int file;
 	uint64_t offset, length;
 };
@@ -29,9 +29,20 @@ struct append_msg {
  * before, so that one cannot spoil the others. */
 enum { APPEND_FIELD_MAX = 512 };
 bool append_fields_ok(const struct append_msg *m);
+/* Where a batch goes. */
+struct append_target {
+	int mbox;
+	int intent; /* spool/intent.h; -1: none */
+	bool mboxrd;
+	uint64_t size_max; /* of the mailbox; 0: any */
+};
+/* As append_batch(); first cuts off what one of us left who died.  ERR_QUOTA:
+ * the mailbox would be larger than it may. */
+enum status append_to(const struct append_target *, const struct append_msg *m,
+    unsigned n, int64_t now);
 /* Writes all n and flushes once (fdatasync).  now: for the From_ lines.
  * OK, ERR_NOSPACE, ERR_QUOTA, ERR_IO, ERR_NOMEM; ERR_INVALID: a field is not
  * fit for a header line, or a file is shorter than was said. */
-enum status append_batch(int fd, const struct append_msg *m, unsigned n,
-    bool mboxrd, int64_t now);
+enum status append_batch(
+    int fd, const struct append_msg *m, unsigned n, bool mboxrd, int64_t now);
 #endif

@@ -168,11 +168,15 @@ batch_add(struct batch *b, struct job *j)
 
 /* Writes the batch.  When there is not room for all there may be for some. */
 static void
-batch_write(struct batch *b, int fd)
+batch_write(struct batch *b)
 {
 	int64_t now = (int64_t)time(NULL);
-	bool mboxrd = b->job[0]->grant.mboxrd;
-	enum status all = append_batch(fd, b->msg, b->n, mboxrd, now);
+	const struct job *first = b->job[0];
+	const struct append_target to = { .mbox = first->mbox,
+		.intent = first->intent,
+		.mboxrd = first->grant.mboxrd,
+		.size_max = first->grant.quota };
+	enum status all = append_to(&to, b->msg, b->n, now);
 
 	for (unsigned i = 0; i < b->n; i++)
 		b->st[i] = all;
@@ -180,7 +184,7 @@ batch_write(struct batch *b, int fd)
 	    (all != ERR_NOSPACE && all != ERR_QUOTA && all != ERR_NOMEM))
 		return;
 	for (unsigned i = 0; i < b->n; i++)
-		b->st[i] = append_batch(fd, &b->msg[i], 1, mboxrd, now);
+		b->st[i] = append_to(&to, &b->msg[i], 1, now);
 }
 
 static void
@@ -203,7 +207,7 @@ box_write(struct box *b)
 	batch.octets = 0;
 	while (b->head != NULL && fits(&batch, b->head))
 		batch_add(&batch, box_pop(b));
-	batch_write(&batch, first->mbox);
+	batch_write(&batch);
 	unlock(first);
 	for (unsigned i = 0; i < batch.n; i++)
 		finish(batch.job[i], batch.st[i]);

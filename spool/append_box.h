@@ -23,6 +23,7 @@ struct job {
 	uint64_t peer; /* id of the peer it belongs to */
 	struct grant grant;
 	int mbox, dir; /* owned; -1 until granted */
+	int intent;    /* owned; -1: none */
 	uint64_t dev, ino;
 	char id[QUEUE_ID_MAX + 1];
 	char sender[APPEND_FIELD_MAX + 1];
@@ -31,9 +32,9 @@ struct job {
 	size_t content_n;
 	int file; /* owned; -1 */
 	uint64_t offset, length;
-	struct timer *idle; /* until the message has come */
-	struct box *box;    /* where it waits; NULL: nowhere */
-	struct job *next;   /* in the same box */
+	struct timer *idle;  /* until the message has come */
+	struct box *box;     /* where it waits; NULL: nowhere */
+	struct job *next;    /* in the same box */
 	enum status refused; /* what it will be told; OK: none yet */
 };
 

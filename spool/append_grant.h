@@ -3,11 +3,13 @@
 /*
  * What the deliver opener tells its append processes.
  *
- * For each delivery the opener makes a channel.  Into one end it puts two
+ * For each delivery the opener makes a channel.  Into one end it puts these
  * messages, before anybody else can put one there:
  *   GRANT, with the mailbox open for reading and writing: the fields of struct
  *     grant;
- *   GRANT_DIR, with the directory it lies in (O_PATH).
+ *   GRANT_DIR, with the directory it lies in (O_PATH);
+ *   GRANT_INTENT, if GRANT said so, with the owner's file for intents
+ *     (spool/intent.h).
  * The other end goes to an append process in an ADOPT message, then the first
  * end to the asker, who finds a channel on which APPEND_INLINE or APPEND_FILE
  * (spool/ask_deliver.h) may be asked, once, and nothing else.
@@ -25,7 +27,7 @@
 #include "common/msg.h"
 #include "common/passdb.h"
 
-enum { GRANT = 3, GRANT_DIR = 4, ADOPT = 5 };
+enum { GRANT = 3, GRANT_DIR = 4, ADOPT = 5, GRANT_INTENT = 6 };
 enum { DOTLOCK_TAKE = 1, DOTLOCK_RELEASE = 2 };
 enum { GRANT_NAME_MAX = 128, GRANT_FIELDS_MAX = 1024 };
 
@@ -34,8 +36,10 @@ struct grant {
 	char delivered_to[ADDR_MAX + 1];
 	char name[GRANT_NAME_MAX]; /* of the mailbox in its directory */
 	bool mboxrd, dotlock;
+	bool intent;	     /* GRANT_INTENT follows */
 	int64_t lock_wait;   /* ms */
 	uint64_t length_max; /* octets of content */
+	uint64_t quota;	     /* octets of the mailbox; 0: any */
 };
 
 void grant_put(struct msg *m, const struct grant *);

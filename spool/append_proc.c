@@ -32,7 +32,7 @@ static bool leaving; /* no more channels will come */
 
 /* ---- one channel ---- */
 
-/* The opener put two messages into the channel before it gave the asker its
+/* The opener put its messages into the channel before it gave the asker its
  * end, so they are there and they are the first. */
 static bool
 take_grant(int sock, struct job *j)
@@ -54,6 +54,13 @@ take_grant(int sock, struct job *j)
 		goto out;
 	j->dir = m.fd;
 	m.fd = -1;
+	if (j->grant.intent) {
+		if (msg_recv(sock, &m) != 1 || m.type != GRANT_INTENT ||
+		    m.fd == -1 || m.len != 0)
+			goto out;
+		j->intent = m.fd;
+		m.fd = -1;
+	}
 	good = true;
 out:
 	close_fd(&m.fd);
@@ -143,6 +150,7 @@ job_free(struct job *j)
 {
 	close_fd(&j->mbox);
 	close_fd(&j->dir);
+	close_fd(&j->intent);
 	close_fd(&j->file);
 	free(j->content);
 	free(j);
@@ -204,7 +212,7 @@ append_adopt(int sock)
 		close(sock);
 		return;
 	}
-	j->mbox = j->dir = j->file = -1;
+	j->mbox = j->dir = j->intent = j->file = -1;
 	if (!take_grant(sock, j)) {
 		log_warn("warning: a delivery came without its mailbox");
 		close(sock);

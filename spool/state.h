@@ -28,6 +28,10 @@ bool state_update_pending(int dirfd, const struct user *);
  * user's with one name, or ERR_UNSAFE.  O_CREAT makes it 0600. */
 enum status state_file_open(
     int state_dir, const struct user *, const char *name, int flags, int *fd);
+/* Opens the file for what an append is about to write (spool/intent.h) beside
+ * the mailbox in dirfd, and makes what is missing.  -1: it cannot be. */
+int state_intent_open(
+    int dirfd, const struct mailbox_path *, const struct user *);
 /* The session lock: opens `lock` in the state directory (never unlinked), takes
  * it without waiting, writes "pid host seconds\n" into it.  ERR_BUSY: holder
  * says who: "pid 4711 on mail.example.org since 2026-11-21 10:20:30 UTC";

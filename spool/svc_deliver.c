@@ -23,6 +23,7 @@
 #include "spool/append_grant.h"
 #include "spool/appenders.h"
 #include "spool/ask_deliver.h"
+#include "spool/intent.h"
 #include "spool/mailbox.h"
 #include "spool/recipient.h"
 #include "spool/state.h"
@@ -137,12 +138,14 @@ open_mailbox(const struct user *u, struct mailbox_path *path, int *fd, int *dir,
  * comes out of the other. */
 static enum status
 put_grant(int end, const struct asker *a, const struct user *u,
-    const char *delivered_to, const char *name, int fd, int dir)
+    const char *delivered_to, const char *name, int fd, int dir, int intent)
 {
 	static struct msg m;
 	const struct settings *s = role->settings;
 	struct grant g = { .mboxrd = s->quoting_mboxrd,
 		.dotlock = s->lock_dotlock,
+		.intent = intent != -1,
+		.quota = (uint64_t)s->quota,
 		.lock_wait = s->mailbox_lock_wait,
 		.length_max =
 		    a->queue ? INT64_MAX
@@ -157,6 +160,12 @@ put_grant(int end, const struct asker *a, const struct user *u,
 		return ERR_NOMEM;
 	msg_start(&m, GRANT_DIR);
 	m.fd = dir;
+	if (msg_send(end, &m) == -1)
+		return ERR_NOMEM;
+	if (intent == -1)
+		return OK;
+	msg_start(&m, GRANT_INTENT);
+	m.fd = intent;
 	return msg_send(end, &m) == -1 ? ERR_NOMEM : OK;
 }
 
@@ -187,7 +196,7 @@ free_place(struct asker *a)
 /* Makes the channel.  *end is the asker's. */
 static enum status
 make_channel(struct asker *a, const struct user *u, const char *delivered_to,
-    const char *name, int fd, int dir, int *end)
+    const char *name, int fd, int dir, int intent, int *end)
 {
 	int pair[2], copy = -1;
 	enum status st = ERR_LIMIT;
@@ -199,7 +208,8 @@ make_channel(struct asker *a, const struct user *u, const char *delivered_to,
 		return ERR_NOMEM;
 	copy = fcntl(pair[0], F_DUPFD_CLOEXEC, 3);
 	st = copy == -1 ? ERR_NOMEM
-			: put_grant(pair[0], a, u, delivered_to, name, fd, dir);
+			: put_grant(pair[0], a, u, delivered_to, name, fd, dir,
+			      intent);
 	if (st == OK)
 		st = appenders_hand(u->name, pair[1]);
 	if (st == OK) {
@@ -218,20 +228,24 @@ open_for(struct asker *a, struct user *u, int *end, char *why, size_t size)
 {
 	char delivered_to[ADDR_MAX + 1];
 	struct mailbox_path path;
-	int fd = -1, dir = -1;
+	int fd = -1, dir = -1, intent = -1;
 	enum status st = resolve_status(a->address, u, delivered_to, why, size);
 
 	if (st != OK)
 		return st;
 	st = open_mailbox(u, &path, &fd, &dir, why, size);
 	if (st == OK) {
-		st = make_channel(a, u, delivered_to, path.name, fd, dir, end);
+		if (intent_possible())
+			intent = state_intent_open(dir, &path, u);
+		st = make_channel(
+		    a, u, delivered_to, path.name, fd, dir, intent, end);
 		if (st != OK)
 			snprintf(why, size, "mailbox of %s: %s", u->name,
 			    status_text(st));
 	}
 	close_fd(&fd);
 	close_fd(&dir);
+	close_fd(&intent);
 	if (st != OK)
 		log_warn("warning: %s", why);
 	return st;
@@ -440,6 +454,7 @@ svc_deliver_main(struct role *r)
 
 	role = r;
 	service_init();
+	intent_init();
 	priv_drop(r, ROLE_DELIVER, NULL);
 	users = passdb_open(r->settings, false, &err);
 	if (users == NULL)

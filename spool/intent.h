@@ -1,0 +1,51 @@
+#ifndef SPOOL_INTENT_H
+#define SPOOL_INTENT_H
+/*
+ * What an append is about to write: the file `append` in the state directory of
+ * the mailbox' owner.  Written before the first octet of a batch, void before
+ * anybody is told that the batch is durable.  So whoever finds it, under the
+ * mailbox lock, knows that its writer died and that nothing behind `offset` was
+ * acknowledged: that is cut off again.
+ *
+ * It is never flushed, and speaks only for the boot of the host in which it was
+ * written: within it every process sees what the last one wrote.  After a power
+ * cut, or from another host, it says nothing, and the torn tail is closed with
+ * a newline and kept like anybody else's.
+ *
+ * It is believed only if the mailbox has the named octets at the named place
+ * and no From_ line behind it but those it names: another program may have come
+ * in between.  The file is the owner's; who lies in it loses the end of his own
+ * mailbox.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/status.h"
+#include "common/view.h"
+
+enum { INTENT_MESSAGES = 64, INTENT_HEAD = 256 };
+
+struct intent {
+	uint64_t magic;
+	unsigned char boot[16];
+	uint64_t dev, ino;
+	uint64_t offset;		 /* the mailbox ended here */
+	uint64_t n;			 /* messages begun */
+	uint64_t start[INTENT_MESSAGES]; /* their From_ lines */
+	uint64_t head_n;
+	char head[INTENT_HEAD]; /* the first octets written at offset */
+	uint64_t check;
+};
+
+/* Once, before privileges are given up: which boot this is.  Without it there
+ * are no intents. */
+void intent_init(void);
+bool intent_possible(void);
+/* Says what is about to be written: all of it that is known. */
+enum status intent_write(int fd, struct intent *);
+/* It is over. */
+void intent_clear(int fd);
+/* Under the exclusive mailbox lock: cuts off what a writer that died left.
+ * *gone: octets.  OK also when there is nothing to do. */
+enum status intent_recover(int fd, int mbox, uint64_t *gone);
+#endif

@@ -1,0 +1,38 @@
+#!/usr/bin/perl
+# quota: how large a mailbox may be.
+use strict;
+use warnings;
+use lib 't/lib';
+use Test::More;
+use Pennypost;
+
+my $pp = Pennypost->start(smtpd => { quota => '20K' });
+my $box = $pp->mailbox('bob');
+my $body = join "\n", map { 'x' x 60 } 1 .. 100;
+my ($n, $last) = (0, '');
+while (($last = $pp->send('bob@example.org', message('m' . ++$n, $body)))
+    =~ /^250/) {
+	cmp_ok(-s $box, '<=', 20480, "message $n fits");
+	last if $n > 5;
+}
+like($last, qr/^452 4\.2\.2 /, 'then the mailbox is full');
+my $size = -s $box;
+is($n, 4, 'after three messages');
+unlike($pp->mbox('bob'), qr/Subject: m4/, 'nothing of the fourth is there');
+like($pp->send('bob@example.org', message('tiny', 'x')), qr/^250/,
+    'a small one still fits');
+like($pp->send('alice@example.org', message('other', $body)), qr/^250/,
+    'another mailbox is not full');
+like($pp->send('alice@example.org', message('huge', map { $body } 1 .. 5)),
+    qr/^552 5\.2\.2 /, 'a message larger than that is refused for good');
+is(() = glob("$pp->{dir}/queue/*/*"), 0, 'nothing was queued');
+
+# Room again.
+my $p = $pp->pop3_as('bob');
+$p->cmd('DELE 1');
+$p->cmd('QUIT');
+like($pp->send('bob@example.org', message('again', $body)), qr/^250/,
+    'room after a deletion');
+cmp_ok(-s $box, '<=', 20480, 'and the limit is kept');
+
+done_testing;
