@@ -18,17 +18,6 @@ $s->expect('DATA', qr/^503 5\.5\.1 /, 'DATA before EHLO');
 $s->expect('NOOP', qr/^250 2\.0\.0 /, 'NOOP before EHLO');
 $s->expect('NOOP with words', qr/^250 2\.0\.0 /, 'NOOP with an argument');
 $s->expect('RSET', qr/^250 2\.0\.0 /, 'RSET before EHLO');
-$s->expect('VERB', qr/^250 2\.0\.0 /, 'VERB, from this host');
-$s->cmd($_) for 'MAIL FROM:<a@b.test>', 'RCPT TO:<bob@example.org>', 'DATA';
-like($s->data(message('verb')), qr/^250-2\.1\.5 <bob\@example\.org>: delivered to the mailbox\n250 2\.0\.0 Ok/,
-    'tells what became of the message');
-my $u = $pp->smtp(to => 'submission');
-$u->cmd('EHLO c.test');
-$u->cmd('AUTH PLAIN AGJvYgBib2ItcGFzcw==');
-$u->expect('VRFY bob', qr/^250 2\.1\.5 Bob <bob\@example\.org>/,
-    'VRFY, for a user');
-$u->expect('VRFY nobody', qr/^550 5\.1\.1 /);
-$u->expect('EXPN carol', qr/^250 2\.1\.5 Carol <carol\@example\.org>/);
 $s->expect('VRFY bob', qr/^2(?:50|52) /, 'VRFY before EHLO');
 $s->expect('HELP', qr/^214[ -]/);
 $s->expect('HELP MAIL', qr/^214[ -].*MAIL FROM:/s);
@@ -105,6 +94,17 @@ for my $v ('EXPN staff', 'SEND FROM:<a@b.test>', 'SOML FROM:<a@b.test>',
 	my $r = $s->cmd($v);
 	like($r, qr/^50[0234] 5\.\d\.\d /, "$v is refused");
 }
+$s->expect('VERB', qr/^250 2\.0\.0 /, 'VERB, from this host');
+$s->cmd($_) for 'MAIL FROM:<a@b.test>', 'RCPT TO:<bob@example.org>', 'DATA';
+like($s->data(message('verb')), qr/^250-2\.1\.5 <bob\@example\.org>: delivered to the mailbox\n250 2\.0\.0 Ok/,
+    'tells what became of the message');
+my $u = $pp->smtp(to => 'submission');
+$u->cmd('EHLO c.test');
+$u->cmd('AUTH PLAIN AGJvYgBib2ItcGFzcw==');
+$u->expect('VRFY bob', qr/^250 2\.1\.5 Bob <bob\@example\.org>/,
+    'VRFY, for a user');
+$u->expect('VRFY nobody', qr/^550 5\.1\.1 /);
+$u->expect('EXPN carol', qr/^250 2\.1\.5 Carol <carol\@example\.org>/);
 $s->expect('VRFY bob', qr/^25[02] /, 'VRFY of a user');
 $s->expect('VRFY <bob@example.org>', qr/^25[02] /, 'VRFY of an address');
 $s->expect('VRFY nobody-here', qr/^(?:550 5\.1\.1|252 2\.\d\.\d) /,
