@@ -323,6 +323,26 @@ command_answer(struct session *s, const struct command *c, struct view arg)
 	return c->run(s, arg);
 }
 
+/* Exactly one state, and a transaction that belongs to it. */
+static bool
+state_sound(const struct session *s)
+{
+	switch (s->state) {
+	case ST_NEW:
+	case ST_READY:
+		return s->t.accepted == 0 && s->t.rcpt_n == 0 &&
+		       s->t.id[0] == '\0';
+	case ST_MAIL:
+		return s->t.accepted == 0 && s->t.id[0] == '\0';
+	case ST_RCPT:
+	case ST_BDAT:
+		return s->t.rcpt_n > 0 && s->t.accepted >= s->t.rcpt_n &&
+		       s->t.id[0] != '\0';
+	default:
+		return false;
+	}
+}
+
 enum next
 command_run(struct session *s, struct view line)
 {
@@ -340,6 +360,7 @@ command_run(struct session *s, struct view line)
 	s->verb = c == NULL ? "UNKNOWN" : c->verb;
 	worker_title(s->w, s->verb);
 	next = c == NULL ? unknown(s, verb, arg) : command_answer(s, c, arg);
+	assert(state_sound(s));
 	s->count[row].all++;
 	s->count[row].good += next != NEXT_LOST && s->code < 400;
 	return next;
