@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# kill -9 of everything at random moments, restart: every message that got its
-# 250 is in every mailbox, whole.  CRASHES=N rounds.
+# kill -9 of everything, or of single roles, at random moments: every message
+# that got its 250 is in every mailbox, whole.  CRASHES=N rounds.
 use strict;
 use warnings;
 use lib 't/lib';
@@ -23,30 +23,63 @@ sub client {
 	return $pid if $pid;
 	open my $ack, '>>', $acks or die $!;
 	srand $seed + $n + 100 * $round;
+	my $failed = 0;
 	eval {
-		for my $i (1 .. 1000) {
+		for my $i (1 .. 2000) {
 			my $id = "r$round-c$n-$i";
 			my @to = $i % 3 ? [ qw(alice bob carol) ]->[rand 3] :
 			    qw(alice bob carol);
 			my $text = message($id) . ('x' x 60 . "\r\n") x
 			    ([ 0, 1, 20, 1500 ]->[rand 4]) . "end of $id\r\n";
-			my $r = $pp->send([ map "$_\@example.org", @to ],
-			    $text);
+			my $r = eval { $pp->send([ map "$_\@example.org",
+			    @to ], $text) } // '';
 			syswrite $ack, "$id @to\n" if $r =~ /^250/;
-			last if $r eq '';
+			next if $r =~ /^\d/;
+			last if ++$failed > 40;
+			sleep 0.02;
 		}
 	};
 	POSIX::_exit(0);
 }
+# In every other round single processes die and are replaced.
+sub kill_some {
+	my $end = time + 0.5 + rand 1.5;
+	my $n = 0;
+	while (time < $end) {
+		my @p = grep { $_->[1] ne 'master' } $pp->procs('smtpd');
+		# Each role as likely as any other.
+		my %of;
+		push @{ $of{ $_->[1] } }, $_->[0] for @p;
+		my @roles = sort keys %of;
+		my $of = $of{ $roles[ rand @roles ] } or next;
+		kill 'KILL', $of->[ rand @$of ];
+		$n++;
+		sleep 0.05 + rand 0.3;
+	}
+	return $n;
+}
+my $singles = 0;
 for my $round (1 .. $rounds) {
 	my @clients = map { client($_, $round) } 1 .. 4;
-	sleep 0.3 + rand 1.5;
-	$pp->kill_all('smtpd');
+	if ($round % 2) {
+		sleep 0.3 + rand 1.5;
+		$pp->kill_all('smtpd');
+		waitpid $_, 0 for @clients;
+		my $why = $pp->launch('smtpd');
+		is($why, '', "round $round: killed and started again");
+		last if $why;
+		next;
+	}
+	$singles += kill_some();
+	kill 'KILL', @clients;
 	waitpid $_, 0 for @clients;
-	my $why = $pp->launch('smtpd');
-	is($why, '', "round $round: killed and started again");
-	last if $why;
+	ok(wait_for(20, sub {
+		eval { $pp->send('alice@example.org', message('again')) } =~
+		    /^250/;
+	}), "round $round: it serves after single processes were killed")
+	    or last;
 }
+cmp_ok($singles, '>', 0, "$singles processes were killed by themselves");
 
 my %want;
 for (split /\n/, slurp($acks)) {
@@ -68,6 +101,7 @@ for my $u (qw(alice bob carol)) {
 	my @m = $pp->fetch($u);
 	for (@m) {
 		my ($id) = /^Subject: (\S+)\r$/m;
+		next if ($id // '') eq 'again';
 		$bad++ unless defined $id && /\r\nend of \Q$id\E\r\n\z/;
 	}
 	is($bad, 0, "and all " . @m . " in the mailbox are whole");
