@@ -86,11 +86,11 @@ install_config() {
 	done
 }
 
-# The users of sysusers.conf by systemd-sysusers, or by useradd.
+# The users of sysusers.conf by systemd-sysusers, and by useradd those that it
+# did not make: its status is 0 even for lines that it does not like.
 make_users() {
 	if command -v systemd-sysusers >/dev/null; then
 		systemd-sysusers "$prefix/lib/sysusers.d/pennypost.conf"
-		return
 	fi
 	nologin=/usr/sbin/nologin
 	[ -x $nologin ] || nologin=/sbin/nologin
@@ -99,7 +99,7 @@ make_users() {
 		getent passwd "$name" >/dev/null ||
 			useradd --system --user-group --no-create-home \
 			    --home-dir / --shell $nologin \
-			    --comment "$(echo "$gecos" | tr -d ,:)" "$name"
+			    --comment "$gecos" "$name"
 	done
 }
 

@@ -35,6 +35,7 @@ netcat-openbsd        nc
 telnet                telnet
 openbsd-inetd         inetd
 systemd               systemd-socket-activate
+systemd-container     systemd-nspawn
 fail2ban              fail2ban-regex
 pflogsumm             pflogsumm
 mount                 mount
