@@ -127,6 +127,12 @@ keep_line(struct content *c, struct view v)
 static void
 store(struct content *c, struct view v)
 {
+	/* What it becomes must be taken by everybody behind us. */
+	if (c->length + 2 * v.n > c->max + QUEUE_ROOM - CONTENT_FIELDS_MAX) {
+		c->too_big = true;
+		buf_clear(&c->mem);
+		return;
+	}
 	while (v.n > 0) {
 		const char *lf = memchr(v.p, '\n', v.n);
 		size_t n = lf == NULL ? v.n : (size_t)(lf - v.p) + 1;

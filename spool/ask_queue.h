@@ -36,6 +36,9 @@ enum {
 	QUEUE_RCPT_PARAMS = 6
 };
 enum { QUEUE_RCPT_MAX = 1000 };
+/* Octets that content may have beyond message_size_max: our header, CRs that
+ * were missing, base64. */
+enum { QUEUE_ROOM = 65536 };
 
 struct deposit_rcpt {
 	const char *recipient, *original;

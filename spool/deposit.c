@@ -356,7 +356,7 @@ answer_commit(struct peer *p, struct msg *rq, struct msg *rp)
 	    (kind == 0 && length != content.n) ||
 	    (kind == 1 && (content.n != 0 || a->spool == -1)))
 		return ANSWER_DROP;
-	if (length > (uint64_t)settings->message_size_max)
+	if (length > (uint64_t)settings->message_size_max + QUEUE_ROOM)
 		return refuse(a, rp, ERR_LIMIT, "message too large");
 	if (kind == 1)
 		st = take_spool(a, length);

@@ -78,4 +78,13 @@ SKIP: {
 	is($st, 0, "Python's smtplib with SMTPUTF8") or diag($out);
 	like($pp->mbox($joerg), qr/Subject: py/, 'and it is there');
 }
+SKIP: {
+	skip 'Net::SMTP is not installed', 1 unless have('Net::SMTP');
+	my $c = Net::SMTP->new($pp->addr, Port => $pp->port('mx'),
+	    Hello => 'c.test', Timeout => 20) or die $@;
+	$c->mail('a@c.test', Return => 'HDRS', Envelope => 'x');
+	ok($c->recipient('bob@example.org', { Notify => ['FAILURE', 'DELAY'],
+		ORcpt => 'rfc822;bob@old.test' }), 'Net::SMTP with DSN');
+	$c->quit;
+}
 done_testing;

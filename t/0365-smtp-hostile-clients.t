@@ -9,7 +9,9 @@ use IO::Socket::INET;
 use Time::HiRes qw(time sleep);
 use Pennypost;
 
-my $pp = Pennypost->start(daemons => ['smtpd'], smtpd => {
+my $pp = Pennypost->start(daemons => ['smtpd'],
+    users => { (map { $_ => undef } qw(alice bob carol)),
+	map { ("user$_" => '*') } 1 .. 1200 }, smtpd => {
 	message_size_max => '1M', errors_max => 1000, workers_per_client => 40 });
 
 # What the largest worker has for itself, in KiB.
@@ -55,13 +57,14 @@ my @attacks = (
 		my $s = shift;
 		$s->cmd($_) for 'EHLO c.test', 'MAIL FROM:<a@c.test>';
 		my %code;
-		for (1 .. 60) {
-			$s->raw(join '', map { "RCPT TO:<bob+$_\@example.org> " .
-			    'ORCPT=rfc822;' . 'x' x 480 . "\r\n" } 1 .. 50);
+		for my $n (0 .. 23) {
+			$s->raw(join '', map { 'RCPT TO:<user' . (50 * $n + $_) .
+			    '@example.org> ORCPT=rfc822;' . 'x' x 480 . "\r\n" }
+			    1 .. 50);
 			$code{substr $s->reply, 0, 9}++ for 1 .. 50;
 		}
 		is($code{'250 2.1.5'}, 1000, '1,000 are taken');
-		is($code{'452 4.5.3'}, 2000, 'and the rest is told to wait');
+		is($code{'452 4.5.3'}, 200, 'and the rest is told to wait');
 	} ],
 	[ 'a chunk without end', sub {
 		my $s = shift;
@@ -81,6 +84,12 @@ for (@attacks) {
 	like($s->cmd('NOOP'), qr/^250 /, 'and the session lives');
 	$s->cmd('QUIT');
 }
+
+# A message of exactly the limit is none of these, for one or for two.
+my $full = "Subject: full\r\n\r\n" . "0123456789abcd\r\n" x 65535;
+$full = substr($full, 0, 1048576 - 2) . "\r\n";
+like($pp->send($_, $full), qr/^250 2\.0\.0 /, 'as large as can be')
+    for 'bob@example.org', ['bob@example.org', 'carol@example.org'];
 
 # Two hundred from ten addresses, each with half a command.
 my ($net) = $pp->addr =~ /^(127\.\d+\.\d+)\./;

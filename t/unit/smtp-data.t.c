@@ -408,6 +408,23 @@ chunked(const char *name, const char *params, size_t length, size_t size,
 		printf("# %u chunks: %s\n", n, out);
 }
 
+/* What becomes too large on its way is refused as what comes too large. */
+static void
+growth(void)
+{
+	struct buf b = { .max = 1 << 21 };
+
+	fake_settings.message_size_max = 300000;
+	for (size_t n = 0; n < 40000; n++)
+		buf_addc(&b, '\n');
+	content("40,000 CRs are added", buf_view(&b), "\r\n.\r\n", "250 ");
+	while (b.n < 290000)
+		buf_addc(&b, '\n');
+	content("290,000 CRs are not", buf_view(&b), "\r\n.\r\n", "552 5.3.4");
+	fake_settings.message_size_max = 100000;
+	buf_free(&b);
+}
+
 static void
 chunk_limits(void)
 {
@@ -478,6 +495,7 @@ main(void)
 	hops(100, "250 2.0.0");
 	hops(101, "554 5.4.6");
 	chunks();
+	growth();
 	chunk_limits();
 	binary_mime();
 	return done_testing();
