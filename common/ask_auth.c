@@ -95,9 +95,8 @@ ask_auth_password(const struct auth_client *c, struct view user,
 }
 
 enum auth_result
-ask_auth_apop(const struct auth_client *c, struct view user,
-    struct view digest, const char *stamp, char *user_out,
-    size_t user_out_size, int *right)
+ask_auth_apop(const struct auth_client *c, struct view user, struct view digest,
+    const char *stamp, char *user_out, size_t user_out_size, int *right)
 {
 	*right = -1;
 	user_out[0] = '\0';

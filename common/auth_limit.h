@@ -30,8 +30,8 @@ struct origin {
 };
 
 /* fd is borrowed.  said is where the worker says the client is: that counts
- * where the kernel says it is a proxy (proxy_networks, xclient_networks), as all
- * who come through it would be one else. */
+ * where the kernel says it is a proxy (proxy_networks, xclient_networks), as
+ * all who come through it would be one else. */
 void origin_of(int fd, const char *said, const struct settings *,
     struct origin *out);
 /* Whether nothing is to be checked for it now. */

@@ -41,7 +41,8 @@ static unsigned
 home(const unsigned char key[16])
 {
 	uint64_t h = 1469598103934665603u; /* FNV-1a: a client can choose its
-		* address within a /64 only, which is one key */
+					    * address within a /64 only, which
+					    * is one key */
 	for (unsigned i = 0; i < 16; i++)
 		h = (h ^ key[i]) * 1099511628211u;
 	return (unsigned)(h >> 32) & mask;

@@ -113,12 +113,13 @@ static bool
 send_settings(struct proc *p, const struct settings *s)
 {
 	uint32_t flags = (host->pop3 ? CTL_F_POP3 : 0u) |
-	    (host->root ? CTL_F_ROOT : 0u) | (host->inetd ? CTL_F_INETD : 0u) |
-	    (host->idle_exit ? CTL_F_IDLE_EXIT : 0u);
+			 (host->root ? CTL_F_ROOT : 0u) |
+			 (host->inetd ? CTL_F_INETD : 0u) |
+			 (host->idle_exit ? CTL_F_IDLE_EXIT : 0u);
 	int fd = memfd_create("settings", MFD_CLOEXEC);
 	bool good = fd != -1 && settings_write(s, host->pop3, fd) == 0 &&
-	    lseek(fd, 0, SEEK_SET) == 0 &&
-	    order(p, CTL_SETTINGS, fd, flags, 0, 1);
+		    lseek(fd, 0, SEEK_SET) == 0 &&
+		    order(p, CTL_SETTINGS, fd, flags, 0, 1);
 
 	close_fd(&fd);
 	return good;
@@ -159,9 +160,9 @@ give_log(struct proc *p, struct group *log_group)
 	if (p->id == ROLE_LOG)
 		return true;
 	int chan = log_channel(find_role(log_group, ROLE_LOG), p->id, &intro);
-	bool good = chan != -1 && order(p, CTL_PEER, chan, ROLE_LOG, 0, 2) &&
-	    (p->id != ROLE_POOL ||
-		order(p, CTL_PEER, intro, ROLE_LOG, 2, 2));
+	bool good =
+	    chan != -1 && order(p, CTL_PEER, chan, ROLE_LOG, 0, 2) &&
+	    (p->id != ROLE_POOL || order(p, CTL_PEER, intro, ROLE_LOG, 2, 2));
 	close_fd(&chan);
 	close_fd(&intro);
 	return good;
@@ -176,12 +177,11 @@ make_link(struct proc *from, struct proc *to)
 	if (channel_pair(end) == -1)
 		return false;
 	bool good = order(to, CTL_PEER, end[1], from->id, 0, 2) &&
-	    order(from, CTL_PEER, end[0], to->id, 0, 2);
+		    order(from, CTL_PEER, end[0], to->id, 0, 2);
 	/* The pool proves its certificates by a handshake with itself. */
 	if (good && to->id == ROLE_KEY) {
 		ask = introduce(end[0], &in);
-		good = ask != -1 &&
-		    order(from, CTL_PEER, ask, ROLE_KEY, 1, 2);
+		good = ask != -1 && order(from, CTL_PEER, ask, ROLE_KEY, 1, 2);
 	}
 	close_fd(&ask);
 	close(end[0]);
@@ -211,8 +211,10 @@ give_file(struct proc *p, const char *path, char *err, size_t size)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	if (fd == -1) {
-		snprintf(err, size, "%s: %s; see tls_certificate in the "
-		    "configuration", path, strerror(errno));
+		snprintf(err, size,
+		    "%s: %s; see tls_certificate in the "
+		    "configuration",
+		    path, strerror(errno));
 		return false;
 	}
 	bool good = order(p, CTL_FILE, fd, 0, 0, 0);
@@ -231,7 +233,7 @@ give_tls(struct proc *p, const struct settings *s, char *err, size_t size)
 			return false;
 	}
 	return p->id != ROLE_POOL || s->tls_client_ca[0] == '\0' ||
-	    give_file(p, s->tls_client_ca, err, size);
+	       give_file(p, s->tls_client_ca, err, size);
 }
 
 /* ---- processes ---- */
@@ -255,8 +257,7 @@ exec_role(const struct proc *p, int ctl)
 	sigset_t none;
 	char zone[128];
 
-	snprintf(name, sizeof(name), "%s: %s", host->program,
-	    role_name(p->id));
+	snprintf(name, sizeof(name), "%s: %s", host->program, role_name(p->id));
 	snprintf(arg, sizeof(arg), "--role=%s", role_name(p->id));
 	memset(room, '.', sizeof(room) - 1);
 	memcpy(room, "ROOM=", 5); /* for the title, see priv.c */
@@ -271,8 +272,8 @@ exec_role(const struct proc *p, int ctl)
 	    (host->inetd && dup2(null, 2) == -1))
 		_exit(1);
 	/* dup2 onto itself would leave CLOEXEC set. */
-	if (ctl == ROLE_CTL_FD ? fcntl(ctl, F_SETFD, 0) == -1 :
-				 dup2(ctl, ROLE_CTL_FD) == -1)
+	if (ctl == ROLE_CTL_FD ? fcntl(ctl, F_SETFD, 0) == -1
+			       : dup2(ctl, ROLE_CTL_FD) == -1)
 		_exit(1);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);

@@ -224,8 +224,8 @@ bad:
 		    s->listeners[i].address, why);
 	else
 		snprintf(err, size, "listen on %s port %s: %s%s",
-	    s->listeners[i].address, s->listeners[i].port, strerror(errno),
-	    remedy(errno));
+		    s->listeners[i].address, s->listeners[i].port,
+		    strerror(errno), remedy(errno));
 	while (i-- > 0)
 		close_fd(&fd[i]);
 	return false;
@@ -245,9 +245,9 @@ listen_inetd(struct settings *s, int fd, bool pop3)
 		getnameinfo((struct sockaddr *)&a, n, NULL, 0, port,
 		    sizeof(port), NI_NUMERICSERV);
 	for (unsigned i = 0; i < s->listener_n; i++)
-		if (s->listeners[i].local ?
-			listen_unix_is(fd, s->listeners[i].address) :
-			strcmp(s->listeners[i].port, port) == 0) {
+		if (s->listeners[i].local
+			? listen_unix_is(fd, s->listeners[i].address)
+			: strcmp(s->listeners[i].port, port) == 0) {
 			one = s->listeners[i];
 			break;
 		}

@@ -18,8 +18,8 @@ enum { LISTEN_BACKLOG = 4096 };
  * and what to do; nothing stays open that was not open before. */
 bool listen_all(const struct settings *s, const struct settings *old,
     const int *old_fd, int *fd, char *err, size_t size);
-/* Once, after the first listen_all: says in the log which sockets were passed for
- * nothing.  let_go: closes all that were passed (a predecessor's; those of
+/* Once, after the first listen_all: says in the log which sockets were passed
+ * for nothing.  let_go: closes all that were passed (a predecessor's; those of
  * systemd are wanted again when a reload brings their listen lines back). */
 void listen_unused(const struct settings *s, bool let_go);
 /* Is fd a listening socket? (inetd wait) */

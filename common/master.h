@@ -37,7 +37,7 @@ int master_run(const struct daemon *, const struct options *,
  * standard error as one line; the number of them. */
 unsigned config_check(const struct daemon *, const struct options *,
     const struct settings *);
-/* The part of it that needs no key: listeners, directories, the roles' users. */
+/* What needs no key of it: listeners, directories, the roles' users. */
 unsigned config_check_places(const struct daemon *, const struct options *,
     const struct settings *);
 #endif

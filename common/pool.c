@@ -22,8 +22,13 @@
 #include "common/sandbox.h"
 #include "common/service.h"
 
-enum { SPAWN_BURST = 4, SURPLUS_MS = 5000, RETRY_MS = 200, END_MS = 3000,
-	STORM_MAX = 5000 };
+enum {
+	SPAWN_BURST = 4,
+	SURPLUS_MS = 5000,
+	RETRY_MS = 200,
+	END_MS = 3000,
+	STORM_MAX = 5000
+};
 
 struct slot {
 	pid_t pid; /* 0: free */
@@ -155,8 +160,9 @@ over_limit(const struct slot *s, unsigned same)
 	const struct settings *set = role->settings;
 	/* A few workers are kept for each of the other listeners. */
 	int64_t reserve = 4 * (int64_t)(role->listen_n - 1);
-	int64_t most = set->workers_max > 2 * reserve ?
-	    set->workers_max - reserve : set->workers_max;
+	int64_t most = set->workers_max > 2 * reserve
+			   ? set->workers_max - reserve
+			   : set->workers_max;
 
 	return same > set->workers_per_client || busy_on[s->listener] > most;
 }
@@ -184,8 +190,8 @@ count(struct slot *s, struct view key)
 		return answer(s, true, false, 0);
 	bool many = over_limit(s, same);
 	if (!many)
-		fast = pool_too_fast(&s->client, RATE_CONNECTION,
-		    role->settings);
+		fast =
+		    pool_too_fast(&s->client, RATE_CONNECTION, role->settings);
 	return answer(s, !many && fast == 0, fast > 0, many ? same : fast);
 }
 
@@ -237,7 +243,8 @@ worker_ready(void *arg, uint32_t events)
 		good = count(s, msg_get_view(&scratch, 16));
 	else if (rc == 1 && scratch.type == POOL_MESSAGE && s->busy)
 		good = begins_message(s);
-	else if (rc == 1 && scratch.type == POOL_IDLE && s->busy && scratch.len == 0) {
+	else if (rc == 1 && scratch.type == POOL_IDLE && s->busy &&
+		 scratch.len == 0) {
 		not_busy(s);
 		idle++;
 		good = true;
@@ -338,8 +345,8 @@ spawn(void)
 		return false;
 	}
 	*s = (struct slot){ .pid = pid, .ctl = ctl[0], .number = last_number };
-	s->watch = watch_add(s->ctl, EPOLLIN, worker_ready,
-	    (void *)(uintptr_t)(s - slots));
+	s->watch = watch_add(
+	    s->ctl, EPOLLIN, worker_ready, (void *)(uintptr_t)(s - slots));
 	if (s->watch == NULL)
 		fatal("watching a worker: %s", strerror(errno));
 	total++;

@@ -105,7 +105,8 @@ typedef void role_main(struct role *);
 
 /* Called by main() when argv says so: receives everything from the master and
  * calls the role's main, which must not return. */
-noreturn void role_start(int argc, char **argv, role_main *const mains[ROLE__N]);
+noreturn void role_start(
+    int argc, char **argv, role_main *const mains[ROLE__N]);
 /* Tells the master that the role serves; once. */
 void role_ready(struct role *);
 /* Tells the master that it cannot, with one line that names the file and the
@@ -119,8 +120,8 @@ noreturn void role_failed(struct role *, const char *fmt, ...)
 void role_watch_master(struct role *,
     void (*add_intro)(enum role_id from, int fd),
     void (*new_settings)(struct settings *));
-/* Instead of service_stop() at a stop order: grace in ms, UINT32_MAX = as long as
- * the sessions last. */
+/* Instead of service_stop() at a stop order: grace in ms, UINT32_MAX = as long
+ * as the sessions last. */
 void role_on_stop(void (*stop)(uint32_t grace));
 
 /* ---- dropping, common/priv.c and common/sandbox.c ---- */

@@ -15,7 +15,7 @@ enum { RUNNING_RESULT = 256 };
 struct running {
 	pid_t pid;
 	uint64_t begun, ended; /* reloads, from 0 */
-	char result[RUNNING_RESULT]; /* of the last: "ok", or why it was refused */
+	char result[RUNNING_RESULT]; /* of the last: "ok", or why not */
 };
 
 /* ---- the master's side ---- */

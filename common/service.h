@@ -21,7 +21,7 @@
 struct peer;
 
 enum answer {
-	ANSWER,       /* rp is the answer: send it (its fd too) and close the fd */
+	ANSWER,       /* send rp, its fd too, and close that fd */
 	ANSWER_NONE,  /* this request has no answer; read on */
 	ANSWER_LATER, /* peer_answer() will be called for it */
 	ANSWER_DROP   /* breach of the protocol: close the channel */

@@ -160,7 +160,8 @@ complete(struct settings *s, const char *name, bool pop3)
 		return conf_error("%s: apop needs a secrets line", name);
 	if (s->tls_client_ca[0] != '\0' && s->tls_n == 0)
 		return conf_error("%s: tls_client_ca needs a tls_certificate "
-				  "line", name);
+				  "line",
+		    name);
 	if (!pop3 && s->retry_max < s->retry_min)
 		return conf_error("%s: retry_max is less than retry_min", name);
 	return NULL;

@@ -212,17 +212,16 @@ watch_all(const struct worker *w)
 	for (unsigned i = 0; i < role->listen_n; i++) {
 		ev.events = EPOLLIN | EPOLLEXCLUSIVE;
 		ev.data.u32 = i;
-		if (epoll_ctl(ep, EPOLL_CTL_ADD, role->listen_fd[i], &ev) ==
-		    -1)
-			fatal("epoll on a listening socket: %s",
-			    strerror(errno));
+		if (epoll_ctl(ep, EPOLL_CTL_ADD, role->listen_fd[i], &ev) == -1)
+			fatal(
+			    "epoll on a listening socket: %s", strerror(errno));
 	}
 	return ep;
 }
 
 noreturn void
-worker_main(const struct role *r, struct worker *w, int fixed_fd,
-    session_serve *serve)
+worker_main(
+    const struct role *r, struct worker *w, int fixed_fd, session_serve *serve)
 {
 	role = r;
 	w->settings = r->settings;

@@ -6,11 +6,11 @@
  * A job takes the dotlock if that is configured (the child could not, where the
  * spool belongs to root and a group), forks the child, waits for what it
  * reports within bounded time, and calls done().  When the child dies without a
- * word, or fails when it has begun to move messages, a second one finishes that,
- * still under the dotlock, and done() says ERR_IO unless that shows otherwise.
- * If that one fails, too, the dotlock stays, so that other programs keep out of
- * a half-moved mailbox, and the next job of that mailbox takes it over.
- * Nothing here waits: all of it hangs in the service loop.
+ * word, or fails when it has begun to move messages, a second one finishes
+ * that, still under the dotlock, and done() says ERR_IO unless that shows
+ * otherwise. If that one fails, too, the dotlock stays, so that other programs
+ * keep out of a half-moved mailbox, and the next job of that mailbox takes it
+ * over. Nothing here waits: all of it hangs in the service loop.
  */
 #include <stdbool.h>
 #include <stdint.h>

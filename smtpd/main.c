@@ -31,7 +31,8 @@ int
 main(int argc, char **argv)
 {
 	static const struct daemon d = { .name = "smtpd",
-		.config = PENNYPOST_CONFIG_DIR "/smtpd.conf", .mains = mains,
+		.config = PENNYPOST_CONFIG_DIR "/smtpd.conf",
+		.mains = mains,
 		.check = lookup_check };
 
 	return daemon_main(argc, argv, &d);

@@ -3,8 +3,8 @@
 /*
  * From a recipient address to a local user: local domains, postmaster, the
  * recipient delimiter (bob+tag is bob's unless there is a user bob+tag), case.
- * No process writes a file as uid 0 for a client: mail for root, and for whoever
- * else is uid 0, goes to the user whom `postmaster` names.
+ * No process writes a file as uid 0 for a client: mail for root, and for
+ * whoever else is uid 0, goes to the user whom `postmaster` names.
  * The one place for it: lookup, deliver and queue all call this.
  */
 #include "common/address.h"

@@ -12,8 +12,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char empty[] = "";
-static struct settings settings = { .secrets = empty,
-	.tls_client_ca = empty };
+static struct settings settings = { .secrets = empty, .tls_client_ca = empty };
 static struct listener listener;
 static struct worker worker = { .settings = &settings, .listener = &listener };
 
@@ -62,8 +61,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0 || size > SASL_LINE_MAX)
 		return 0;
 	settings.sasl_mechanisms = (1u << SASL__N) - 1;
-	must(sasl_start(
-	    &s, &worker, view_of(data[0] & 1 ? "PLAIN" : "LOGIN")));
+	must(sasl_start(&s, &worker, view_of(data[0] & 1 ? "PLAIN" : "LOGIN")));
 	buf_init(&challenge, 200);
 	if (data[0] & 2)
 		r = sasl_initial(&s, (struct view){ NULL, 0 }, &challenge);

@@ -372,6 +372,7 @@ main(void)
 			printf("# seed %llu\n# %s\n",
 			    (unsigned long long)seed - 1, buf_cstr(&fake.out));
 	}
-	ok(only != NULL || stored > RUNS / 2, "%u messages were stored", stored);
+	ok(only != NULL || stored > RUNS / 2, "%u messages were stored",
+	    stored);
 	return done_testing();
 }

@@ -19,7 +19,15 @@
 #define X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
 #define X1000 X100 X100 X100 X100 X100 X100 X100 X100 X100 X100
 
-enum { CLEAR = 1, SUBMISSION = 2, SMTPS = 4, CERT = 8, GROUP = 16, MARKS = 32, FEW = 64 };
+enum {
+	CLEAR = 1,
+	SUBMISSION = 2,
+	SMTPS = 4,
+	CERT = 8,
+	GROUP = 16,
+	MARKS = 32,
+	FEW = 64
+};
 
 /* clang-format off */
 static const struct {
@@ -572,8 +580,8 @@ vrfy(void)
 	}
 	fake_settings.vrfy = VRFY_AUTHENTICATED;
 	set_listener(CLEAR);
-	fake_session(view_of(E BOB "VERB\r\n" M R D T M R
-				   "RCPT TO:<alice>\r\n" D T));
+	fake_session(
+	    view_of(E BOB "VERB\r\n" M R D T M R "RCPT TO:<alice>\r\n" D T));
 	ok(strstr(buf_cstr(&fake.out),
 	       "\r\n250-2.1.5 <bob@example.org>: delivered to the mailbox\r\n"
 	       "250 2.0.0 Ok: queued as ") != NULL &&
@@ -614,11 +622,11 @@ kept(void)
 	set_listener(CLEAR);
 	for (size_t i = 0; i < NELEM(cases); i++) {
 		char in[1000];
-		snprintf(in, sizeof(in),
-		    "%sRCPT TO:<alice>\r\nDATA\r\n.\r\n", cases[i].in);
+		snprintf(in, sizeof(in), "%sRCPT TO:<alice>\r\nDATA\r\n.\r\n",
+		    cases[i].in);
 		fake_session(view_of(in));
-		ok(strcmp(fake.params, cases[i].params) == 0,
-		    "kept: %s", cases[i].params);
+		ok(strcmp(fake.params, cases[i].params) == 0, "kept: %s",
+		    cases[i].params);
 		if (!ok(strstr(buf_cstr(&fake.content), cases[i].trace) != NULL,
 			"trace: %s", cases[i].trace))
 			printf("# %s\n", buf_cstr(&fake.content));
