@@ -196,6 +196,7 @@ static const struct rule queue[] = {
 	IF(fcntl, 1, F_OFD_SETLK), IF(fcntl, 1, F_DUPFD_CLOEXEC),
 	IF(fcntl, 1, F_GETFD), IF(fcntl, 1, F_SETFD), /* fdopendir */
 	ALLOW(socketpair),       /* its channels to deliver */
+	ALLOW(getsockname), ALLOW(getsockopt), /* who a local client is */
 	END
 };
 

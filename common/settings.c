@@ -92,6 +92,7 @@ static const struct conf_option options[] = {
 	{ SPECIAL(dnsbl, dnsbl), .mask = S },
 	{ SPECIAL(reverse_dns, reverse_dns), .mask = S, .dflt = "no" },
 	{ SPECIAL(local_part_case, local_part_case), .mask = S, .dflt = "fold" },
+	{ OPT(send_verbs),         .type = CONF_BOOL, .mask = S, .dflt = "no" },
 	{ SPECIAL(submission_senders, senders), .mask = S, .dflt = "own" },
 	{ OPT(idle_timeout),       .type = CONF_TIME, .mask = P, .dflt = "10m", .min = SEC, .max = DAY },
 	{ OPT(last),               .type = CONF_BOOL, .mask = P, .dflt = "no" },

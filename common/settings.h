@@ -128,6 +128,7 @@ struct settings {
 	unsigned dnsbl_n;
 	enum reverse_dns reverse_dns;
 	bool exact_case;        /* local_part_case fold|exact */
+	bool send_verbs;        /* SEND SOML SAML for those who may */
 	int64_t greet_delay;    /* ms; 0: none */
 	bool helo_required;
 	bool helo_strict;       /* helo_syntax strict|lax */

@@ -9,6 +9,7 @@
 #include "smtpd/path.h"
 #include "smtpd/policy.h"
 #include "smtpd/solicit.h"
+#include "spool/ask_queue.h"
 
 static bool
 is_size(struct view v)
@@ -154,8 +155,8 @@ too_many(struct session *s)
 	return s->mails++ >= (uint64_t)s->set->mails_per_session;
 }
 
-enum next
-cmd_mail(struct session *s, struct view arg)
+static enum next
+begin(struct session *s, struct view arg, enum begun_by by)
 {
 	struct address sender;
 	enum next next;
@@ -181,6 +182,63 @@ cmd_mail(struct session *s, struct view arg)
 		return path_refused(s, ADDR_UTF8, "5.1.7");
 	s->t.sender = sender;
 	s->t.begun = now_ms();
+	s->t.by = by;
 	s->state = ST_MAIL;
 	return reply(s, 250, "2.1.0", "Ok");
+}
+
+enum next
+cmd_mail(struct session *s, struct view arg)
+{
+	return begin(s, arg, BY_MAIL);
+}
+
+/* ---- SEND, SOML, SAML (RFC 821 3.4) ---- */
+
+/* At a Unix socket nobody logs in: the queue is shown who is there. */
+static bool
+prove_local(struct session *s)
+{
+	if (s->right != -1 || s->proved)
+		return true;
+	s->proved = s->w->local_user &&
+		    ask_queue_local(s->w->chan[ROLE_QUEUE], s->c->fd) == OK;
+	if (!s->proved)
+		s->spent = true;
+	return s->proved;
+}
+
+static enum next
+begin_send(struct session *s, struct view arg, enum begun_by by)
+{
+	if (!policy_may_send(s))
+		return reply(s, 502, "5.5.1",
+		    "Messages to terminals are for users of this host who have "
+		    "logged in, if at all: use MAIL");
+	if (s->state != ST_READY)
+		return reply(s, 503, "5.5.1",
+		    s->state == ST_NEW ? "Say HELO or EHLO first"
+				       : "Not while a message is begun: RSET "
+					 "would forget it");
+	if (!prove_local(s))
+		return reply(s, 451, "4.3.0", "This cannot be done now");
+	return begin(s, arg, by);
+}
+
+enum next
+cmd_send(struct session *s, struct view arg)
+{
+	return begin_send(s, arg, BY_SEND);
+}
+
+enum next
+cmd_soml(struct session *s, struct view arg)
+{
+	return begin_send(s, arg, BY_SOML);
+}
+
+enum next
+cmd_saml(struct session *s, struct view arg)
+{
+	return begin_send(s, arg, BY_SAML);
 }

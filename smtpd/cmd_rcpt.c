@@ -10,6 +10,7 @@
 #include "smtpd/path.h"
 #include "smtpd/policy.h"
 #include "smtpd/trace.h"
+#include "spool/ask_queue.h"
 
 /* The message has a name as soon as somebody shall get it. */
 static void
@@ -114,6 +115,15 @@ static const struct param params[] = {
 	{ "ORCPT", true, take_orcpt },
 };
 
+/* RFC 821 3.4: has that user a terminal that takes messages? */
+static bool
+active(struct session *s, const char *address)
+{
+	return ask_queue_terminal(
+		   s->right != -1 ? s->right : s->w->chan[ROLE_QUEUE], address,
+		   s->t.sender.text, (struct view){ NULL, 0 }) == OK;
+}
+
 enum next
 cmd_rcpt(struct session *s, struct view arg)
 {
@@ -144,6 +154,11 @@ cmd_rcpt(struct session *s, struct view arg)
 	}
 	if (found.kind != RCPT_LOCAL)
 		return refuse(s, &rcpt, found.kind);
+	if (s->t.by == BY_SEND && !active(s, rcpt.text)) {
+		s->t.refused = true;
+		return reply(s, 450, "4.2.1",
+		    "The user is not active, or takes no messages");
+	}
 	name_message(s);
 	transaction_add(s, &rcpt, &found, &taken);
 	s->state = ST_RCPT;

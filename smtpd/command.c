@@ -54,12 +54,12 @@ static const struct command commands[] = {
 	  "Anybody could claim to be you: it is not done any more. RFC 5321 F.1" },
 	{ "BURL",     ST_ANY,   C_REFUSED,        NULL,         "BURL url [LAST]",
 	  "No IMAP server to fetch content from: use DATA. RFC 4468" },
-	{ "SEND",     ST_ANY,   C_REFUSED,        NULL,         "SEND FROM:<reverse-path>",
-	  "Messages to terminals are not offered: use MAIL. RFC 821 3.4" },
-	{ "SOML",     ST_ANY,   C_REFUSED,        NULL,         "SOML FROM:<reverse-path>",
-	  "Messages to terminals are not offered: use MAIL. RFC 821 3.4" },
-	{ "SAML",     ST_ANY,   C_REFUSED,        NULL,         "SAML FROM:<reverse-path>",
-	  "Messages to terminals are not offered: use MAIL. RFC 821 3.4" },
+	{ "SEND",     ST_ANY,   C_SMTP,           cmd_send,     "SEND FROM:<reverse-path>",
+	  "Shows a message on the terminal of a user. RFC 821 3.4" },
+	{ "SOML",     ST_ANY,   C_SMTP,           cmd_soml,     "SOML FROM:<reverse-path>",
+	  "Shows a message on the terminal, or puts it into the mailbox. RFC 821 3.4" },
+	{ "SAML",     ST_ANY,   C_SMTP,           cmd_saml,     "SAML FROM:<reverse-path>",
+	  "Shows a message on the terminal, and puts it into the mailbox. RFC 821 3.4" },
 	{ "VERB",     ST_ANY,   C_NOARG,          cmd_verb,     "VERB",
 	  "The reply to the end of a message tells what became of it (a command of sendmail)" },
 	{ "ONEX",     ST_ANY,   C_NOARG,          cmd_onex,     "ONEX",
@@ -121,6 +121,11 @@ command_withheld(const struct session *s, const struct command *c)
 		return "you are not in xclient_networks";
 	if (c->run == cmd_auth && !sasl_offered(s->w))
 		return "passwords need TLS: STARTTLS first";
+	if ((c->run == cmd_send || c->run == cmd_soml || c->run == cmd_saml) &&
+	    !policy_may_send(s))
+		return s->set->send_verbs
+			   ? "only for users, and clients of this host"
+			   : "send_verbs is off (smtpd.conf(5))";
 	if (c->run == cmd_expn && !session_may_verify(s))
 		return "you may not know; see vrfy in smtpd.conf(5)";
 	if (c->run == cmd_verb && !session_may_watch(s))

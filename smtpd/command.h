@@ -71,5 +71,8 @@ enum next cmd_xforward(struct session *, struct view arg);
 /* What EHLO says about these. */
 void add_xclient_attributes(const struct session *, struct buf *);
 void add_xforward_attributes(const struct session *, struct buf *);
+enum next cmd_send(struct session *, struct view arg);
+enum next cmd_soml(struct session *, struct view arg);
+enum next cmd_saml(struct session *, struct view arg);
 enum next cmd_quit(struct session *, struct view arg);
 #endif

@@ -69,6 +69,9 @@ static const struct {
 	{ "NO-SOLICITING",       add_unwanted },       /* RFC 3865 */
 	{ "CHUNKING",            NULL },               /* RFC 3030 2 */
 	{ "BINARYMIME",          NULL },               /* RFC 3030 3 */
+	{ "SEND",                NULL },               /* RFC 5321 F.6 */
+	{ "SOML",                NULL },
+	{ "SAML",                NULL },
 	{ "XCLIENT",             add_xclient_attributes },
 	{ "XFORWARD",            add_xforward_attributes },
 	{ "HELP",                NULL },               /* RFC 5321 4.1.1.8 */

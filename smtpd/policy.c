@@ -166,6 +166,13 @@ policy_may_announce(const struct session *s)
 }
 
 bool
+policy_may_send(const struct session *s)
+{
+	return s->set->send_verbs && !s->lmtp &&
+	       (s->right != -1 || s->w->local_user);
+}
+
+bool
 policy_may_relay(const struct session *s)
 {
 	return s->user[0] != '\0' || s->w->local_user ||

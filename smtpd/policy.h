@@ -26,6 +26,8 @@ bool policy_sender(
     struct session *, const struct address *sender, enum next *next);
 /* May it say whose mail it passes on (XCLIENT, XFORWARD)? */
 bool policy_may_announce(const struct session *);
+/* May it write to terminals (SEND, SOML, SAML)? */
+bool policy_may_send(const struct session *);
 /* May its mail be sent on to other hosts? */
 bool policy_may_relay(const struct session *);
 #endif

@@ -63,8 +63,9 @@ struct session {
 					    * "unknown" */
 	char client[ADDR_DOMAIN_MAX + 80]; /* "unknown[192.0.2.1]", for logs
 					    * and trace */
-	bool name_later;		   /* DNS could not tell the name */
-	char listed[ADDR_DOMAIN_MAX + 1];  /* by that DNS blocklist, or "" */
+	bool proved;	 /* to the queue, which local user this is */
+	bool name_later; /* DNS could not tell the name */
+	char listed[ADDR_DOMAIN_MAX + 1]; /* by that DNS blocklist, or "" */
 	char original[400]; /* XFORWARD, as it stands in the log, or "" */
 	char helo[ADDR_DOMAIN_MAX + 1]; /* harmless in header and log */
 	char user[USER_NAME_MAX];	/* who authenticated, else "" */

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "common/service.h"
@@ -21,6 +22,7 @@
 #include "spool/ask_queue.h"
 
 enum { PARAMS_MAX = DSN_ORCPT_MAX + 64 };
+enum { TERMINAL_SHOWN = 16384 }; /* octets of a message, at most */
 
 /* Pages of it that no transaction needed cost nothing. */
 static struct rcpt {
@@ -401,13 +403,97 @@ transaction_each(struct session *s, struct content *content)
 	return next;
 }
 
-enum next
-transaction_commit(struct session *s, struct content *content)
+/* ---- terminals (RFC 821 3.4) ---- */
+
+static bool
+to_terminal(struct session *s, const struct rcpt *r, struct view text)
 {
-	log_message_id(s->t.id, view_of(content->header.id));
+	char to[ADDR_MAX + 1];
+	enum status st = ask_queue_terminal(
+	    queue_channel(s), r->address, s->t.sender.text, text);
+
+	if (st == ERR_DOWN)
+		s->spent = true;
+	if (st != OK)
+		return false;
+	log_write(LOG_LVL_INFO, "local",
+	    "%s: to=<%s>, relay=local, delay=0, delays=0/0/0/0, dsn=2.0.0, "
+	    "status=sent (delivered to terminal)",
+	    s->t.id, log_clean(view_of(r->delivered_to), to, sizeof(to)));
+	return true;
+}
+
+/* The start of the message, which is all that is shown. */
+static struct view
+shown(const struct content *content)
+{
+	static char start[TERMINAL_SHOWN];
+	struct view v = buf_view(&content->mem);
+
+	if (content->file != -1) {
+		ssize_t n = pread(content->file, start, sizeof(start), 0);
+		v = (struct view){ start, n > 0 ? (size_t)n : 0 };
+	}
+	if (v.n > TERMINAL_SHOWN)
+		v.n = TERMINAL_SHOWN;
+	return v;
+}
+
+/* Writes to each one's terminal.  Those who were not reached are left in the
+ * list; returns how many were. */
+static unsigned
+to_terminals(struct session *s, const struct content *content)
+{
+	struct view text = shown(content);
+	unsigned left = 0, n = s->t.rcpt_n;
+
+	for (unsigned i = 0; i < n; i++)
+		if (!to_terminal(s, rcpts + i, text))
+			rcpts[left++] = rcpts[i];
+	s->t.rcpt_n = left;
+	return n - left;
+}
+
+static enum next
+to_mailboxes(struct session *s, const struct content *content)
+{
 	/* Who wants to be told of a delivery (RFC 3461 4.1) is told by the
 	 * queue, which knows all that was asked for. */
 	if (s->t.rcpt_n == 1 && !rcpts[0].success)
 		return to_mailbox(s, content);
 	return to_queue(s, content);
+}
+
+/* Who has left since RCPT finds a message of SEND in the mailbox if another was
+ * reached by it: it can be neither refused nor lost. */
+static enum next
+commit_send(struct session *s, const struct content *content)
+{
+	enum next next;
+
+	if (s->t.by == BY_SAML) {
+		next = to_mailboxes(s, content);
+		if (s->code == 250)
+			to_terminals(s, content);
+		return next;
+	}
+	unsigned reached = to_terminals(s, content);
+	if (s->t.rcpt_n == 0) {
+		log_write(LOG_LVL_INFO, "qmgr", "%s: removed", s->t.id);
+		session_progress(s);
+		return reply(s, 250, "2.1.5", "Ok: written to the terminal");
+	}
+	if (reached == 0 && s->t.by == BY_SEND)
+		return reject(s, transaction_only_rcpt(s), 451, "4.2.1",
+		    "The user is not active any more");
+	return to_mailboxes(s, content);
+}
+
+enum next
+transaction_commit(struct session *s, struct content *content)
+{
+	log_message_id(s->t.id, view_of(content->header.id));
+	if (s->t.by != BY_MAIL)
+		return commit_send(s, content);
+	return to_mailboxes(s, content);
 }

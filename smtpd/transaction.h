@@ -26,8 +26,12 @@ struct rcpt_params {
 	char notify[24]; /* "NEVER", "SUCCESS,FAILURE,DELAY" */
 	char orcpt[DSN_ORCPT_MAX + 1];
 };
+/* The verb that began it (RFC 821 3.4): to the mailbox, to the terminal, to the
+ * one that works, to both. */
+enum begun_by { BY_MAIL, BY_SEND, BY_SOML, BY_SAML };
 
 struct transaction {
+	enum begun_by by;
 	struct address sender;
 	char id[QUEUE_ID_MAX]; /* "" until a recipient was accepted */
 	int64_t begun;	       /* now_ms() of MAIL */

@@ -9,6 +9,9 @@
  *    the append process that has just been given that mailbox's descriptor.
  *    ERR_GONE: no such user; ERR_UNSAFE, ERR_PERM: the mailbox must not be
  *    written (4.2.0); ERR_NOSPACE ...
+ *    DELIVER_TERMINAL, from the queue only: str recipient address, str who
+ *    sends it, str sender, view content.  Answer: u32 enum status; OK: it was
+ *    written to a terminal of that user; ERR_GONE: there is none.
  * 2. To the append process, on that channel, exactly one of
  *    APPEND_INLINE: str queue id, str sender ("" = <>), str original
  *      recipient, view content of at most MSG_INLINE_MAX octets;
@@ -29,7 +32,12 @@
 #include "common/status.h"
 #include "common/view.h"
 
-enum { DELIVER_OPEN = 1, APPEND_INLINE = 1, APPEND_FILE = 2 };
+enum {
+	DELIVER_OPEN = 1,
+	DELIVER_TERMINAL = 3,
+	APPEND_INLINE = 1,
+	APPEND_FILE = 2
+};
 enum { QUEUE_ID_MAX = 24, DELIVER_TEXT_MAX = 200 };
 
 struct delivery {

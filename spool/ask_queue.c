@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/msg.h"
+#include "spool/terminal_text.h"
 
 enum {
 	WAIT = 60000,	      /* ms */
@@ -127,4 +128,36 @@ ask_queue_deposit(int sock, struct deposit *d)
 	if (st == OK)
 		st = ask_commit(sock, d);
 	return st;
+}
+
+enum status
+ask_queue_local(int sock, int client)
+{
+	char text[DELIVER_TEXT_MAX];
+	enum status st = ERR_DOWN;
+
+	msg_start(&scratch, QUEUE_LOCAL);
+	scratch.fd = client;
+	if (!msg_call_lent(sock, &scratch, WAIT))
+		return st;
+	st = status_unpack(msg_get_u32(&scratch));
+	if (!msg_get_str(&scratch, text, sizeof(text)) || !msg_done(&scratch))
+		st = ERR_DOWN;
+	msg_wipe(&scratch);
+	return st;
+}
+
+enum status
+ask_queue_terminal(
+    int sock, const char *recipient, const char *sender, struct view content)
+{
+	struct deposit d;
+
+	if (content.n > TERMINAL_CONTENT)
+		content.n = TERMINAL_CONTENT;
+	msg_start(&scratch, QUEUE_TERMINAL);
+	msg_put_str(&scratch, recipient);
+	msg_put_str(&scratch, sender);
+	msg_put_view(&scratch, content);
+	return ask(sock, WAIT, &d);
 }

@@ -19,6 +19,13 @@
  *   parameters of RCPT to be kept ("NOTIFY=NEVER").
  * QUEUE_COMMIT: u32 kind (0 inline, 1 spooled), u64 length, view content.
  *   Answer: u32 status, str text.  OK: the message survives a power cut.
+ * QUEUE_LOCAL, with the client's socket: it is a Unix socket's, and the asker
+ *   is the user at its other end from now on, as far as terminals go.  Answer:
+ *   u32 status, str text.
+ * QUEUE_TERMINAL: str recipient, str sender, view content (the start of the
+ *   message; empty: is there a terminal?).  Only users may ask it.  Answer: u32
+ *   status, str text.  OK: it was written; ERR_GONE: the user is not active, or
+ *   takes no messages.
  * QUEUE_ABORT: forgets what was begun.  Answer: u32 status.
  */
 #include <stdint.h>
@@ -33,7 +40,9 @@ enum {
 	QUEUE_RCPT = 3,
 	QUEUE_COMMIT = 4,
 	QUEUE_ABORT = 5,
-	QUEUE_RCPT_PARAMS = 6
+	QUEUE_RCPT_PARAMS = 6,
+	QUEUE_LOCAL = 8,
+	QUEUE_TERMINAL = 9
 };
 enum { QUEUE_RCPT_MAX = 1000 };
 /* Octets that content may have beyond message_size_max: our header, CRs that
@@ -60,4 +69,9 @@ struct deposit {
 int ask_queue_spool(int sock, enum status *st);
 /* OK: durable; 250 may be sent.  ERR_PERM: a recipient needs a right. */
 enum status ask_queue_deposit(int sock, struct deposit *d);
+/* client: a Unix socket; borrowed. */
+enum status ask_queue_local(int sock, int client);
+/* content is cut to what is shown at most. */
+enum status ask_queue_terminal(
+    int sock, const char *recipient, const char *sender, struct view content);
 #endif

@@ -26,6 +26,8 @@
 #include "spool/handout.h"
 #include "spool/publish.h"
 #include "spool/slot.h"
+#include "spool/terminal_relay.h"
+#include "spool/terminal_text.h"
 
 enum {
 	KEEP = 32768, /* octets of a record that are held before a write */
@@ -44,8 +46,9 @@ struct draft {
 };
 
 struct asker {
-	char user[64]; /* "": anybody */
-	int spool;     /* -1: none */
+	char user[64];	/* "": anybody */
+	char local[64]; /* who is at the other end of a Unix socket, or "" */
+	int spool;	/* -1: none */
 	struct draft *draft;
 };
 
@@ -387,6 +390,25 @@ answer_abort(struct peer *p, struct msg *rq, struct msg *rp)
 	return ANSWER;
 }
 
+static enum answer
+answer_local(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	struct asker *a = p->state;
+
+	if (!terminal_local_client(rq->fd, a->local, sizeof(a->local)))
+		return ANSWER_DROP;
+	return answer_text(rp, OK, "");
+}
+
+static enum answer
+answer_terminal(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	struct asker *a = p->state;
+
+	return terminal_relay(
+	    p, a->user[0] != '\0' ? a->user : a->local, rq, rp);
+}
+
 static void
 gone(struct peer *p)
 {
@@ -400,7 +422,9 @@ gone(struct peer *p)
 
 /* ---- what may be asked ---- */
 
-#define IDLE (BIT(QUEUE_SPOOL) | BIT(QUEUE_BEGIN) | BIT(QUEUE_ABORT))
+#define IDLE                                                                   \
+	(BIT(QUEUE_SPOOL) | BIT(QUEUE_BEGIN) | BIT(QUEUE_ABORT) |              \
+	    BIT(QUEUE_LOCAL) | BIT(QUEUE_TERMINAL))
 
 #define RCPT (BIT(QUEUE_RCPT) | BIT(QUEUE_RCPT_PARAMS))
 
@@ -422,6 +446,11 @@ static const struct request requests[] = {
 	  .answer = answer_commit, .name = "commit" },
 	{ .type = QUEUE_ABORT, .max = 0, .then = IDLE,
 	  .answer = answer_abort, .name = "abort" },
+	{ .type = QUEUE_LOCAL, .max = 0, .fd = true, .then = IDLE,
+	  .answer = answer_local, .name = "local" },
+	{ .type = QUEUE_TERMINAL, .min = 12, .max = TERMINAL_CONTENT + 600,
+	  .then = IDLE,
+	  .answer = answer_terminal, .name = "terminal" },
 };
 /* clang-format on */
 

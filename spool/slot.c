@@ -187,19 +187,26 @@ sock_ready(void *arg, uint32_t events)
 		failed(s, "deliver has gone");
 }
 
-static bool
-connect_slot(struct slot *s)
+int
+slots_channel(void)
 {
 	const struct intro who = { .kind = INTRO_QUEUE };
 
 	if (intro_sock == -1)
+		return -1;
+	int sock = introduce(intro_sock, &who);
+	if (sock == -1 &&
+	    (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN))
+		close_fd(&intro_sock);
+	return sock;
+}
+
+static bool
+connect_slot(struct slot *s)
+{
+	s->sock = slots_channel();
+	if (s->sock == -1)
 		return false;
-	s->sock = introduce(intro_sock, &who);
-	if (s->sock == -1) {
-		if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN)
-			close_fd(&intro_sock);
-		return false;
-	}
 	s->sock_watch = watch_add(s->sock, EPOLLIN, sock_ready, s);
 	if (s->sock_watch == NULL)
 		close_fd(&s->sock);

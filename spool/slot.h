@@ -46,6 +46,8 @@ void slots_init(unsigned n, int intro, const struct slot_owner *);
 void slots_free(void);
 /* Another intro (taken): deliver was started again. */
 void slots_intro(int intro);
+/* A new channel to deliver, owned by the caller; -1: deliver is away. */
+int slots_channel(void);
 /* A free slot that can be started now; NULL: none, or deliver is away. */
 struct slot *slot_free_one(void);
 /* Starts the delivery in slot->d. */

@@ -27,6 +27,8 @@
 #include "spool/mailbox.h"
 #include "spool/recipient.h"
 #include "spool/state.h"
+#include "spool/svc_terminal.h"
+#include "spool/terminal_text.h"
 
 enum {
 	/* Deliveries that one asker may have open.  An honest one has one; the
@@ -328,6 +330,10 @@ answer_open(struct peer *p, struct msg *rq, struct msg *rp)
 static const struct request requests[] = {
 	{ DELIVER_OPEN, 5, 4 + ADDR_MAX, false, BIT(DELIVER_OPEN),
 	    answer_open, "DELIVER_OPEN" },
+	/* The queue may ask that, a worker may not. */
+	{ DELIVER_TERMINAL, 16, TERMINAL_CONTENT + 1024, false,
+	    BIT(DELIVER_OPEN) | BIT(DELIVER_TERMINAL), answer_terminal,
+	    "DELIVER_TERMINAL" },
 };
 /* clang-format on */
 
@@ -347,7 +353,7 @@ asker_gone(struct peer *p)
 static const struct service worker_service = {
 	.name = "worker",
 	.requests = requests,
-	.n = NELEM(requests),
+	.n = 1,
 	.first = BIT(DELIVER_OPEN),
 	.gone = asker_gone,
 };
@@ -355,7 +361,7 @@ static const struct service queue_service = {
 	.name = "queue",
 	.requests = requests,
 	.n = NELEM(requests),
-	.first = BIT(DELIVER_OPEN),
+	.first = BIT(DELIVER_OPEN) | BIT(DELIVER_TERMINAL),
 	.gone = asker_gone,
 };
 
@@ -461,6 +467,7 @@ svc_deliver_main(struct role *r)
 		role_failed(r, "%s", err == NULL ? "users" : err);
 	refreshed = now_ms();
 	sandbox_enter(r, ROLE_DELIVER);
+	terminal_init(resolve, r->peer[ROLE_LOG]);
 	appenders_start(r, (unsigned)r->settings->append_processes, find_user);
 	if (r->peer[ROLE_POOL] != -1)
 		add_intro(ROLE_POOL, r->peer[ROLE_POOL]);
