@@ -198,4 +198,58 @@ SKIP: {
 	waitpid $pid, 0;
 	kill 'TERM', map { $_->[0] } grep { Pennypost::Proc::same($_) } @all;
 }
+# xinetd, with the file that is installed.
+SKIP: {
+	my ($xinetd) = grep { $_ && -x } 'build/tools/usr/sbin/xinetd',
+	    have('xinetd');
+	skip 'xinetd is not installed', 1 unless $xinetd;
+	skip 'xinetd needs root', 1 unless is_root();
+	my $conf = slurp('etc/xinetd.conf');
+	is(scalar(() = $conf =~ /^\s*wait\s*= yes$/mg), 2, 'etc/xinetd.conf');
+	my $all = '';
+	for my $way ([ 'yes', 301 ], [ 'no', 300 ]) {
+		my $c = $conf;
+		$c =~ s/^\s*#.*\n//mg;
+		$c =~ s/^(\s*wait\s*=) yes$/$1 $way->[0]/mg;
+		for my $d (qw(smtpd pop3d)) {
+			my $service = $d eq 'smtpd' ? 'smtp' : 'pop3';
+			my ($server, $file) =
+			    ($pp->program($d), $pp->conf_file($d));
+			my $port = $port{$d} + $way->[1];
+			my $extra = "type = UNLISTED\nport = $port\n" .
+			    "bind = $pp->{addr}\n";
+			$c =~ s/^service $service\n\{\n/service $service-$way->[0]\n{\n$extra/m
+			    or die 'etc/xinetd.conf';
+			$c =~ s/= \S*\/sbin\/$d\n(\s*server_args = -i)/= $server\n$1 -f $file/
+			    or die 'etc/xinetd.conf';
+		}
+		$all .= $c;
+	}
+	spew("$pp->{dir}/xinetd.conf", $all);
+	my $pid = fork // die;
+	if ($pid == 0) {
+		POSIX::setsid();
+		alarm 0;
+		open STDIN, '<', '/dev/null';
+		open STDOUT, '>', "$pp->{dir}/xinetd.log";
+		open STDERR, '>&', \*STDOUT;
+		{ no warnings; exec $xinetd, '-dontfork', '-f',
+			"$pp->{dir}/xinetd.conf", '-filelog',
+			"$pp->{dir}/xinetd.log", '-pidfile',
+			"$pp->{dir}/xinetd.pid"; }
+		POSIX::_exit(127);
+	}
+	push @started, $pid;
+	wait_for(5, sub { IO::Socket::INET->new(PeerAddr => $pp->addr,
+		PeerPort => $port{pop3d} + 300) })
+	    or diag('xinetd is not there: ' . slurp("$pp->{dir}/xinetd.log"));
+	for my $d (qw(smtpd pop3d)) {
+		talk_on($d, $port{$d} + 300, "$d xinetd nowait") for 1, 2;
+		talk_on($d, $port{$d} + 301, "$d xinetd wait") for 1, 2;
+	}
+	my @all = Pennypost::Proc::family($pid, 'x');
+	kill 'TERM', $pid;
+	waitpid $pid, 0;
+	kill 'TERM', map { $_->[0] } grep { Pennypost::Proc::same($_) } @all;
+}
 done_testing;

@@ -34,6 +34,7 @@ mpop                  mpop
 netcat-openbsd        nc
 telnet                telnet
 openbsd-inetd         inetd
+libtirpc3             FILE:/usr/share/doc/libtirpc3
 systemd               systemd-socket-activate
 systemd-container     systemd-nspawn
 fail2ban              fail2ban-regex
@@ -75,6 +76,24 @@ lint) want=$build$lint ;;
 	exit 2
 	;;
 esac
+# xinetd cannot be installed beside openbsd-inetd: it is only unpacked.
+unpack_xinetd() {
+	[ "$1" = check ] && [ ! -x build/tools/usr/sbin/xinetd ] &&
+		[ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null ||
+		return 0
+	echo "deps: unpacking xinetd in build/tools" >&2
+	tmp=$(mktemp -d)
+	chmod 755 "$tmp"
+	(cd "$tmp" && apt-get download -qq xinetd >/dev/null 2>&1) || {
+		apt-get update -qq >&2
+		(cd "$tmp" && apt-get download -qq xinetd >&2)
+	}
+	mkdir -p build/tools
+	dpkg -x "$tmp"/xinetd_*.deb build/tools
+	rm -r "$tmp"
+}
+
+unpack_xinetd "$1"
 need=$(missing "$want" | tr '\n' ' ')
 [ -n "$need" ] || exit 0
 
