@@ -154,19 +154,6 @@ worker_gone(struct slot *s)
 
 /* ---- what a worker says ---- */
 
-static bool
-over_limit(const struct slot *s, unsigned same)
-{
-	const struct settings *set = role->settings;
-	/* A few workers are kept for each of the other listeners. */
-	int64_t reserve = 4 * (int64_t)(role->listen_n - 1);
-	int64_t most = set->workers_max > 2 * reserve
-			   ? set->workers_max - reserve
-			   : set->workers_max;
-
-	return same > set->workers_per_client || busy_on[s->listener] > most;
-}
-
 /* The answer to a question. */
 static bool
 answer(struct slot *s, bool good, bool fast, unsigned n)
@@ -188,7 +175,8 @@ count(struct slot *s, struct view key)
 	unsigned same = pool_count(&s->client, key);
 	if (role->inetd)
 		return answer(s, true, false, 0);
-	bool many = over_limit(s, same);
+	bool many = pool_too_many(role->settings, role->listen_n,
+	    busy_on[s->listener], same);
 	if (!many)
 		fast =
 		    pool_too_fast(&s->client, RATE_CONNECTION, role->settings);

@@ -33,6 +33,18 @@ pool_count_no_more(struct pool_client *c)
 	c->counted = false;
 }
 
+bool
+pool_too_many(const struct settings *s, unsigned listeners, unsigned busy_there,
+    unsigned same)
+{
+	/* A few workers are kept for each of the other listeners. */
+	int64_t reserve = 4 * (int64_t)(listeners - 1);
+	int64_t most = s->workers_max > 2 * reserve ? s->workers_max - reserve
+						    : s->workers_max;
+
+	return same > s->workers_per_client || busy_there > most;
+}
+
 unsigned
 pool_too_fast(
     const struct pool_client *c, enum rate_kind kind, const struct settings *s)

@@ -21,6 +21,10 @@ bool pool_count_init(unsigned workers);
  * workers serve that address now; 0: not counted. */
 unsigned pool_count(struct pool_client *, struct view key);
 void pool_count_no_more(struct pool_client *);
+/* Are there too many at the same time: of one address, or on one of so many
+ * listeners? */
+bool pool_too_many(const struct settings *, unsigned listeners,
+    unsigned busy_there, unsigned same);
 /* Counts an event.  0: all is well, else how many there were of late, which is
  * more than the settings allow. */
 unsigned pool_too_fast(

@@ -17,7 +17,7 @@
  * is there a terminal? */
 bool terminal_start(const struct user *u, struct view text, int log_fd,
     void (*done)(void *arg, bool reached), void *arg);
-/* What the child does: writes text to the terminal of uid that was used last and
- * takes all of it. */
+/* What the child does: writes text to the terminal of uid that was used last
+ * and takes all of it. */
 bool terminal_write(uid_t uid, struct view text);
 #endif

@@ -109,9 +109,8 @@ before_auth(int sock, unsigned i)
 static void
 valid_lookup(unsigned i, struct msg *m)
 {
-	(void)i;
-	msg_start(m, LOOKUP_RCPT);
-	msg_put_str(m, "alice@example.org");
+	msg_start(m, i == 0 ? LOOKUP_RCPT : LOOKUP_CLIENT);
+	msg_put_str(m, i == 0 ? "alice@example.org" : "192.0.2.1");
 }
 
 /* ---- deliver: nobody of that name, so that nothing is ever opened ---- */
@@ -150,7 +149,7 @@ static void
 valid_queue(unsigned i, struct msg *m)
 {
 	static const uint32_t types[] = { QUEUE_BEGIN, QUEUE_RCPT, QUEUE_COMMIT,
-		QUEUE_ABORT, QUEUE_SPOOL };
+		QUEUE_ABORT, QUEUE_SPOOL, QUEUE_TERMINAL };
 
 	msg_start(m, types[i]);
 	switch (types[i]) {
@@ -169,6 +168,11 @@ valid_queue(unsigned i, struct msg *m)
 	case QUEUE_COMMIT:
 		msg_put_u32(m, 0);
 		msg_put_u64(m, 4);
+		msg_put_view(m, (struct view){ "hi\r\n", 4 });
+		break;
+	case QUEUE_TERMINAL:
+		msg_put_str(m, "alice@example.org");
+		msg_put_str(m, "a@b.example");
 		msg_put_view(m, (struct view){ "hi\r\n", 4 });
 		break;
 	}
@@ -226,11 +230,11 @@ const struct target hostile_targets[] = {
 	{ "pool", ROLE_POOL, true, 2, valid_pool, NULL },
 	{ "key", ROLE_KEY, false, 1, valid_key, NULL },
 	{ "auth", ROLE_AUTH, false, 4, valid_auth, before_auth },
-	{ "lookup", ROLE_LOOKUP, false, 1, valid_lookup, NULL },
+	{ "lookup", ROLE_LOOKUP, false, 2, valid_lookup, NULL },
 	{ "deliver", ROLE_DELIVER, false, 1, valid_deliver, NULL },
 	{ "append", ROLE_APPEND, false, 2, valid_append, NULL },
-	{ "queue", ROLE_QUEUE, false, 5, valid_queue, before_queue },
-	{ "right", ROLE_MASTER, false, 5, valid_queue, before_queue },
+	{ "queue", ROLE_QUEUE, false, 6, valid_queue, before_queue },
+	{ "right", ROLE_MASTER, false, 6, valid_queue, before_queue },
 	{ "maildrop", ROLE_MAILDROP, false, 4, valid_maildrop,
 	    before_maildrop },
 };
