@@ -1,5 +1,5 @@
-/* Descriptors and memory over a fork.  Runs in: pool; children of pool, auth,
- * deliver, maildrop and queue. */
+/* Descriptors and memory over a fork.  Runs in: pool; children of master, pool,
+ * auth, deliver, maildrop and queue. */
 #define _GNU_SOURCE
 #include "common/fds.h"
 

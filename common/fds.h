@@ -8,6 +8,6 @@
 /* Zeroed memory that children do not have: what the parent writes there after
  * the fork is not copied for them.  Never freed.  NULL: there is none. */
 void *alloc_unforked(size_t n);
-/* After a fork without exec: closes every descriptor above 2 but those n. */
+/* After a fork: closes every descriptor above 2 but those n. */
 void fds_keep_only(const int *keep, unsigned n);
 #endif

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "common/ctl.h"
+#include "common/fds.h"
 #include "common/log.h"
 #include "common/msg.h"
 #include "common/service.h"
@@ -275,6 +276,8 @@ exec_role(const struct proc *p, int ctl)
 	if (ctl == ROLE_CTL_FD ? fcntl(ctl, F_SETFD, 0) == -1
 			       : dup2(ctl, ROLE_CTL_FD) == -1)
 		_exit(1);
+	/* What whoever started us forgot to close is nobody's business. */
+	fds_keep_only((int[]){ ROLE_CTL_FD, host->exe_fd }, 2);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* A process group of its own: the terminal's Ctrl-C is for the master,

@@ -5,6 +5,7 @@
 #include "common/role.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -127,6 +128,7 @@ role_start(int argc, char **argv, role_main *const mains[ROLE__N])
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_DFL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	fcntl(ROLE_CTL_FD, F_SETFD, FD_CLOEXEC);
 	proc_title_init(argc, argv);
 	do {
 		next_order(r.ctl);

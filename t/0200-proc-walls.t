@@ -7,7 +7,7 @@ use lib 't/lib';
 use Test::More;
 use Pennypost;
 
-my $pp = Pennypost->start(rsa => 1);
+my $pp = Pennypost->start(rsa => 1, leak => '/etc/passwd');
 # So that every process that is started on demand is there.
 like($pp->send('bob@example.org', message('one')), qr/^250/, 'a delivery');
 my $s = $pp->smtp(to => 'smtps', tls => 1);
@@ -63,6 +63,8 @@ for my $d (sort keys %want) {
 		limits($who, $role, $pid);
 		is_deeply([ bad_files($pid, $role) ], [],
 		    "$who: no file it should not have") if is_root();
+		is_deeply([ Pennypost::Proc::kept_at_exec($pid) ], [],
+		    "$who: every descriptor is closed at exec");
 	}
 	ok($seen{$_}, "$d has a process for $_") for sort keys %{ $want{$d} };
 	# No two roles share a uid but the pool and its workers.

@@ -153,7 +153,8 @@ sub sent_part {
 
 # Options: daemons => [names], smtpd => { keyword => value }, pop3d => { ... },
 # both => { ... }; a value of undef leaves the keyword out, a list repeats it.
-# users => { name => password hash or undef for "NAME-pass" }, rsa => 1.
+# users => { name => password hash or undef for "NAME-pass" }, rsa => 1,
+# leak => a file that is left open in the daemons.
 sub new {
 	my ($class, %o) = @_;
 	my $tmp = File::Temp->newdir('pennypost-t.XXXXXX',
@@ -340,6 +341,10 @@ sub launch {
 		open STDIN, '<', '/dev/null';
 		open STDOUT, '>>', $log;
 		open STDERR, '>>', $log;
+		# What whoever starts it forgot to close.
+		local $^F = 255;
+		my @leaks = map { open my $f, '<', $self->{o}{leak}; $f }
+		    $self->{o}{leak} ? 1 .. 40 : ();
 		alarm 0;
 		$SIG{$_} = 'DEFAULT' for qw(PIPE INT TERM ALRM);
 		{

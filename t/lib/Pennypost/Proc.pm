@@ -75,6 +75,14 @@ sub status {
 }
 
 # fd number => what it is.
+# Descriptors above 2 that would survive an exec.
+sub kept_at_exec {
+	my $pid = shift;
+	return grep { $_ > 2 && (read_file("/proc/$pid/fdinfo/$_") // '') =~
+	    /^flags:\s+(\d+)/m && !(oct($1) & 02000000) }
+	    sort { $a <=> $b } keys %{ fds($pid) || {} };
+}
+
 sub fds {
 	my $pid = shift;
 	opendir my $d, "/proc/$pid/fd" or return;
