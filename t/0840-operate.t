@@ -76,7 +76,7 @@ for my $d (qw(smtpd pop3d)) {
 	is($st, 1, "$d -r: a wrong configuration");
 	like($out, qr/\Q$d\E\.conf:\d+: .*grace_time/, 'is told with its line');
 	$pp->write_config($d, grace_time => '2s',
-	    tls_certificate => '/nonexistent.crt');
+	    tls_certificate => '/nonexistent.crt /nonexistent.key');
 	($st, $out) = order($d, '-r');
 	is($st, 1, "$d -r: a certificate that is not there");
 	like($out, qr{/nonexistent\.crt: No such file}, 'is told');
