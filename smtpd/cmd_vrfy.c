@@ -48,8 +48,8 @@ answer(struct session *s, struct view arg, bool list)
 		s->spent = true; /* the channel is of no use any more */
 	switch (a.kind) {
 	case RCPT_LOCAL:
-		return reply(s, 250, list ? "2.1.5" : "2.1.5", "%s%s<%s>",
-		    a.name, a.name[0] == '\0' ? "" : " ", a.address);
+		return reply(s, 250, "2.1.5", "%s%s<%s>", a.name,
+		    a.name[0] == '\0' ? "" : " ", a.address);
 	case RCPT_UNKNOWN:
 		return reply(s, 550, "5.1.1", "<%s>: %s", typed,
 		    list ? "No such list or user here" : "No such user here");

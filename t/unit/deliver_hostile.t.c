@@ -112,7 +112,7 @@ static void
 test_bad_append(void)
 {
 	static const char *const bad[] = { "a\nFrom x", "a\r\n", "\177",
-		"\303\244", "\033[1m" };
+		"\303", "\302\205", "\033[1m" };
 	struct grant g = { .user = "bob", .name = "bob", .lock_wait = 1 };
 	int p[2];
 
