@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/msg.h"
+#include "common/check_host.h"
 #include "common/passdb.h"
 #include "common/secrets.h"
 #include "common/svc_key.h"
@@ -102,7 +103,7 @@ check_empty(const char *path)
 		continue;
 	if (e != NULL)
 		problem("empty_directory %s: is not empty (%s); name one that "
-			"is, or: mkdir -p /var/empty",
+			"is, or an empty one",
 		    path, e->d_name);
 	else if (fstat(dirfd(d), &st) == 0 &&
 		 (st.st_uid != 0 || (st.st_mode & (S_IWGRP | S_IWOTH))))
@@ -225,5 +226,8 @@ config_check(
 	secrets_free(secrets);
 	if (s->tls_client_ca[0] != '\0' && access(s->tls_client_ca, R_OK) == -1)
 		problem("%s: %s", s->tls_client_ca, strerror(errno));
-	return config_check_places(d, o, s);
+	unsigned n = config_check_places(d, o, s);
+	if (n == 0) /* errors first */
+		config_check_host(d->name, s);
+	return n;
 }

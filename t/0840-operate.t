@@ -1,5 +1,5 @@
 #!/usr/bin/perl
-# What an administrator does while it runs: reload and wait for the outcome, a
+# What an administrator does while it runs: check, reload and wait for the outcome, a
 # new program without a lost connection, renewed certificates; and what systemd
 # is told.
 use strict;
@@ -56,6 +56,28 @@ END {
 	for my $pid (@successors) {
 		kill 'KILL', map { $_->[0] } Pennypost::Proc::family($pid, 'x');
 	}
+}
+
+# ---- -t while it runs ----
+for my $d (qw(smtpd pop3d)) {
+	my ($st, $out) = order($d, '-t');
+	is($st, 0, "$d -t");
+	unlike($out, qr/in use/, 'its own ports are no news');
+	# Another one with the same ports.
+	my $c = $pp->config($d);
+	my ($cert) = $pp->certificate('ecdsa');
+	$c =~ s/^run_directory .*$/run_directory $dir/m;
+	$c =~ s/^hostname .*$/hostname other.invalid/m;
+	spew("$dir/$d.conf", $c);
+	($st, $out) = run($pp->program($d), '-t', '-f', "$dir/$d.conf");
+	is($st, 0, "$d -t: doubts are no errors") or diag($out);
+	my $port = $pp->port($d eq 'smtpd' ? 'mx' : 'pop3');
+	like($out, qr/^$d: warning: listen on \S+ port $port: .*in use/m,
+	    'a port that is taken');
+	like($out, qr/^$d: warning: hostname other\.invalid: \w/m,
+	    'a name that does not resolve');
+	like($out, qr/^$d: warning: \Q$cert\E: is not for the name other/m,
+	    'a certificate for another name');
 }
 
 # ---- reload, and wait ----
