@@ -1,0 +1,54 @@
+#ifndef SPOOL_PENNYCTL_H
+#define SPOOL_PENNYCTL_H
+/*
+ * What the verbs of pennyctl(8) that look at one mailbox share.
+ */
+#include <stdbool.h>
+
+#include "common/passdb.h"
+#include "common/settings.h"
+#include "common/status.h"
+#include "spool/mailbox.h"
+
+/* Exit codes. */
+enum { CTL_FINE = 0, CTL_FOUND = 1, CTL_FAILED = 2 };
+
+/* A mailbox that a verb works on, as its owner. */
+struct ctl_box {
+	const struct settings *settings;
+	struct user user;
+	struct mailbox_path path;
+	int mbox;  /* read only, or for writing if the verb says so; -1 */
+	int dir;   /* of the mailbox */
+	int state; /* the state directory */
+};
+
+struct ctl_verb {
+	const char *name;
+	const char *args; /* behind the user's name */
+	unsigned argc;	  /* how many of these */
+	bool writes;	  /* the mailbox is opened for writing */
+	bool as_root;	  /* does not read the mailbox: stays what it is */
+	int (*run)(struct ctl_box *, char **argv);
+	const char *help;
+};
+/* NULL at the end of its names. */
+extern const struct ctl_verb ctl_mailbox_verbs[];
+
+int ctl_verify(struct ctl_box *, char **);
+int ctl_repair(struct ctl_box *, char **);
+int ctl_reindex(struct ctl_box *, char **);
+int ctl_stat(struct ctl_box *, char **);
+int ctl_who(struct ctl_box *, char **);
+int ctl_import(struct ctl_box *, char **);
+
+/* A line on standard error: "pennyctl: alice: ...". */
+void ctl_say(const struct ctl_box *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* On a terminal: how far it is. */
+void ctl_progress(void *arg, const char *what, uint64_t done, uint64_t all);
+/* Its line is wiped out. */
+void ctl_progress_end(void);
+/* Brings the index up to date, unique-ids and all. */
+enum status ctl_index(struct ctl_box *);
+#endif

@@ -1,0 +1,120 @@
+#!/usr/bin/perl
+# pennyctl mailbox.
+use strict;
+use warnings;
+use lib 't/lib';
+use Digest::MD5 qw(md5);
+use Test::More;
+use Pennypost;
+
+my $pp = Pennypost->start;
+my $ctl = Pennypost::top() . "/$ENV{O}/spool/pennyctl";
+$ctl = "$ENV{O}/spool/pennyctl" unless -x $ctl;
+my $conf = $pp->conf_file('pop3d');
+my $box = $pp->mailbox('bob');
+my $state = $pp->dir . '/mail/.pennypost/bob';
+
+sub ctl {
+	my $out = `$ctl -f $conf mailbox @_ 2>&1`;
+	return ($? >> 8, $out);
+}
+sub is_ctl {
+	my ($args, $code, $re, $name) = @_;
+	my ($rc, $out) = ctl($args);
+	ok($rc == $code && $out =~ $re, $name || $args) or diag("$rc: $out");
+	return $out;
+}
+sub own {
+	chown $pp->user_uid('bob'), $pp->user_gid('bob'), @_
+	    if Pennypost::is_root();
+}
+sub write_box {
+	open my $f, '>', $box or die "$box: $!";
+	print $f @_;
+	close $f;
+	chmod 0600, $box;
+	own($box);
+}
+sub put {
+	my ($mode, $file, $text) = @_;
+	open my $f, $mode, $file or die "$file: $!";
+	print $f $text;
+	close $f;
+	own($file);
+}
+my @m = map { my $k = $_;
+    "From a\@x Mon Jan  5 10:00:00 2026\nDelivered-To: bob\n" .
+    "Received: from y\n\tby z; $k\nDate: Mon, 5 Jan 2026 10:00:00 +0000\n" .
+    ($k == 1 ? "X-IMAPbase: 1234567 99\n" : '') .
+    "Subject: $k\nX-UID: " . ($k + 10) . "\nX-UIDL: old-$k\n\nbody $k\n" .
+    ('x' x 100 . "\n") x 20 . "\n" } 1 .. 1000;
+write_box(@m);
+
+is_ctl('verify bob', 0, qr/^bob: 1000 messages, no fault$/);
+is_ctl('stat bob', 0, qr/^bob: 1000 messages, .* 0 in the index/);
+is_ctl('reindex bob', 0, qr/^$/);
+is_ctl('stat bob', 0, qr/1000 in the index, 1000 with unique-ids/);
+is_ctl('verify bob', 0, qr/no fault/, 'verify with an index');
+is_ctl('verify nobody-here', 2, qr/no such user/);
+is_ctl('bad bob', 2, qr/^usage:/);
+is_ctl('verify', 2, qr/^usage:/, 'no user');
+is_ctl('uidl-import bob', 2, qr/^usage:/, 'no source');
+is_ctl('uidl-import bob foo', 2, qr/unknown source/);
+
+# Who.
+is_ctl('who bob', 0, qr/^session: free\nmailbox: free\ndotlock: none\n$/);
+my $p = $pp->pop3_as('bob');
+my $out = is_ctl('who bob', 1, qr/^session: held for writing, pid \d+ on \S+ since \d{4}-/,
+    'who holds the session');
+my ($pid) = $out =~ /pid (\d+)/;
+like($out, qr/open in process $pid \(/, 'and its process');
+$p->cmd('QUIT');
+
+# Unique-ids.
+sub uidl {
+	my $s = $pp->pop3_as('bob');
+	$s->cmd('UIDL');
+	my %id = map { /^(\d+) (\S+)/ ? ($1 => $2) : () } split /\n/, $s->multi;
+	$s->cmd('QUIT');
+	return \%id;
+}
+is_ctl('uidl-import bob x-uidl', 0, qr/^bob: 1000 of 1000/);
+my $id = uidl();
+is($id->{7}, 'old-7', 'X-UIDL');
+is_ctl('uidl-import bob dovecot', 0, qr/1000 of 1000/);
+$id = uidl();
+is($id->{7}, sprintf('%08X%08X', 17, 1234567), 'Dovecot');
+is_ctl('uidl-import bob popa3d', 0, qr/1000 of 1000/);
+$id = uidl();
+my @h = unpack 'C*', md5("Delivered-To: bob\nReceived: from y\n\tby z; 7\n");
+is($id->{7}, join('', map { sprintf '%02x', $h[$_] } 3, 2, 1, 0, 7, 6, 5, 4),
+    'popa3d');
+is(keys %{ { reverse %$id } }, 1000, 'all different');
+is_ctl('verify bob', 0, qr/no fault/, 'verify with imported unique-ids');
+put('>', "$state/uidl", "nonsense\n");
+is_ctl('verify bob', 1, qr/^bob: uidl: /, 'a damaged uidl is found');
+is_ctl('repair bob', 0, qr/^bob: set uidl aside.*\nbob: 1000 messages, no fault$/);
+ok(-e "$state/uidl.bad" && !-e "$state/uidl", 'it was set aside');
+
+# Damage.
+my $index = slurp("$state/index");
+substr($index, 4096 * 5 + 100, 1) ^= "\1";
+put('>', "$state/index", $index);
+is_ctl('verify bob', 1, qr/^bob: index: message \d+: /, 'a damaged index');
+put('>>', $box, "From torn\@x Mon Jan  5 10:00:00 2026\n\nno end");
+is_ctl('verify bob', 1, qr/octet \d+: the last message has no blank line/,
+    'a torn tail');
+is_ctl('repair bob', 0, qr/closed the last message\nbob: 1001 messages, no fault/);
+is(substr(slurp($box), -8), "no end\n\n", 'it has its blank line');
+put('>', "$state/journal", 'x');
+is_ctl('verify bob', 1, qr/^bob: journal: /, 'an update that was cut short');
+is_ctl('repair bob', 0, qr/no fault/, 'repaired');
+write_box("this is no mbox\n");
+is_ctl('verify bob', 1, qr/octet 0: no From_ line/, 'no mbox');
+is_ctl('repair bob', 2, qr/this is no mbox/, 'which nothing can repair');
+is(slurp($box), "this is no mbox\n", 'and nothing changes');
+write_box('');
+is_ctl('verify bob', 0, qr/0 messages, no fault/, 'an empty one');
+is_ctl('reindex bob', 0, qr/^$/, 'and its index');
+
+done_testing;
