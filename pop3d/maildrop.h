@@ -122,6 +122,9 @@ const char *maildrop_unique_id(struct maildrop *, size_t i, char *out);
  * follow. */
 enum status maildrop_look_begin(struct maildrop *);
 void maildrop_look_end(struct maildrop *);
+/* The file is as *st says at this look. */
+struct stat;
+void maildrop_remember(struct maildrop *, const struct stat *st);
 /* Message i, with its unique-id if that was found out.  An index that turns out
  * to be damaged is made anew. */
 enum status maildrop_entry(struct maildrop *, size_t i, struct index_entry *e);

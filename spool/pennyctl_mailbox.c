@@ -22,12 +22,12 @@
 
 /* clang-format off */
 const struct ctl_verb ctl_mailbox_verbs[] = {
-	{ "verify",      "",       0, false, false, ctl_verify,  "sees whether all is well" },
-	{ "repair",      "",       0, true,  false, ctl_repair,  "finishes and closes what a crash left" },
+	{ "verify",      "",       0, false, false, ctl_verify,  "looks for faults" },
+	{ "repair",      "",       0, true,  false, ctl_repair,  "mends what a crash left" },
 	{ "reindex",     "",       0, false, false, ctl_reindex, "makes the index anew" },
-	{ "stat",        "",       0, false, false, ctl_stat,    "how large, how many, indexed how far" },
+	{ "stat",        "",       0, false, false, ctl_stat,    "counts messages and octets" },
 	{ "who",         "",       0, false, true,  ctl_who,     "who holds a lock" },
-	{ "uidl-import", "SOURCE", 1, false, false, ctl_import,  "keeps the unique-ids of popa3d, dovecot, x-uidl" },
+	{ "uidl-import", "SOURCE", 1, false, false, ctl_import,  "keeps another server's ids" },
 	{ .name = NULL },
 };
 /* clang-format on */
