@@ -109,6 +109,20 @@ sources | while read -r f; do
 	esac
 done | report
 
+# The captured worker of t/hostile tries every request that any service knows
+# (append asks the opener for dotlocks; no worker has that channel).
+find common spool smtpd pop3d -name '*.c' | sort |
+    xargs awk '/^static const struct request requests\[\]/ { table = 1 }
+	/^};/ { table = 0 }
+	table && match($0, /(\{|\.type =) [A-Z]+_[A-Z_]+,/) {
+		name = substr($0, RSTART, RLENGTH)
+		gsub(/[^A-Z_]/, "", name)
+		print FILENAME ":" FNR, name }' | grep -v ' DOTLOCK_' |
+    while read -r at name; do
+	grep -qw "$name" t/hostile/requests.c ||
+		echo "$at: t/hostile/requests.c does not try $name"
+done | report
+
 # Every file says in which role it runs.
 find common spool smtpd pop3d \( -name 'svc_*.[c]' -o -name 'ask_*.c' -o \
     -name 'cmd_*.c' \) | sort | while read -r f; do

@@ -30,13 +30,15 @@ valid_log(unsigned i, struct msg *m)
 static void
 valid_pool(unsigned i, struct msg *m)
 {
+	static const uint32_t types[] = { POOL_BUSY, POOL_IDLE, POOL_CLIENT,
+		POOL_MESSAGE };
 	static const char raw[16];
 
-	msg_start(m, i == 0 ? POOL_BUSY : POOL_IDLE);
-	if (i == 0) {
+	msg_start(m, types[i]);
+	if (types[i] == POOL_BUSY)
 		msg_put_u32(m, 0);
+	if (types[i] == POOL_BUSY || types[i] == POOL_CLIENT)
 		msg_put_view(m, (struct view){ raw, sizeof(raw) });
-	}
 }
 
 /* ---- key, auth, lookup ---- */
@@ -109,8 +111,12 @@ before_auth(int sock, unsigned i)
 static void
 valid_lookup(unsigned i, struct msg *m)
 {
-	msg_start(m, i == 0 ? LOOKUP_RCPT : LOOKUP_CLIENT);
-	msg_put_str(m, i == 0 ? "alice@example.org" : "192.0.2.1");
+	static const uint32_t types[] = { LOOKUP_RCPT, LOOKUP_CLIENT,
+		LOOKUP_VRFY };
+
+	msg_start(m, types[i]);
+	msg_put_str(
+	    m, types[i] == LOOKUP_CLIENT ? "192.0.2.1" : "alice@example.org");
 }
 
 /* ---- deliver: nobody of that name, so that nothing is ever opened ---- */
@@ -118,9 +124,14 @@ valid_lookup(unsigned i, struct msg *m)
 static void
 valid_deliver(unsigned i, struct msg *m)
 {
-	(void)i;
-	msg_start(m, DELIVER_OPEN);
+	msg_start(m, i == 0 ? DELIVER_OPEN : DELIVER_TERMINAL);
 	msg_put_str(m, "nobody-of-that-name@example.org");
+	if (i == 0)
+		return;
+	/* Only the queue may ask that. */
+	msg_put_str(m, "alice");
+	msg_put_str(m, "alice@example.org");
+	msg_put_view(m, (struct view){ "hi\r\n", 4 });
 }
 
 /* The channel is to a mailbox that exists; what is sent there is never fit for
@@ -149,7 +160,8 @@ static void
 valid_queue(unsigned i, struct msg *m)
 {
 	static const uint32_t types[] = { QUEUE_BEGIN, QUEUE_RCPT, QUEUE_COMMIT,
-		QUEUE_ABORT, QUEUE_SPOOL, QUEUE_TERMINAL };
+		QUEUE_RCPT_PARAMS, QUEUE_ABORT, QUEUE_SPOOL, QUEUE_LOCAL,
+		QUEUE_TERMINAL };
 
 	msg_start(m, types[i]);
 	switch (types[i]) {
@@ -161,9 +173,15 @@ valid_queue(unsigned i, struct msg *m)
 		msg_put_str(m, "ESMTP");
 		break;
 	case QUEUE_RCPT:
+	case QUEUE_RCPT_PARAMS:
 		msg_put_u32(m, 1);
 		msg_put_str(m, "victim@foreign.example");
 		msg_put_str(m, "victim@foreign.example");
+		if (types[i] == QUEUE_RCPT_PARAMS)
+			msg_put_str(m, "NOTIFY=NEVER");
+		break;
+	case QUEUE_LOCAL:
+		m->fd = 0; /* /dev/null: no socket of anybody's */
 		break;
 	case QUEUE_COMMIT:
 		msg_put_u32(m, 0);
@@ -196,7 +214,7 @@ valid_maildrop(unsigned i, struct msg *m)
 {
 	static const char uid[UNIQUE_ID_OCTETS];
 	static const uint32_t types[] = { MAILDROP_LOCK, MAILDROP_OPEN,
-		MAILDROP_DELETE, MAILDROP_COMMIT };
+		MAILDROP_FILE, MAILDROP_DELETE, MAILDROP_COMMIT };
 
 	msg_start(m, types[i]);
 	if (types[i] == MAILDROP_LOCK) {
@@ -209,6 +227,8 @@ valid_maildrop(unsigned i, struct msg *m)
 		msg_put_u64(m, 0);
 		msg_put_u64(m, 100);
 		msg_put_view(m, (struct view){ uid, sizeof(uid) });
+	} else if (types[i] == MAILDROP_FILE) {
+		msg_put_u32(m, MAILDROP_INDEX_NEW);
 	} else if (types[i] == MAILDROP_COMMIT) {
 		msg_put_u32(m, 1);
 	}
@@ -227,15 +247,15 @@ before_maildrop(int sock, unsigned i)
 
 const struct target hostile_targets[] = {
 	{ "log", ROLE_LOG, true, 1, valid_log, NULL },
-	{ "pool", ROLE_POOL, true, 2, valid_pool, NULL },
+	{ "pool", ROLE_POOL, true, 4, valid_pool, NULL },
 	{ "key", ROLE_KEY, false, 1, valid_key, NULL },
 	{ "auth", ROLE_AUTH, false, 4, valid_auth, before_auth },
-	{ "lookup", ROLE_LOOKUP, false, 2, valid_lookup, NULL },
-	{ "deliver", ROLE_DELIVER, false, 1, valid_deliver, NULL },
+	{ "lookup", ROLE_LOOKUP, false, 3, valid_lookup, NULL },
+	{ "deliver", ROLE_DELIVER, false, 2, valid_deliver, NULL },
 	{ "append", ROLE_APPEND, false, 2, valid_append, NULL },
-	{ "queue", ROLE_QUEUE, false, 6, valid_queue, before_queue },
-	{ "right", ROLE_MASTER, false, 6, valid_queue, before_queue },
-	{ "maildrop", ROLE_MAILDROP, false, 4, valid_maildrop,
+	{ "queue", ROLE_QUEUE, false, 8, valid_queue, before_queue },
+	{ "right", ROLE_MASTER, false, 8, valid_queue, before_queue },
+	{ "maildrop", ROLE_MAILDROP, false, 5, valid_maildrop,
 	    before_maildrop },
 };
 const unsigned hostile_target_n = NELEM(hostile_targets);
