@@ -165,6 +165,21 @@ for (1 .. 8) {
 	like($r, qr/^55[04] 5\.7\.1|^530/, "session $_ starts with no right");
 }
 
+# Failures count by address, and a success takes nothing back.
+{
+	my $few = Pennypost->start(daemons => ['pop3d'], pop3d => {
+		auth_address_failures => 3, auth_address_exempt => '127.9.0.1/32' });
+	for (1 .. 3) {
+		like($few->pop3_as('alice', pass => 'wrong',
+		    source => '127.9.9.9')->{login}, qr/^-ERR \[AUTH\]/,
+		    "failure $_ of an address");
+	}
+	like($few->pop3_as('alice', source => '127.9.9.9')->{login},
+	    qr/^-ERR \[AUTH\]/, 'then even the right password is refused');
+	like($few->pop3_as('alice', source => '127.9.9.8')->{login}, qr/^\+OK/,
+	    'another address is not concerned');
+}
+
 # Several checks at once: four slow ones take about as long as one.
 my $slow = Pennypost->start(daemons => ['pop3d'], users => {
 	alice => h('alice-pass', '$6$rounds=1500000$abcdefgh$') });

@@ -15,9 +15,9 @@ static struct tls_channel fake_channel; /* of every connection */
 static char fake_exchange_said[64];	/* mechanism and bindings of the last */
 
 bool
-conn_tls_channel(const struct conn *c, struct tls_channel *out)
+conn_tls_channel(const struct conn *c, struct tls_channel *channel)
 {
-	*out = fake_channel;
+	*channel = fake_channel;
 	return conn_is_tls(c);
 }
 
