@@ -5,6 +5,7 @@
 #
 #   t/deps.sh build    compiler, libraries, openssl(1): make, make demo
 #   t/deps.sh check    and what the tests use
+#   t/deps.sh torture  and what make torture does
 #   t/deps.sh lint     and clang, the formatter and the linters
 set -eu
 
@@ -43,6 +44,10 @@ mount                 mount
 e2fsprogs             mkfs.ext4
 util-linux            setpriv
 '
+torture='
+debootstrap           debootstrap
+lintian               lintian
+'
 lint='
 clang                 clang
 clang-format          clang-format
@@ -70,9 +75,10 @@ missing() {
 case ${1-} in
 build) want=$build ;;
 check) want=$build$check ;;
+torture) want=$build$check$torture ;;
 lint) want=$build$lint ;;
 *)
-	echo "usage: t/deps.sh build|check|lint" >&2
+	echo "usage: t/deps.sh build|check|torture|lint" >&2
 	exit 2
 	;;
 esac
