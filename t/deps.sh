@@ -26,6 +26,8 @@ libio-socket-ssl-perl PERL:IO::Socket::SSL
 libauthen-sasl-perl   PERL:Authen::SASL
 python3               python3
 swaks                 swaks
+procmail              procmail
+mutt                  mutt
 gsasl                 gsasl
 fetchmail             fetchmail
 libnet-ssleay-perl    PERL:Net::SSLeay
