@@ -320,7 +320,7 @@ number_copies(struct index *ix, uint64_t *prefix)
 	ix->block.id = ~ix->h.id; /* what was read is not what is written */
 	if (kept > 0)
 		st = gather_twins(ix, prefix, kept, &twins, &n);
-	if (st == OK)
+	if (st == OK && n > 0)
 		st = write_copies(ix, twins, n);
 	ix->block.id = ~ix->h.id;
 	free(twins);
