@@ -18,12 +18,11 @@
 #include <unistd.h>
 
 #include "common/ctl.h"
-#include "common/fds.h"
 #include "common/log.h"
 #include "common/msg.h"
 #include "common/service.h"
 
-enum { TITLE_ROOM = 128, ORDER_TRIES = 50, ORDER_MS = 100 };
+enum { ORDER_TRIES = 50, ORDER_MS = 100 };
 
 static const struct group_host *host;
 static struct group *groups;
@@ -55,23 +54,6 @@ void
 group_init(const struct group_host *h)
 {
 	host = h;
-}
-
-void
-config_close_ports(struct config *c)
-{
-	for (unsigned i = 0; i < c->settings->listener_n; i++)
-		close_fd(&c->listen_fd[i]);
-}
-
-void
-config_release(struct config *c)
-{
-	if (c == NULL || --c->refs > 0)
-		return;
-	config_close_ports(c);
-	settings_free(c->settings);
-	free(c);
 }
 
 static struct proc *
@@ -239,54 +221,6 @@ give_tls(struct proc *p, const struct settings *s, char *err, size_t size)
 
 /* ---- processes ---- */
 
-static noreturn void
-exec_role(const struct proc *p, int ctl)
-{
-	char name[64], arg[32], room[TITLE_ROOM + 8];
-	char path[] = "PATH=/usr/bin:/bin";
-	char *argv[] = { name, arg, NULL };
-	/* glibc keeps small freed blocks in a cache of their own, where they
-	 * hold pages that malloc_trim could give back: 80 KiB of each worker
-	 * with TLS. */
-	char malloc_env[] = "GLIBC_TUNABLES=glibc.malloc.tcache_count=0";
-	/* Symbols that are bound when they are first used are bound again in
-	 * each worker, in pages of its own. */
-	char bind_env[] = "LD_BIND_NOW=1";
-	char *envp[] = { path, room, bind_env, NULL, NULL, NULL };
-	unsigned env_n = 3;
-	char *tz = getenv("TZ");
-	sigset_t none;
-	char zone[128];
-
-	snprintf(name, sizeof(name), "%s: %s", host->program, role_name(p->id));
-	snprintf(arg, sizeof(arg), "--role=%s", role_name(p->id));
-	memset(room, '.', sizeof(room) - 1);
-	memcpy(room, "ROOM=", 5); /* for the title, see priv.c */
-	room[sizeof(room) - 1] = '\0';
-	if (tz != NULL &&
-	    (size_t)snprintf(zone, sizeof(zone), "TZ=%s", tz) < sizeof(zone))
-		envp[env_n++] = zone;
-	if (p->id == ROLE_POOL)
-		envp[env_n++] = malloc_env;
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null == -1 || dup2(null, 0) == -1 || dup2(null, 1) == -1 ||
-	    (host->inetd && dup2(null, 2) == -1))
-		_exit(1);
-	/* dup2 onto itself would leave CLOEXEC set. */
-	if (ctl == ROLE_CTL_FD ? fcntl(ctl, F_SETFD, 0) == -1
-			       : dup2(ctl, ROLE_CTL_FD) == -1)
-		_exit(1);
-	/* What whoever started us forgot to close is nobody's business. */
-	fds_keep_only((int[]){ ROLE_CTL_FD, host->exe_fd }, 2);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	/* A process group of its own: the terminal's Ctrl-C is for the master,
-	 * which lets sessions finish. */
-	setpgid(0, 0);
-	fexecve(host->exe_fd, argv, envp);
-	_exit(127);
-}
-
 static void role_ready_to_speak(void *arg, uint32_t events);
 
 static bool
@@ -300,7 +234,7 @@ start_proc(struct group *g, enum role_id id)
 	*p = (struct proc){ .id = id, .ctl = ctl[0], .group = g };
 	p->pid = fork();
 	if (p->pid == 0)
-		exec_role(p, ctl[1]);
+		role_exec(host, p->id, ctl[1]);
 	close(ctl[1]);
 	if (p->pid == -1) {
 		p->pid = 0;

@@ -70,6 +70,8 @@ struct group_host {
 };
 
 void group_init(const struct group_host *);
+/* In a child: becomes that role, which hears its orders on ctl. */
+noreturn void role_exec(const struct group_host *, enum role_id, int ctl);
 /* Starts all roles of that kind.  log, back: those it is wired to (NULL where
  * there is none).  Certificates and keys are opened here; NULL: err is one
  * line, and nothing was started. */

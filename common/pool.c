@@ -175,8 +175,8 @@ count(struct slot *s, struct view key)
 	unsigned same = pool_count(&s->client, key);
 	if (role->inetd)
 		return answer(s, true, false, 0);
-	bool many = pool_too_many(role->settings, role->listen_n,
-	    busy_on[s->listener], same);
+	bool many = pool_too_many(
+	    role->settings, role->listen_n, busy_on[s->listener], same);
 	if (!many)
 		fast =
 		    pool_too_fast(&s->client, RATE_CONNECTION, role->settings);

@@ -288,7 +288,8 @@ write_copies(struct index *ix, struct twin *twins, size_t n)
 {
 	enum status st = OK;
 
-	qsort(twins, n, sizeof(*twins), by_uid);
+	if (n > 0)
+		qsort(twins, n, sizeof(*twins), by_uid);
 	for (size_t k = 0; k < n; k++) {
 		bool same = k > 0 && memcmp(twins[k].uid, twins[k - 1].uid,
 					 sizeof(twins[k].uid)) == 0;

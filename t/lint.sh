@@ -72,7 +72,7 @@ ours | xargs grep -HnwE \
     grep -vE '^[^:]*:[0-9]*:[[:space:]]*(\*|/\*|//)' | report
 
 # Nothing outside of the project is named.
-git grep -nIE '/(work|farm|root|home/[a-z]+)/[a-z]|\.\./shared|subagent' -- . \
+git grep -nIE '(^|[^A-Za-z0-9_}])/(work|farm|root|home/[a-z]+)/[a-z]|\.\./shared|subagent' -- . \
     ':!t/lint.sh' ':!t/fuzz/corpus' 2>/dev/null | report
 # Nothing unfinished by its own word.
 git grep -nIwE 'TODO|FIXME|XXX|HACK|not implemented' -- '*.c' '*.h' \
@@ -121,6 +121,16 @@ find common spool smtpd pop3d -name '*.c' | sort |
     while read -r at name; do
 	grep -qw "$name" t/hostile/requests.c ||
 		echo "$at: t/hostile/requests.c does not try $name"
+done | report
+
+# Every mutant still changes something.
+for list in t/mutants/*.list; do
+	grep -v '^#' "$list" | while IFS=$'\t' read -r f expression _; do
+		[ -n "$f" ] || continue
+		sed -E "$expression" "$f" 2>/dev/null | cmp -s - "$f" &&
+			echo "$list: changes nothing in $f: $expression"
+		[ -e "$f" ] || echo "$list: there is no $f"
+	done
 done | report
 
 # Every file says in which role it runs.

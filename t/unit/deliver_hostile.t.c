@@ -111,8 +111,8 @@ put_file(int fd, uint64_t offset, uint64_t length)
 static void
 test_bad_append(void)
 {
-	static const char *const bad[] = { "a\nFrom x", "a\r\n", "\177",
-		"\303", "\302\205", "\033[1m" };
+	static const char *const bad[] = { "a\nFrom x", "a\r\n", "\177", "\303",
+		"\302\205", "\033[1m" };
 	struct grant g = { .user = "bob", .name = "bob", .lock_wait = 1 };
 	int p[2];
 
