@@ -39,7 +39,7 @@ mkdir "$work/debian"
 printf 'Source: pennypost\n\nPackage: pennypost\nArchitecture: any\n' \
     >"$work/debian/control"
 libs=$(stage=$(realpath "$stage") && cd "$work" &&
-    dpkg-shlibdeps -O "$stage"/usr/sbin/smtpd "$stage"/usr/sbin/pop3d |
+    dpkg-shlibdeps -O "$stage"/usr/sbin/* |
     sed -n 's/^shlibs:Depends=//p')
 
 cat >"$control/control" <<END

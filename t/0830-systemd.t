@@ -22,13 +22,13 @@ sub install {
 }
 
 # ---- without a running systemd ----
-install("$tmp/root");
-my $units = "$tmp/root/usr/local/lib/systemd/system";
+install("$tmp/tree");
+my $units = "$tmp/tree/usr/local/lib/systemd/system";
 # It looks for the programs where the units say.
 mkdir "$tmp/units";
 for my $u (qw(smtpd.service smtpd.socket pop3d.service pop3d.socket)) {
 	my $text = slurp("$units/$u");
-	$text =~ s{=/usr/local/sbin}{=$tmp/root/usr/local/sbin}g;
+	$text =~ s{=/usr/local/sbin}{=$tmp/tree/usr/local/sbin}g;
 	spew("$tmp/units/$u", $text);
 }
 my ($st, $out) = run('systemd-analyze', 'verify', '--man=no',

@@ -68,7 +68,7 @@ sub whole_life {
 	my $why = $m->boot;
 	is($why, '', "$name: it boots") or return;
 	# /tmp is its own there.
-	my $there = "/proc/$m->{init}/root/tmp";
+	my $there = "/proc/$m->{init}/root" . "/tmp";
 	run('cp', '-a', '.', "$there/src");
 	run('cp', $deb, "$there/p.deb");
 	unlink "$root/usr/bin/systemd-sysusers" if $name =~ /useradd/;
