@@ -50,6 +50,7 @@ look_at_all(struct look *l)
 		look_at(settings->tls[i].certificate, &l[2 * i]);
 		look_at(settings->tls[i].key, &l[2 * i + 1]);
 	}
+	look_at(settings->tls_client_ca, &l[2 * settings->tls_n]);
 }
 
 static void

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -99,10 +98,8 @@ send_settings(struct proc *p, const struct settings *s)
 			 (host->root ? CTL_F_ROOT : 0u) |
 			 (host->inetd ? CTL_F_INETD : 0u) |
 			 (host->idle_exit ? CTL_F_IDLE_EXIT : 0u);
-	int fd = memfd_create("settings", MFD_CLOEXEC);
-	bool good = fd != -1 && settings_write(s, host->pop3, fd) == 0 &&
-		    lseek(fd, 0, SEEK_SET) == 0 &&
-		    order(p, CTL_SETTINGS, fd, flags, 0, 1);
+	int fd = settings_memfd(s, host->pop3);
+	bool good = fd != -1 && order(p, CTL_SETTINGS, fd, flags, 0, 1);
 
 	close_fd(&fd);
 	return good;

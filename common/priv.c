@@ -32,7 +32,7 @@ static size_t title_size;
 static char title_prefix[16];
 
 /* The kernel shows the memory that argv and the environment took at exec; the
- * master makes the environment large enough (start_role in master_start.c). */
+ * master makes the environment large enough (group_exec.c). */
 void
 proc_title_init(int argc, char **argv)
 {

@@ -234,22 +234,28 @@ settings_write(const struct settings *s, bool pop3, int fd)
 	return good ? 0 : -1;
 }
 
+int
+settings_memfd(const struct settings *s, bool pop3)
+{
+	int fd = memfd_create("settings", MFD_CLOEXEC);
+
+	if (fd == -1 ||
+	    (settings_write(s, pop3, fd) == 0 && lseek(fd, 0, SEEK_SET) == 0))
+		return fd;
+	close(fd);
+	return -1;
+}
+
 struct settings *
 settings_copy(const struct settings *s, bool pop3)
 {
-	int fd = memfd_create("settings", MFD_CLOEXEC);
-	struct settings *copy = NULL;
+	int fd = settings_memfd(s, pop3);
 	char *err = NULL;
 
 	if (fd == -1)
 		return NULL;
-	if (settings_write(s, pop3, fd) == 0 && lseek(fd, 0, SEEK_SET) == 0) {
-		copy = settings_read_fd(fd, "settings", pop3, &err);
-		assert(copy != NULL); /* it was read before */
-	} else {
-		close(fd);
-	}
-	free(err);
+	struct settings *copy = settings_read_fd(fd, "settings", pop3, &err);
+	assert(copy != NULL); /* it was read before */
 	return copy;
 }
 

@@ -153,6 +153,8 @@ void settings_free(struct settings *);
 struct settings *settings_copy(const struct settings *, bool pop3);
 /* Writes all values in force as a config file that reads back the same. */
 int settings_write(const struct settings *, bool pop3, int fd);
+/* The same in a new nameless file, at its start; -1: errno. */
+int settings_memfd(const struct settings *, bool pop3);
 /* The value of one keyword as it would stand in the file; NULL: no such. */
 char *settings_show(const struct settings *, bool pop3, const char *keyword);
 /* Whether an address' domain is local (without regard to case). */
