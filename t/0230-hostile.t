@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use lib 't/lib';
 use IO::Socket::IP;
+use Socket qw(SOL_SOCKET SO_RCVTIMEO);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -27,9 +28,11 @@ my $pp = Pennypost->start(users => \%hash, both => {
 my %roles;
 for my $d (qw(smtpd pop3d)) {
 	$roles{$d} = join ' ', sort map { "$_->[1]:$_->[0]" }
-	    grep { $_->[1] !~ /^(?:worker|pool)$/ } $pp->procs($d);
+	    grep { $_->[1] !~ /^(?:worker|pool|unknown)$/ } $pp->procs($d);
 	like $roles{$d}, qr/auth:\d+.*log:\d+/, "$d has captured workers";
 }
+
+# (A process that is just coming or going has no title: unknown.)
 
 # An honest client all the while: each answer within two seconds.
 sub honest {
@@ -79,11 +82,14 @@ sub attack_once {
 	    Timeout => 10) or return "no connection: $!";
 	print $s "HOSTILE $target $mode $start $login\r\n";
 	my $got = '';
+	# A worker that hangs is named, not waited for.
+	setsockopt $s, SOL_SOCKET, SO_RCVTIMEO,
+	    pack('l!l!', 40 * Pennypost::slow(), 0);
 	while (defined(my $line = <$s>)) {
 		return $1 if $line =~ /((?:DONE|NEXT|SILENT|NOCHANNEL) \d+)/;
 		$got .= $line;
 	}
-	return 'closed';
+	return $!{EAGAIN} ? 'hangs' : 'closed';
 }
 
 # All of one mode against one role.  Gives undef or what went wrong.
@@ -124,7 +130,7 @@ for my $d (qw(smtpd pop3d)) {
 		ok $slowest < 2 * Pennypost::slow(),
 		    "$d: none of them waited" or diag $slowest;
 		my $now = join ' ', sort map { "$_->[1]:$_->[0]" }
-		    grep { $_->[1] !~ /^(?:worker|pool)$/ } $pp->procs($d);
+		    grep { $_->[1] !~ /^(?:worker|pool|unknown)$/ } $pp->procs($d);
 		is $now, $roles{$d}, "$d: no role died of $target";
 	}
 }
