@@ -97,8 +97,14 @@ read_settings(void)
 	running_reload_begins();
 	struct settings *s =
 	    settings_read(master.opt->config, master.daemon->pop3, &text);
-	if (s == NULL)
+	if (s == NULL) {
 		reload_refused(text);
+	} else if (s->listener_n == 0) {
+		/* Most likely it is being written just now. */
+		reload_refused("there is no listen line in it");
+		settings_free(s);
+		s = NULL;
+	}
 	free(text);
 	if (s != NULL && master.opt->to_stderr) {
 		free(s->log_to);

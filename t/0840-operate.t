@@ -103,11 +103,22 @@ for my $d (qw(smtpd pop3d)) {
 	is($st, 1, "$d -r: a certificate that is not there");
 	like($out, qr{/nonexistent\.crt: No such file}, 'is told');
 	like($greeting->(), qr/host5/, 'what was before stays in force');
+	# An editor that has not yet written what it wants to write.
+	my $whole = slurp($pp->conf_file($d));
+	spew($pp->conf_file($d), "run_directory $pp->{dir}\n");
+	($st, $out) = order($d, '-r');
+	is($st, 1, "$d -r: next to nothing");
+	like($out, qr/no listen line/, 'is told');
+	like($greeting->(), qr/host5/, 'and nobody goes away');
+	spew($pp->conf_file($d), $whole);
 	# Asked several times at once: the last word counts for everybody.
 	$pp->write_config($d, tls_certificate =>
 	    join(' ', $pp->certificate('ecdsa')), hostname => 'a.example.org');
 	kill 'HUP', $master{$d} for 1 .. 3;
-	$pp->write_config($d, hostname => 'b.example.org');
+	$whole = slurp($pp->conf_file($d));
+	$whole =~ s/^hostname .*/hostname b.example.org/m;
+	spew("$pp->{dir}/conf.new", $whole);
+	rename "$pp->{dir}/conf.new", $pp->conf_file($d);
 	($st, $out) = order($d, '-r');
 	is("$st$out", '0', "$d -r while it reloads");
 	like($greeting->(), qr/\bb\.example/, 'the last configuration counts');
