@@ -100,39 +100,6 @@ test_death(int w)
 	close(b);
 }
 
-/* True when text stands in memory that pid may write. */
-static bool
-memory_has(pid_t pid, const char *text)
-{
-	char path[64], line[512];
-	bool found = false;
-	size_t len = strlen(text);
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	FILE *maps = fopen(path, "re");
-	(void)snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
-	int mem = open(path, O_RDONLY | O_CLOEXEC);
-	while (maps != NULL && mem != -1 && !found &&
-	       fgets(line, sizeof(line), maps) != NULL) {
-		char *end;
-		unsigned long from = strtoul(line, &end, 16);
-		unsigned long to = strtoul(end + 1, &end, 16);
-		if (strncmp(end, " rw", 3) != 0)
-			continue;
-		char *copy = malloc(to - from);
-		ssize_t n = copy == NULL
-				? -1
-				: pread(mem, copy, to - from, (off_t)from);
-		found = n > 0 && memmem(copy, (size_t)n, text, len) != NULL;
-		free(copy);
-	}
-	if (maps != NULL)
-		fclose(maps);
-	if (mem != -1)
-		close(mem);
-	return found;
-}
-
 /* The last octets of erin's hash, which no check has touched lately, and a
  * password that was checked. */
 static void

@@ -37,6 +37,7 @@ static char users_path[64], conf_path[64], empty_path[64];
 static pid_t auth;
 static int ctl, pool, queue, log_fd; /* our ends */
 static struct msg m;
+static char more_conf[256]; /* further lines, if set before begin() */
 static int client = -1; /* the client's socket, as auth sees it */
 
 /* ---- the world around auth ---- */
@@ -109,8 +110,8 @@ write_conf(unsigned processes)
 	buf_addf(&b,
 	    "users %s\nsystem_users no\nauth_failure_delay %dms\n"
 	    "auth_processes %u\nlog_verbose yes\nempty_directory %s\n"
-	    "role_user crypt 54321\nhostname t.example\n",
-	    users_path, (int)DELAY, processes, empty_path);
+	    "role_user crypt 54321\nhostname t.example\n%s",
+	    users_path, (int)DELAY, processes, empty_path, more_conf);
 	put_file(conf_path, buf_cstr(&b));
 	buf_free(&b);
 }
@@ -284,6 +285,39 @@ await_children(pid_t *pid, unsigned n)
 		nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
 	}
 	return false;
+}
+
+/* True when text stands in memory that pid may write. */
+__attribute__((unused)) static bool
+memory_has(pid_t pid, const char *text)
+{
+	char path[64], line[512];
+	bool found = false;
+	size_t len = strlen(text);
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	FILE *maps = fopen(path, "re");
+	(void)snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
+	int mem = open(path, O_RDONLY | O_CLOEXEC);
+	while (maps != NULL && mem != -1 && !found &&
+	       fgets(line, sizeof(line), maps) != NULL) {
+		char *end;
+		unsigned long from = strtoul(line, &end, 16);
+		unsigned long to = strtoul(end + 1, &end, 16);
+		if (strncmp(end, " rw", 3) != 0)
+			continue;
+		char *copy = malloc(to - from);
+		ssize_t n = copy == NULL
+				? -1
+				: pread(mem, copy, to - from, (off_t)from);
+		found = n > 0 && memmem(copy, (size_t)n, text, len) != NULL;
+		free(copy);
+	}
+	if (maps != NULL)
+		fclose(maps);
+	if (mem != -1)
+		close(mem);
+	return found;
 }
 
 /* An introduction came to queue: who is it?  The fd is the far end. */
