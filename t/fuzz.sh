@@ -19,7 +19,8 @@ for t; do
 	mkdir -p "$scratch/$t"
 	[ -d "$corpus" ] || corpus=
 	# shellcheck disable=SC2086
-	if $bin/"$t" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+	if $bin/"$t" ${FUZZ_RUNS:+-seed=1 -runs="$FUZZ_RUNS"} \
+	    -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
 	    -print_final_stats=1 -artifact_prefix=build/fuzz/crashes/"$t"- \
 	    "$scratch/$t" $corpus >"$scratch/log" 2>&1; then
 		echo "fuzz: $t: $(awk '/number_of_executed_units/ { print $2 }' \
