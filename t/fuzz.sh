@@ -4,6 +4,9 @@
 # run ends with status 1.
 #
 #   t/fuzz.sh SECONDS [target...]
+#
+# With FUZZ_RUNS=N each target makes at most N runs from a fixed seed: the same
+# ones each time.
 set -eu
 seconds=${1:?usage: t/fuzz.sh seconds [target...]}
 shift
