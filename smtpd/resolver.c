@@ -19,6 +19,7 @@ enum {
 	TRIES = 3,	  /* over all servers */
 	OPEN_MAX_Q = 400, /* questions at the same time */
 	CACHED = 1024,
+	CACHE_WAYS = 4, /* places that a name may have, side by side */
 	CACHE_MIN = 10, /* s */
 	CACHE_MAX = 3600,
 	CACHE_NONE = 300, /* s: there is none */
@@ -113,14 +114,24 @@ connect_to(const struct dns_server *d)
 
 /* ---- the cache ---- */
 
+/* Where name and type are kept; else the place to keep them at, that of
+ * whatever is forgotten first. */
 static struct cached *
 place(const char *name, enum dns_type type)
 {
 	uint32_t h = seed ^ (uint32_t)type;
+	struct cached *c, *oldest;
 
-	for (; *name != '\0'; name++)
-		h = (h ^ (unsigned char)ascii_lower(*name)) * 16777619u;
-	return &cache[(h ^ h >> 16) % CACHED];
+	for (const char *p = name; *p != '\0'; p++)
+		h = (h ^ (unsigned char)ascii_lower(*p)) * 16777619u;
+	c = oldest = &cache[(h ^ h >> 16) % (CACHED / CACHE_WAYS) * CACHE_WAYS];
+	for (int i = 0; i < CACHE_WAYS; i++) {
+		if (c[i].type == type && strcasecmp(c[i].name, name) == 0)
+			return &c[i];
+		if (c[i].until < oldest->until)
+			oldest = &c[i];
+	}
+	return oldest;
 }
 
 static bool

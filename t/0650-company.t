@@ -16,7 +16,7 @@ use Time::HiRes qw(sleep time);
 use Pennypost;
 
 my $seconds = $ENV{TORTURE} ? 60 : 5;
-alarm 240 + $seconds;
+alarm 400 + $seconds;
 my $pp = Pennypost->start(
     smtpd => { mailbox_locks => 'fcntl dotlock', retry_min => '1s',
 	retry_max => '2s' },
@@ -53,12 +53,13 @@ sub worker {
 	my ($name, $do) = @_;
 	my $pid = fork // die "fork: $!";
 	return $pid if $pid;
-	alarm 200 + $seconds;
+	alarm 300 + $seconds;
 	my $n = 0;
 	open my $note, '>', "$notes/$name" or die;
 	$note->autoflush(1);
 	my $ok = eval {
-		while (time < $until) {
+		# On a machine that has no time for us it takes longer.
+		while (time < $until || time < $until + 90 && !enough()) {
 			my @done = $do->(++$n);
 			print $note "$_\n" for @done;
 		}
@@ -70,6 +71,12 @@ sub worker {
 sub noted {
 	my $name = shift;
 	return -e "$notes/$name" ? split /\n/, slurp("$notes/$name") : ();
+}
+
+# Has enough come to say anything?
+sub enough {
+	my @n = map { noted($_) } qw(smtp1 smtp2 procmail dotlock);
+	return @n > 25 && grep { /^gone/ } noted('pop3');
 }
 
 my %base = (smtp1 => 1_000_000, smtp2 => 2_000_000, procmail => 3_000_000,
@@ -110,7 +117,7 @@ push @pid, worker('dotlock', sub {
 	my $id = $base{dotlock} + shift;
 	bob();
 	while (!sysopen(my $l, "$box.lock", O_CREAT | O_EXCL | O_WRONLY, 0444)) {
-		return () if time > $until + 30;
+		return () if time > $until + 120;
 		sleep 0.01 + rand 0.02;
 	}
 	open my $f, '>>', $box or die "$box: $!";
