@@ -65,13 +65,13 @@ ask_maildrop_file(int right, enum maildrop_file what, enum status *st)
 
 /* One MAILDROP_DELETE. */
 static enum status
-ask_delete(int right, uint64_t dev, uint64_t ino, uint64_t size,
+ask_delete(int right, const struct maildrop_seen *seen,
     const struct maildrop_del *del, unsigned n)
 {
 	msg_start(&scratch, MAILDROP_DELETE);
-	msg_put_u64(&scratch, dev);
-	msg_put_u64(&scratch, ino);
-	msg_put_u64(&scratch, size);
+	msg_put_u64(&scratch, seen->dev);
+	msg_put_u64(&scratch, seen->ino);
+	msg_put_u64(&scratch, seen->size);
 	msg_put_u32(&scratch, n);
 	for (unsigned i = 0; i < n; i++) {
 		msg_put_u64(&scratch, del[i].offset);
@@ -86,7 +86,7 @@ ask_delete(int right, uint64_t dev, uint64_t ino, uint64_t size,
 }
 
 enum status
-ask_maildrop_commit(int right, uint64_t dev, uint64_t ino, uint64_t size,
+ask_maildrop_commit(int right, const struct maildrop_seen *seen,
     const struct maildrop_del *del, unsigned n, char *text, size_t text_size)
 {
 	_Static_assert(DELS_MAX * DEL_OCTETS + 28 <= MSG_DATA_MAX, "fits");
@@ -94,12 +94,13 @@ ask_maildrop_commit(int right, uint64_t dev, uint64_t ino, uint64_t size,
 
 	text[0] = '\0';
 	for (unsigned i = 0; i < n && st == OK; i += DELS_MAX)
-		st = ask_delete(right, dev, ino, size, del + i,
-		    n - i < DELS_MAX ? n - i : DELS_MAX);
+		st = ask_delete(
+		    right, seen, del + i, n - i < DELS_MAX ? n - i : DELS_MAX);
 	if (st != OK)
 		return st;
 	msg_start(&scratch, MAILDROP_COMMIT);
 	msg_put_u32(&scratch, n);
+	msg_put_u64(&scratch, (uint64_t)seen->ctime_ns);
 	if (!msg_call(right, &scratch, COMMIT_MS))
 		return ERR_DOWN;
 	st = status_unpack(msg_get_u32(&scratch));

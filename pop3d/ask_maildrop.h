@@ -23,9 +23,11 @@
  * MAILDROP_DELETE: u64 dev, u64 ino, u64 size (of the mbox when it was
  *   scanned), u32 n, then n times u64 offset, u64 length, view unique-id (16
  *   octets).  Any number of these, offsets ascending.  Answer: u32 status.
- * MAILDROP_COMMIT: u32 total.  A child that has become the user checks each
- *   message at its offset and removes them all, or none.  Answer: u32 status,
- *   u32 removed, str text.  OK: durable.  ERR_CHANGED: another program
+ * MAILDROP_COMMIT: u32 total, u64 ctime of the mbox when it was scanned (ns
+ *   since 1970; 0: not to be relied on).  A child that has become the user
+ *   checks each message at its offset (the first and the last of them where
+ *   the ctime is still the same) and removes them all, or none.  Answer: u32
+ * status, u32 removed, str text.  OK: durable.  ERR_CHANGED: another program
  *   changed the mailbox; nothing was written.
  */
 #include <stdint.h>
@@ -55,11 +57,16 @@ struct maildrop_del {
 	unsigned char uid[UNIQUE_ID_OCTETS];
 };
 
+/* The mbox when it was scanned. */
+struct maildrop_seen {
+	uint64_t dev, ino, size;
+	int64_t ctime_ns; /* 0: too young to be relied on */
+};
+
 /* Owned fds, or -1 with *st and text. */
 int ask_maildrop_lock(int right, enum status *st, char *text, size_t size);
 int ask_maildrop_open(int right, enum status *st, char *text, size_t size);
 int ask_maildrop_file(int right, enum maildrop_file what, enum status *st);
-enum status ask_maildrop_commit(int right, uint64_t dev, uint64_t ino,
-    uint64_t size, const struct maildrop_del *, unsigned n, char *text,
-    size_t text_size);
+enum status ask_maildrop_commit(int right, const struct maildrop_seen *,
+    const struct maildrop_del *, unsigned n, char *text, size_t text_size);
 #endif

@@ -333,8 +333,10 @@ maildrop_commit(struct maildrop *d, char *text, size_t size)
 		memcpy(del[k].uid, d->mark[k].uid, UNIQUE_ID_OCTETS);
 	}
 	if (st == OK)
-		st = ask_maildrop_commit(d->right, d->dev, d->ino, d->size, del,
-		    (unsigned)n, text, size);
+		st = ask_maildrop_commit(d->right,
+		    &(struct maildrop_seen){
+			d->dev, d->ino, d->size, d->ctime_ns },
+		    del, (unsigned)n, text, size);
 	free(del);
 	return st;
 }

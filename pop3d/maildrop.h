@@ -57,6 +57,7 @@ struct maildrop {
 	uint64_t base_size;    /* octets that these fill */
 	struct mbox_list list; /* messages [base, n) */
 	uint64_t dev, ino;
+	int64_t ctime_ns;   /* at the scan; 0: was too young to rely on */
 	uint64_t seen_size; /* of the file at the last look */
 	int64_t seen_mtime, seen_ctime;
 	unsigned char tail[MAILDROP_TAIL]; /* the last octets of the scan */

@@ -55,6 +55,7 @@ scan(struct maildrop *d, bool all, bool *more)
 		return ERR_LIMIT;
 	d->dev = st.st_dev;
 	d->ino = st.st_ino;
+	d->ctime_ns = index_settled_ctime(&st);
 	maildrop_remember(d, &st);
 	d->tail_n = d->size < MAILDROP_TAIL ? (size_t)d->size : MAILDROP_TAIL;
 	return file_read_at(d->mbox, d->tail, d->tail_n, d->size - d->tail_n);

@@ -72,7 +72,7 @@ static const struct request requests[] = {
 	{ MAILDROP_FILE,   4, 4, false, MAY_ALL,            answer_file,   "file" },
 	{ MAILDROP_DELETE, DELS_OCTETS_MIN, MSG_DATA_MAX,
 				 false, MAY_UPDATE,         answer_delete, "delete" },
-	{ MAILDROP_COMMIT, 4, 4, false, 0,                  answer_commit, "commit" },
+	{ MAILDROP_COMMIT, 12, 12, false, 0,                  answer_commit, "commit" },
 };
 /* clang-format on */
 
@@ -361,6 +361,7 @@ answer_commit(struct peer *p, struct msg *rq, struct msg *rp)
 {
 	struct right *r = p->state;
 	uint32_t total = msg_get_u32(rq);
+	int64_t ctime_ns = (int64_t)msg_get_u64(rq);
 
 	if (!msg_done(rq) || total != r->dels.n)
 		return ANSWER_DROP;
@@ -369,6 +370,9 @@ answer_commit(struct peer *p, struct msg *rq, struct msg *rp)
 		return ANSWER;
 	}
 	struct update_order o = { .user = r->user, .path = r->path };
+	/* A false one hurts the user only whose right this is, and who may
+	 * remove all of them anyway. */
+	o.ctime_ns = ctime_ns;
 	unsigned cap = dels_give(&r->dels, &o);
 	return wait_for_child(p, &o, MAILDROP_COMMIT, cap);
 }

@@ -141,6 +141,7 @@ child_work(const struct update_order *o, bool mend)
 	    .dev = o->dev,
 	    .ino = o->ino,
 	    .size = o->size,
+	    .ctime_ns = o->ctime_ns,
 	    .del = o->del,
 	    .n = o->n });
 }

@@ -36,6 +36,7 @@ struct update_order {
 	struct user user;
 	struct mailbox_path path;
 	uint64_t dev, ino, size;
+	int64_t ctime_ns;	/* as in spool/update.h */
 	struct update_del *del; /* malloc'd; taken */
 	unsigned n;
 	enum update_index index;

@@ -94,6 +94,10 @@ void index_close(struct index *ix);
 /* The caller holds the mailbox lock; sb is of mbox. */
 enum index_fit index_fits(
     const struct index *ix, int mbox, const struct stat *sb, bool mboxrd);
+/* The ctime of sb in nanoseconds if, being the same again, it proves that
+ * nobody wrote since; 0: the file was written to so lately that the next write
+ * may get the same. */
+int64_t index_settled_ctime(const struct stat *sb);
 /* After index_fits, which did not say INDEX_STALE: the first *base messages of
  * the index count, and from offset *from on the mailbox must be scanned. */
 enum status index_tail(struct index *ix, int mbox, const struct stat *sb,

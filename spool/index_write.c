@@ -82,10 +82,21 @@ index_write_add(struct index_writer *w, const struct index_entry *e)
 }
 
 /* The header, for the mailbox as it is now. */
+int64_t
+index_settled_ctime(const struct stat *sb)
+{
+	int64_t ctime_ns = index_ns(sb->st_ctim);
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return index_ns(now) - ctime_ns > INDEX_SETTLED_MS * INT64_C(1000000)
+		   ? ctime_ns
+		   : 0;
+}
+
 static enum status
 write_head(int fd, struct index_head *h, int mbox, uint64_t last_offset)
 {
-	struct timespec now;
 	struct stat sb;
 
 	if (fstat(mbox, &sb) == -1)
@@ -97,9 +108,7 @@ write_head(int fd, struct index_head *h, int mbox, uint64_t last_offset)
 	h->file_size = (uint64_t)sb.st_size;
 	h->mtime_ns = index_ns(sb.st_mtim);
 	h->ctime_ns = index_ns(sb.st_ctim);
-	clock_gettime(CLOCK_REALTIME, &now);
-	h->settled =
-	    index_ns(now) - h->ctime_ns > INDEX_SETTLED_MS * INT64_C(1000000);
+	h->settled = index_settled_ctime(&sb) != 0;
 	enum status st =
 	    index_sums(mbox, h, last_offset, &h->last_sum, &h->tail_sum);
 	h->check = index_head_check(h);

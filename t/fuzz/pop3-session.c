@@ -84,19 +84,17 @@ ask_maildrop_file(int right, enum maildrop_file what, enum status *st)
 }
 
 enum status
-ask_maildrop_commit(int right, uint64_t dev, uint64_t ino, uint64_t size,
+ask_maildrop_commit(int right, const struct maildrop_seen *seen,
     const struct maildrop_del *del, unsigned n, char *text, size_t text_size)
 {
 	uint64_t end = 0;
 
 	(void)right;
-	(void)dev;
-	(void)ino;
 	(void)text_size;
 	text[0] = '\0';
 	for (unsigned i = 0; i < n; i++) {
 		must(del[i].offset >= end && del[i].length > 0 &&
-		     del[i].length <= size - del[i].offset);
+		     del[i].length <= seen->size - del[i].offset);
 		end = del[i].offset + del[i].length;
 	}
 	return OK;

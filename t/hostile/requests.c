@@ -231,6 +231,7 @@ valid_maildrop(unsigned i, struct msg *m)
 		msg_put_u32(m, MAILDROP_INDEX_NEW);
 	} else if (types[i] == MAILDROP_COMMIT) {
 		msg_put_u32(m, 1);
+		msg_put_u64(m, 0);
 	}
 }
 

@@ -55,6 +55,8 @@ run_attack(const struct attack *a)
 	msg_start(m, a->type);
 	if (a->type == MAILDROP_COMMIT || a->extra > 0)
 		msg_put_u32(m, a->total);
+	if (a->type == MAILDROP_COMMIT)
+		msg_put_u64(m, 0);
 	if (a->type == MAILDROP_DELETE) {
 		msg_put_u64(m, 1);
 		msg_put_u64(m, 2);

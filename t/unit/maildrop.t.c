@@ -104,7 +104,7 @@ test_commit(void)
 	ok(seen->n == 2 && seen->del[1].offset == 25 &&
 		seen->del[1].length == 10 &&
 		memcmp(seen->del[1].uid, dels[1].uid, 16) == 0 &&
-		seen->size == strlen(mail),
+		seen->size == strlen(mail) && seen->ctime_ns == 77,
 	    "with what was named");
 	ok(seen->uid == alice.uid && seen->gid == alice.gid &&
 		(geteuid() != 0 || seen->groups == 0),
@@ -135,8 +135,8 @@ test_commit(void)
 	int lock, right = opened(&lock);
 	for (unsigned i = 0; i < n; i++)
 		many[i] = (struct maildrop_del){ i * 3, 2, { 1 } };
-	ok(ask_maildrop_commit(
-	       right, 1, 2, n * 3, many, n, text, sizeof(text)) == OK &&
+	ok(ask_maildrop_commit(right, &(struct maildrop_seen){ 1, 2, n * 3, 0 },
+	       many, n, text, sizeof(text)) == OK &&
 		seen->n == n,
 	    "5,000 messages");
 	free(many);
@@ -207,6 +207,7 @@ quit_and_die(void)
 	ok(msg_call(right, m, 2000), "a row");
 	msg_start(m, MAILDROP_COMMIT);
 	msg_put_u32(m, 1);
+	msg_put_u64(m, 0);
 	msg_send(right, m);
 	for (int i = 0; i < 200 && seen->runs == 0; i++)
 		poll(NULL, 0, 10);

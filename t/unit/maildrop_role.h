@@ -38,6 +38,7 @@ struct seen {
 	unsigned n;
 	struct update_del del[4];
 	uint64_t size;
+	int64_t ctime_ns;
 	char name[64];
 };
 static struct seen *seen;
@@ -76,6 +77,7 @@ update_run(const struct update_job *job)
 	for (unsigned i = 0; i < job->n && i < NELEM(seen->del); i++)
 		seen->del[i] = job->del[i];
 	seen->size = job->size;
+	seen->ctime_ns = job->ctime_ns;
 	seen->writable = (fcntl(job->mbox, F_GETFL) & O_ACCMODE) == O_RDWR;
 	snprintf(seen->name, sizeof(seen->name), "%s", job->mbox_name);
 	if (seen->mood == DIES)
@@ -205,8 +207,9 @@ commit(unsigned n)
 {
 	char text[MAILDROP_TEXT_MAX];
 	int lock, right = opened(&lock);
-	enum status st = ask_maildrop_commit(
-	    right, 1, 2, strlen(mail), dels, n, text, sizeof(text));
+	enum status st = ask_maildrop_commit(right,
+	    &(struct maildrop_seen){ 1, 2, strlen(mail), 77 }, dels, n, text,
+	    sizeof(text));
 
 	close(lock);
 	close(right);

@@ -105,17 +105,15 @@ ask_maildrop_file(int right, enum maildrop_file what, enum status *st)
 }
 
 enum status
-ask_maildrop_commit(int right, uint64_t dev, uint64_t ino, uint64_t size,
+ask_maildrop_commit(int right, const struct maildrop_seen *box,
     const struct maildrop_del *del, unsigned n, char *text, size_t text_size)
 {
 	(void)right;
-	(void)dev;
-	(void)ino;
 	(void)text_size;
 	text[0] = '\0';
 	seen->commits++;
 	seen->dels = n;
-	seen->size = size;
+	seen->size = box->size;
 	for (unsigned i = 0; i < n && i < NELEM(seen->del); i++)
 		seen->del[i] = del[i];
 	return commit_status;
