@@ -49,6 +49,12 @@ static const struct link {
 	{ ROLE_QUEUE, ROLE_DELIVER },
 };
 
+/* Of which the first lives longer: made when the generation has proved that it
+ * works, so that one that fails takes nothing away. */
+static const struct link late_links[] = {
+	{ ROLE_QUEUE, ROLE_RELAY },
+};
+
 void
 group_init(const struct group_host *h)
 {
@@ -181,6 +187,18 @@ wire(struct group *g, struct group *back)
 			return false;
 	}
 	return true;
+}
+
+void
+group_wire_late(struct group *g, struct group *back)
+{
+	for (unsigned i = 0; i < NELEM(late_links); i++) {
+		struct proc *from = find_role(back, late_links[i].from);
+		struct proc *to = find_role(g, late_links[i].to);
+		if (from != NULL && to != NULL && !make_link(from, to))
+			log_error("error: no channel from %s to %s",
+			    role_name(from->id), role_name(to->id));
+	}
 }
 
 /* ---- files and sockets ---- */

@@ -5,7 +5,7 @@
  *
  *   LOG    log
  *   BACK   queue, deliver (smtpd only): one of each on a host
- *   FRONT  pool, key, auth, lookup / maildrop: a generation
+ *   FRONT  pool, key, auth, lookup, relay / maildrop: a generation
  *
  * A generation of the front is started beside the one in force and takes its
  * place when each of its roles has said READY.  Reloading the configuration and
@@ -77,6 +77,9 @@ noreturn void role_exec(const struct group_host *, enum role_id, int ctl);
  * line, and nothing was started. */
 struct group *group_start(enum group_kind, struct config *, struct group *log,
     struct group *back, char *err, size_t size);
+/* This front, which is ready, is the one in force: what lives longer hears of
+ * it. */
+void group_wire_late(struct group *front, struct group *back);
 bool group_is_ready(const struct group *);
 /* Sends the roles their end: the pool first, the others when it has ended. */
 void group_stop(struct group *, uint32_t grace_ms);

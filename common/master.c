@@ -200,6 +200,7 @@ on_ready(struct group *g)
 		start_next(k + 1);
 		return;
 	}
+	group_wire_late(g, master.current[GROUP_BACK]);
 	if (!master.serving) {
 		now_serving();
 	} else if (!reload_ready(old)) {

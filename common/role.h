@@ -33,6 +33,8 @@ enum role_id {
 	ROLE_MAILDROP,
 	ROLE_APPEND, /* started by deliver */
 	ROLE_CRYPT,  /* started by auth */
+	ROLE_RELAY,  /* its children speak SMTP to other hosts */
+	ROLE_SENDER, /* one of these, forked by relay */
 	ROLE__N
 };
 
@@ -54,7 +56,8 @@ struct role {
 	 *   pool: KEY AUTH LOOKUP DELIVER QUEUE (smtpd), KEY AUTH (pop3d):
 	 *     where it introduces each worker
 	 *   auth: QUEUE or MAILDROP: where it introduces users
-	 *   queue: DELIVER: where it introduces its own channels
+	 *   queue: DELIVER, RELAY: where it introduces its own channels (RELAY
+	 *     comes with the front, later than the start)
 	 *   and the other ends of these: whoever is introduced by X comes over
 	 *   peer[X], or, from a later generation of X, over add_intro */
 	int peer[ROLE__N];

@@ -94,6 +94,19 @@ static const struct conf_option options[] = {
 	{ SPECIAL(local_part_case, local_part_case), .mask = S, .dflt = "fold" },
 	{ OPT(send_verbs),         .type = CONF_BOOL, .mask = S, .dflt = "no" },
 	{ SPECIAL(submission_senders, senders), .mask = S, .dflt = "own" },
+	{ SPECIAL(relay, relay),   .mask = S, .dflt = "none" },
+	{ OPT(relay_secret),       .type = CONF_STRING, .mask = S, .dflt = "\"\"" },
+	{ SPECIAL(relay_tls, relay_tls), .mask = S, .dflt = "may" },
+	{ OPT(relay_tls_ca),       .type = CONF_STRING, .mask = S, .dflt = "\"\"" },
+	{ SPECIAL(transport, transport), .mask = S },
+	{ OPT(relay_processes),    .type = CONF_INT,  .mask = S, .dflt = "20",  .min = 1, .max = 500 },
+	{ OPT(relay_mx_port),      .type = CONF_INT,  .mask = S, .dflt = "25",  .min = 1, .max = 65535 },
+	{ SPECIAL(relay_source, relay_source), .mask = S },
+	{ SPECIAL(relay_ip, relay_ip), .mask = S, .dflt = "ipv6_first" },
+	{ OPT(relay_connect_timeout), .type = CONF_TIME, .mask = S, .dflt = "30s", .min = 100, .max = 10 * MIN },
+	{ OPT(relay_reply_timeout), .type = CONF_TIME, .mask = S, .dflt = "5m", .min = 100, .max = HOUR },
+	{ OPT(dns_validates),      .type = CONF_BOOL, .mask = S, .dflt = "no" },
+	{ OPT(mta_sts_policies),   .type = CONF_STRING, .mask = S, .dflt = "\"\"" },
 	{ OPT(idle_timeout),       .type = CONF_TIME, .mask = P, .dflt = "10m", .min = SEC, .max = DAY },
 	{ OPT(last),               .type = CONF_BOOL, .mask = P, .dflt = "no" },
 	{ SPECIAL(language, language), .mask = P, .dflt = "en" },
@@ -120,6 +133,7 @@ complete(struct settings *s, const char *name, bool pop3)
 {
 	char host[256];
 
+	settings_relay_complete(s);
 	if (s->hostname == NULL) {
 		if (gethostname(host, sizeof(host)) == -1)
 			return conf_error(
@@ -162,6 +176,10 @@ complete(struct settings *s, const char *name, bool pop3)
 	if (s->tls_client_ca[0] != '\0' && s->tls_n == 0)
 		return conf_error("%s: tls_client_ca needs a tls_certificate "
 				  "line",
+		    name);
+	if (!pop3 && s->relay_user[0] != '\0' && s->relay_secret[0] == '\0')
+		return conf_error("%s: relay with a user needs a relay_secret "
+				  "line: the file with the password",
 		    name);
 	if (!pop3 && s->retry_max < s->retry_min)
 		return conf_error("%s: retry_max is less than retry_min", name);
@@ -206,6 +224,7 @@ settings_free(struct settings *s)
 		free(s->local_domains[i]);
 	free(s->local_domains);
 	settings_net_free(s);
+	settings_relay_free(s);
 	free(s->tls);
 	free(s->listeners);
 	free(s->role_users);

@@ -58,6 +58,25 @@ struct tls_pair {
 	char *key;         /* PEM file */
 };
 
+/* How relayed mail uses TLS. */
+enum relay_tls {
+	RELAY_TLS_NONE,
+	RELAY_TLS_MAY,	 /* where it is offered, whoever that is */
+	RELAY_TLS_MUST,	 /* or the message waits */
+	RELAY_TLS_VERIFY /* and the certificate is that of the host's name */
+};
+enum relay_ip {
+	RELAY_IP6_FIRST,
+	RELAY_IP4_FIRST,
+	RELAY_IP6_ONLY,
+	RELAY_IP4_ONLY
+};
+/* Where mail for a domain goes (common/nexthop.h). */
+struct transport {
+	char *domain;  /* lower-case; ".example.org" for what is below it; "*" */
+	char *nexthop; /* "smtp:host:port", "lmtp:unix:/path", ... */
+};
+
 struct role_user {
 	char role[16];
 	char user[64]; /* name, or number for uid = gid */
@@ -133,6 +152,22 @@ struct settings {
 	bool helo_required;
 	bool helo_strict;       /* helo_syntax strict|lax */
 	bool senders_own;       /* submission_senders own|any */
+	/* smtpd: mail that goes on (settings_relay.c) */
+	char *relay_host;       /* the smarthost's name or address; "" = none */
+	unsigned relay_port;
+	char *relay_user;       /* "" = no AUTH */
+	char *relay_secret;     /* file with the password; "" = none */
+	enum relay_tls relay_tls;
+	char *relay_tls_ca;     /* PEM file; "" = the system's */
+	struct transport *transports;
+	unsigned transport_n;
+	int64_t relay_processes;
+	int64_t relay_mx_port;
+	char *relay_source4, *relay_source6; /* "" = any */
+	enum relay_ip relay_ip;
+	int64_t relay_connect_timeout, relay_reply_timeout; /* ms */
+	bool dns_validates;     /* AD of the DNS servers is to be believed */
+	char *mta_sts_policies; /* directory; "" = none */
 	/* pop3d */
 	int64_t idle_timeout; /* ms: authenticated */
 	bool apop;

@@ -76,7 +76,7 @@ parse_role_user(void *target, const struct conf_line *c, bool again)
 	struct settings *s = target;
 	struct role_user u;
 	static const char *const roles[] = { "log", "worker", "key", "lookup",
-		"queue", "append", "crypt" };
+		"queue", "append", "crypt", "relay" };
 
 	(void)again;
 	if (c->n != 3)
@@ -90,7 +90,8 @@ parse_role_user(void *target, const struct conf_line *c, bool again)
 	if (i == NELEM(roles))
 		return conf_error(
 		    "\"%s\" is not a role with a user of its "
-		    "own: log, worker, key, lookup, queue, append, crypt",
+		    "own: log, worker, key, lookup, queue, append, crypt, "
+		    "relay",
 		    u.role);
 	for (i = 0; i < s->role_user_n; i++)
 		if (strcmp(s->role_users[i].role, u.role) == 0) {

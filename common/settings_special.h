@@ -36,6 +36,22 @@ void print_language(const void *target, struct buf *);
 char *parse_expire(void *target, const struct conf_line *, bool again);
 void print_expire(const void *target, struct buf *);
 
+/* settings_relay.c */
+char *parse_relay(void *target, const struct conf_line *, bool again);
+void print_relay(const void *target, struct buf *);
+char *parse_relay_tls(void *target, const struct conf_line *, bool again);
+void print_relay_tls(const void *target, struct buf *);
+char *parse_transport(void *target, const struct conf_line *, bool again);
+void print_transport(const void *target, struct buf *);
+char *parse_relay_source(void *target, const struct conf_line *, bool again);
+void print_relay_source(const void *target, struct buf *);
+char *parse_relay_ip(void *target, const struct conf_line *, bool again);
+void print_relay_ip(const void *target, struct buf *);
+
+/* Strings that no line has set; frees what belongs to these. */
+void settings_relay_complete(struct settings *);
+void settings_relay_free(struct settings *);
+
 /* settings_net.c */
 char *parse_relay_networks(void *, const struct conf_line *, bool again);
 void print_relay_networks(const void *target, struct buf *);
