@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/date.h"
+
 /*
  * 13 hexadecimal digits of microseconds (enough until 2112), then the worker's
  * slot.  A worker gives no two ids in the same microsecond, nor an older one
@@ -24,32 +26,6 @@ trace_id(uint32_t slot, char *out)
 	last = us;
 	snprintf(out, QUEUE_ID_MAX, "%013llX%04X",
 	    (unsigned long long)us & 0xfffffffffffffULL, (unsigned)slot);
-}
-
-void
-trace_date(int64_t now, char *out, size_t size)
-{
-	static const char days[] = "SunMonTueWedThuFriSat";
-	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	time_t t = (time_t)now;
-	struct tm tm;
-
-	if (localtime_r(&t, &tm) == NULL)
-		memset(&tm, 0, sizeof(tm));
-	long east = tm.tm_gmtoff / 60; /* minutes */
-	long off = east < 0 ? -east : east;
-	snprintf(out, size, "%.3s, %d %.3s %d %02d:%02d:%02d %c%02ld%02ld",
-	    days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
-	    tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec,
-	    east < 0 ? '-' : '+', off / 60, off % 60);
-	const char *zone = tm.tm_zone == NULL ? "" : tm.tm_zone;
-	size_t n = strlen(out);
-	/* The name is a courtesy; it comes from the host's own files. */
-	if (zone[0] != '\0' &&
-	    strspn(zone,
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-		"abcdefghijklmnopqrstuvwxyz0123456789+-") == strlen(zone))
-		snprintf(out + n, size - n, " (%s)", zone);
 }
 
 /* "(using TLSv1.3 with cipher ...)", or nothing. */
@@ -94,7 +70,7 @@ trace_received(const struct session *s, int64_t now, char *out, size_t size)
 	bool ipv6 = strchr(s->w->client, ':') != NULL;
 	char date[DATE_MAX], comment[160], solicit[SOLICIT_MAX + 100];
 
-	trace_date(now, date, sizeof(date));
+	mail_date(now, date, sizeof(date));
 	tls_comment(s, comment, sizeof(comment));
 	solicit_comment(s, solicit, sizeof(solicit));
 	int n = snprintf(out, size,
@@ -114,7 +90,7 @@ trace_missing(const struct session *s, int64_t now, struct content *c)
 {
 	char date[DATE_MAX];
 
-	trace_date(now, date, sizeof(date));
+	mail_date(now, date, sizeof(date));
 	snprintf(c->date, sizeof(c->date), "Date: %s\r\n", date);
 	int n = snprintf(c->message_id, sizeof(c->message_id),
 	    "Message-ID: <%s@%s>\r\n", s->t.id, s->set->hostname);

@@ -12,15 +12,12 @@
 
 enum {
 	TRACE_MAX = 3072,     /* octets of a Received field */
-	TRACE_HOPS_MAX = 100, /* Received fields; more is a loop (6.3) */
-	DATE_MAX = 64
+	TRACE_HOPS_MAX = 100 /* Received fields; more is a loop (6.3) */
 };
 
 /* A name for a message that no other worker of this host gives or gave: out has
  * QUEUE_ID_MAX octets. */
 void trace_id(uint32_t slot, char *out);
-/* "Wed, 15 Jul 2020 16:31:24 +0000 (UTC)", RFC 5322 3.3. */
-void trace_date(int64_t now, char *out, size_t size);
 /* The Received field for the transaction at hand, as a string; returns its
  * octets, 0 when it does not fit. */
 size_t trace_received(

@@ -11,6 +11,18 @@
 enum { US = 1000000 };
 
 bool
+rcpt_to_do(char state)
+{
+	return state == RCPT_TO_DO || state == RCPT_WARNED;
+}
+
+bool
+rcpt_closed(char state)
+{
+	return state == RCPT_DONE || state == RCPT_BOUNCED;
+}
+
+bool
 envelope_id_valid(struct view v)
 {
 	if (v.n < ENVELOPE_ID_MIN || v.n > ENVELOPE_ID_MAX)
@@ -167,8 +179,8 @@ static bool
 is_rcpt_line(struct view v)
 {
 	return v.n > 2 && v.p[1] == ' ' &&
-	       (v.p[0] == RCPT_TO_DO || v.p[0] == RCPT_DONE ||
-		   v.p[0] == RCPT_BOUNCED);
+	       (rcpt_to_do(v.p[0]) || rcpt_closed(v.p[0]) ||
+		   v.p[0] == RCPT_DONE_TELL || v.p[0] == RCPT_RELAYED_TELL);
 }
 
 static unsigned

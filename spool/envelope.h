@@ -34,12 +34,15 @@
  *   params           parameters of MAIL that go with the message, as RFC 3461 4
  *                    and others write them; the line is there only if there
  *                    are any
- *   T, D, B          one line for each recipient: the state, a blank, the
+ *   T, W, D, S, R, B one line for each recipient: the state, a blank, the
  *                    address to deliver to, a TAB, the address as it was
  *                    named first, and, only if there are any, a
- *                    TAB and the parameters of RCPT.  T: to do; D: delivered;
- *B: given up, and the sender told.  The state is one octet, so that it is
- *                    changed in place by one write of one octet.
+ *                    TAB and the parameters of RCPT.  T: to do; W: to do, and
+ *                    the sender was told of the delay; D: done; S: delivered,
+ *                    R: relayed, and the sender, who wants to know, is yet to
+ *                    be told; B: given up, and the sender told if that was
+ *                    wanted.  The state is one octet, so that it is changed
+ *                    in place by one write of one octet.
  *   recipients       how many recipient lines there are
  *   content          octets of content behind the empty line; the file ends
  *                    exactly there, so one that was cut off is known
@@ -65,7 +68,18 @@ enum {
 	ENVELOPE_ID_MAX = 23
 };
 
-enum { RCPT_TO_DO = 'T', RCPT_DONE = 'D', RCPT_BOUNCED = 'B' };
+enum {
+	RCPT_TO_DO = 'T',
+	RCPT_DONE = 'D',
+	RCPT_BOUNCED = 'B',
+	RCPT_WARNED = 'W',	   /* to do; the sender knows of the delay */
+	RCPT_DONE_TELL = 'S',	   /* delivered; the sender is yet to be told */
+	RCPT_RELAYED_TELL = 'R' /* relayed; likewise */
+};
+/* Is there something left to deliver? */
+bool rcpt_to_do(char state);
+/* Is nothing at all left to do? */
+bool rcpt_closed(char state);
 
 struct envelope_rcpt {
 	struct view address, original, params;

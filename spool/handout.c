@@ -157,7 +157,7 @@ letter_wait(struct letter *l)
 
 	for (unsigned i = 0; i < e->rcpt_n; i++) {
 		struct turn *t = &l->turn[i];
-		if (e->rcpt[i].state != RCPT_TO_DO)
+		if (!rcpt_to_do(e->rcpt[i].state))
 			continue;
 		*t = (struct turn){ .owner = l, .index = i };
 		l->open++;

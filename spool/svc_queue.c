@@ -19,6 +19,7 @@
 #include "common/service.h"
 #include "spool/deposit.h"
 #include "spool/handout.h"
+#include "spool/own_record.h"
 #include "spool/publish.h"
 #include "spool/slot.h"
 
@@ -158,6 +159,7 @@ svc_queue_main(struct role *r)
 	if (sched == NULL)
 		role_failed(r, "out of memory");
 	publishers_watch();
+	own_record_init(&queue, sched);
 	deposit_init(&queue, sched, r->settings);
 	handout_init(&queue, sched, r->settings, r->peer[ROLE_DELIVER]);
 	r->peer[ROLE_DELIVER] = -1;

@@ -9,6 +9,7 @@
 #include <regex.h>
 #include <time.h>
 
+#include "common/date.h"
 #include "smtpd/trace.h"
 #include "t/unit/tap.h"
 
@@ -187,7 +188,7 @@ dates(void)
 	for (size_t i = 0; i < NELEM(cases); i++) {
 		setenv("TZ", cases[i].zone, 1);
 		tzset();
-		trace_date(cases[i].at, text, sizeof(text));
+		mail_date(cases[i].at, text, sizeof(text));
 		ok(strcmp(text, cases[i].want) == 0, "RFC 5322 3.3: %s", text);
 	}
 }
