@@ -2,6 +2,7 @@
 #include "common/file.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum status
@@ -62,4 +63,19 @@ file_cut(int fd, uint64_t size)
 		rc = ftruncate(fd, (off_t)size);
 	while (rc == -1 && errno == EINTR);
 	return rc == -1 ? status_from_errno(errno) : OK;
+}
+
+enum status
+file_replace(int fd, const void *p, size_t n)
+{
+	struct stat sb;
+	enum status st = file_write_at(fd, p, n, 0);
+
+	if (st == OK && fstat(fd, &sb) == -1)
+		st = status_from_errno(errno);
+	if (st == OK && (uint64_t)sb.st_size > n)
+		st = file_cut(fd, n);
+	if (st != OK)
+		file_cut(fd, 0);
+	return st;
 }

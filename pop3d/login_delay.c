@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/file.h"
 #include "common/msg.h"
 #include "common/view.h"
 #include "spool/state.h"
@@ -60,8 +61,6 @@ login_note(int state_dir, const struct user *u, time_t now)
 
 	if (fd == -1)
 		return;
-	/* Emptied first, as a shorter text would leave a rest. */
-	if (ftruncate(fd, 0) == -1 || pwrite(fd, text, (size_t)n, 0) != n)
-		(void)!ftruncate(fd, 0);
+	file_replace(fd, text, (size_t)n);
 	close(fd);
 }

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/file.h"
 #include "common/msg.h"
 #include "common/view.h"
 #include "spool/lock.h"
@@ -208,11 +209,8 @@ write_holder(int fd, pid_t pid, const char *host)
 	int n = snprintf(text, sizeof(text), "%ld %s %lld\n", (long)pid, host,
 	    (long long)time(NULL));
 
-	/* Emptied first: rather nobody than the one before. */
-	if (ftruncate(fd, 0) == -1 || n < 0 || (size_t)n >= sizeof(text))
-		return;
-	if (pwrite(fd, text, (size_t)n, 0) != n && ftruncate(fd, 0) == -1)
-		return;
+	if (n > 0 && (size_t)n < sizeof(text))
+		file_replace(fd, text, (size_t)n);
 }
 
 /* The directory is the user's, so anything may be there. */
