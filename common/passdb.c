@@ -208,6 +208,8 @@ system_find(const char *name, bool want_hash, struct user *out)
 	}
 	(void)snprintf(out->gecos, sizeof(out->gecos), "%s",
 	    pw.pw_gecos == NULL ? "" : pw.pw_gecos);
+	/* One that does not fit is none. */
+	view_copy(view_of(pw.pw_shell), out->shell, sizeof(out->shell));
 	out->uid = pw.pw_uid;
 	out->gid = pw.pw_gid;
 	if (want_hash)
@@ -230,6 +232,7 @@ file_find(
 	/* Name, hash and home were measured when the file was read. */
 	view_copy(view_of(l.name), out->name, sizeof(out->name));
 	view_copy(view_of(l.home), out->home, sizeof(out->home));
+	view_copy(view_of(l.shell), out->shell, sizeof(out->shell));
 	if (want_hash)
 		view_copy(view_of(l.hash), out->hash, sizeof(out->hash));
 	(void)snprintf(out->gecos, sizeof(out->gecos), "%s", l.gecos);

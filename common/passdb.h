@@ -12,7 +12,12 @@
 #include "common/settings.h"
 #include "common/view.h"
 
-enum { USER_NAME_MAX = 64, USER_HASH_MAX = 384, USER_HOME_MAX = 256 };
+enum {
+	USER_NAME_MAX = 64,
+	USER_HASH_MAX = 384,
+	USER_HOME_MAX = 256,
+	USER_SHELL_MAX = 128
+};
 
 struct user {
 	char name[USER_NAME_MAX]; /* as the database spells it */
@@ -20,6 +25,7 @@ struct user {
 	gid_t gid;
 	char gecos[128];
 	char home[USER_HOME_MAX];
+	char shell[USER_SHELL_MAX]; /* "": none is named */
 	char hash[USER_HASH_MAX]; /* only when asked for; wipe after use */
 };
 

@@ -18,7 +18,7 @@
 #include "common/private_file.h"
 
 struct entry {
-	uint32_t name, hash, gecos, home; /* offsets into text */
+	uint32_t name, hash, gecos, home, shell; /* offsets into text */
 	uid_t uid;
 	gid_t gid;
 	uint32_t line;
@@ -248,6 +248,7 @@ line_add(struct passdb_file *f, unsigned line, struct view rest, char **err)
 	e.hash = place(f, v[HASH]);
 	e.gecos = place(f, v[GECOS]);
 	e.home = place(f, v[HOME]);
+	e.shell = place(f, v[SHELL]);
 	e.next = *b;
 	f->entries[f->n] = e;
 	*b = ++f->n;

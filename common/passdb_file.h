@@ -4,7 +4,7 @@
  * The users file, as read once: passdb.c's own part.
  *
  * One user a line, name:hash:uid:gid:gecos:home[:shell[:extra]] (Dovecot's
- * passwd-file; shell and extra are ignored), comments after '#', blank lines,
+ * passwd-file; extra is ignored), comments after '#', blank lines,
  * CRLF tolerated.  Names are found without regard to the case of ASCII
  * letters, so two that differ only in case are an error.
  */
@@ -18,7 +18,7 @@
 enum { PASSDB_FILE_MAX = 256 << 20 }; /* octets */
 
 struct passdb_line {
-	const char *name, *hash, *gecos, *home; /* "" when absent */
+	const char *name, *hash, *gecos, *home, *shell; /* "" when absent */
 	uid_t uid;
 	gid_t gid;
 };

@@ -20,6 +20,7 @@ static const char *const texts[] = {
 	"changed by another program",
 	"damaged",
 	"service not running",
+	"to be forwarded first",
 };
 
 enum status

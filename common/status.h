@@ -20,7 +20,8 @@ enum status {
 	ERR_UNSAFE = -10, /* a link, foreign owner, not a regular file */
 	ERR_CHANGED = -11, /* another program changed it meanwhile */
 	ERR_DAMAGED = -12, /* a file of ours that does not check */
-	ERR_DOWN = -13     /* the role that should answer has gone */
+	ERR_DOWN = -13,    /* the role that should answer has gone */
+	ERR_FORWARD = -14  /* its owner has mail sent on (forward(5)) */
 };
 
 /* The status that says what errno value e means; never OK. */

@@ -69,6 +69,15 @@ put_from_line(struct buf *out, const char *sender, int64_t now)
 	buf_addf(out, " %s\n", date);
 }
 
+void
+append_put_head(struct buf *out, const struct append_msg *m, int64_t now)
+{
+	put_from_line(out, m->sender, now);
+	buf_addf(out, "Return-Path: <%s>\n", m->sender);
+	buf_addf(out, "X-Original-To: %s\n", m->original_to);
+	buf_addf(out, "Delivered-To: %s\n", m->delivered_to);
+}
+
 /* ---- writing ---- */
 
 /* Before it is done. */
@@ -159,10 +168,7 @@ put_message(
 	/* One that is not told of is not cut off. */
 	if (s->intent.n < INTENT_MESSAGES)
 		s->intent.start[s->intent.n++] = s->at + s->out.n;
-	put_from_line(&s->out, m->sender, now);
-	buf_addf(&s->out, "Return-Path: <%s>\n", m->sender);
-	buf_addf(&s->out, "X-Original-To: %s\n", m->original_to);
-	buf_addf(&s->out, "Delivered-To: %s\n", m->delivered_to);
+	append_put_head(&s->out, m, now);
 	mbox_writer_init(&w, mboxrd);
 	if (m->file != -1)
 		st = put_file(s, &w, m);

@@ -29,6 +29,8 @@ struct append_msg {
  * before, so that one cannot spoil the others. */
 enum { APPEND_FIELD_MAX = 512 };
 bool append_fields_ok(const struct append_msg *m);
+/* The From_ line and what else stands above the content, lines ended by LF. */
+void append_put_head(struct buf *out, const struct append_msg *m, int64_t now);
 /* Where a batch goes. */
 struct append_target {
 	int mbox;

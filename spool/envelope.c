@@ -6,7 +6,7 @@
 
 #include "common/utf8.h"
 
-#define MAGIC "pennypost-queue 1"
+#define MAGIC "pennypost-queue "
 
 enum { US = 1000000 };
 
@@ -45,6 +45,97 @@ envelope_params_valid(struct view v)
 	return v.n <= ENVELOPE_PARAMS_MAX && utf8_printable(v);
 }
 
+bool
+envelope_trail_valid(struct view v)
+{
+	unsigned n = 0;
+	bool more = true;
+
+	if (v.n > ENVELOPE_TRAIL_SIZE || !utf8_printable(v))
+		return false;
+	while (more && n <= ENVELOPE_TRAIL_MAX) {
+		if (view_split(&v, ' ', &more).n == 0)
+			return false;
+		n++;
+	}
+	return n <= ENVELOPE_TRAIL_MAX;
+}
+
+bool
+envelope_in_trail(struct view trail, struct view user)
+{
+	bool more = trail.n > 0;
+
+	while (more)
+		if (view_caseeq(view_split(&trail, ' ', &more), user))
+			return true;
+	return false;
+}
+
+/* ---- targets ---- */
+
+static const char *const kinds[] = {
+	[KIND_USER] = "user",
+	[KIND_COMMAND] = "command",
+	[KIND_FILE] = "file",
+};
+static const char *const sources[] = {
+	[SOURCE_FORWARD] = "forward",
+	[SOURCE_ALIASES] = "aliases",
+};
+
+/* The first column. */
+static bool
+address_valid(const struct envelope_rcpt *c)
+{
+	bool run = c->kind == KIND_COMMAND || c->kind == KIND_FILE;
+	size_t max = run ? ENVELOPE_TARGET_MAX : ENVELOPE_VALUE_MAX;
+
+	return c->address.n > 0 && c->address.n <= max &&
+	       utf8_printable(c->address);
+}
+
+static bool
+as_valid(struct view v)
+{
+	return v.n > 0 && v.n < 64 && memchr(v.p, ' ', v.n) == NULL &&
+	       utf8_printable(v);
+}
+
+/* Takes "key=" and one of n words, from first on, off *v. */
+static bool
+take_word(struct view *v, const char *key, const char *const *words,
+    unsigned first, unsigned n, unsigned *out)
+{
+	struct view w = view_split(v, ' ', NULL);
+
+	for (*out = first; *out < n; (*out)++) {
+		size_t k = strlen(key);
+		if (w.n > k && memcmp(w.p, key, k) == 0 &&
+		    view_eqs((struct view){ w.p + k, w.n - k }, words[*out]))
+			return true;
+	}
+	return false;
+}
+
+static bool
+parse_kind(struct view v, struct envelope_rcpt *c)
+{
+	unsigned kind, source;
+
+	if (!take_word(&v, "kind=", kinds, KIND_USER, NELEM(kinds), &kind))
+		return false;
+	c->kind = (enum rcpt_kind)kind;
+	if (c->kind == KIND_USER)
+		return v.n == 0;
+	if (!take_word(&v, "source=", sources, 0, NELEM(sources), &source) ||
+	    !view_casestarts(v, "as="))
+		return false;
+	c->source = (enum rcpt_source)source;
+	c->as = (struct view){ v.p + 3, v.n - 3 };
+	return as_valid(c->as);
+}
+
 /* ---- printing ---- */
 
 static void
@@ -67,7 +158,7 @@ envelope_print_head(struct buf *out, const struct envelope *e)
 		out->bad = true;
 		return;
 	}
-	buf_adds(out, MAGIC "\n");
+	buf_adds(out, MAGIC "2\n");
 	print_value(out, "id", e->id);
 	buf_addf(out, "arrived: %lld.%06lld\n", (long long)(e->arrived_us / US),
 	    (long long)(e->arrived_us % US));
@@ -76,15 +167,21 @@ envelope_print_head(struct buf *out, const struct envelope *e)
 	print_value(out, "helo", e->helo);
 	print_value(out, "protocol", e->protocol);
 	print_value(out, "user", e->user);
-	if (e->params.n == 0)
-		return;
-	if (!envelope_params_valid(e->params)) {
+	if (!envelope_params_valid(e->params) ||
+	    (e->trail.n > 0 && !envelope_trail_valid(e->trail))) {
 		out->bad = true;
 		return;
 	}
-	buf_adds(out, "params: ");
-	buf_addv(out, e->params);
-	buf_addc(out, '\n');
+	if (e->params.n > 0) {
+		buf_adds(out, "params: ");
+		buf_addv(out, e->params);
+		buf_addc(out, '\n');
+	}
+	if (e->trail.n > 0) {
+		buf_adds(out, "trail: ");
+		buf_addv(out, e->trail);
+		buf_addc(out, '\n');
+	}
 }
 
 void
@@ -98,19 +195,35 @@ void
 envelope_print_rcpt_params(struct buf *out, struct view address,
     struct view original, struct view params)
 {
-	if (address.n == 0 || !envelope_value_valid(address) ||
-	    !envelope_value_valid(original) || !envelope_params_valid(params)) {
+	envelope_print_target(out,
+	    &(struct envelope_rcpt){
+		.address = address, .original = original, .params = params });
+}
+
+void
+envelope_print_target(struct buf *out, const struct envelope_rcpt *c)
+{
+	bool run = c->kind == KIND_COMMAND || c->kind == KIND_FILE;
+
+	if (!address_valid(c) || !envelope_value_valid(c->original) ||
+	    !envelope_params_valid(c->params) || (run && !as_valid(c->as))) {
 		out->bad = true;
 		return;
 	}
 	buf_addc(out, RCPT_TO_DO);
 	buf_addc(out, ' ');
-	buf_addv(out, address);
+	buf_addv(out, c->address);
 	buf_addc(out, '\t');
-	buf_addv(out, original);
-	if (params.n > 0)
+	buf_addv(out, c->original);
+	if (c->params.n > 0 || c->kind != KIND_ADDRESS)
 		buf_addc(out, '\t');
-	buf_addv(out, params);
+	buf_addv(out, c->params);
+	if (c->kind != KIND_ADDRESS)
+		buf_addf(out, "\tkind=%s", kinds[c->kind]);
+	if (run) {
+		buf_addf(out, " source=%s as=", sources[c->source]);
+		buf_addv(out, c->as);
+	}
 	buf_addc(out, '\n');
 }
 
@@ -126,6 +239,7 @@ envelope_print_end(struct buf *out, unsigned rcpts, uint64_t content)
 struct reader {
 	struct view left;
 	const char *start; /* of the text, for offsets */
+	unsigned long long format;
 	const char *why;
 };
 
@@ -196,6 +310,22 @@ count_rcpts(struct view v)
 	return n;
 }
 
+/* The columns behind the address. */
+static bool
+read_columns(struct view rest, bool targets, struct envelope_rcpt *c)
+{
+	bool more, kind = false;
+
+	c->original = view_split(&rest, '\t', &more);
+	c->params = rest;
+	if (targets)
+		c->params = view_split(&rest, '\t', &kind);
+	return envelope_value_valid(c->original) &&
+	       envelope_params_valid(c->params) &&
+	       more == (c->params.n > 0 || kind) &&
+	       (!kind || parse_kind(rest, c));
+}
+
 /* Recipient lines, up to the first line that is none. */
 static bool
 read_rcpts(struct reader *r, struct envelope *e)
@@ -213,20 +343,15 @@ read_rcpts(struct reader *r, struct envelope *e)
 	r->why = "a recipient line";
 	for (; e->rcpt_n < n; e->rcpt_n++) {
 		struct envelope_rcpt *c = &e->rcpt[e->rcpt_n];
+		struct view line;
 		bool tab;
 		c->at = (size_t)(r->left.p - r->start);
 		c->state = r->left.p[0];
-		if (!read_line(r, (char[]){ c->state, ' ', 0 }, &c->original))
+		if (!read_line(r, (char[]){ c->state, ' ', 0 }, &line))
 			return false;
-		c->address = view_split(&c->original, '\t', &tab);
-		bool more;
-		c->params = c->original;
-		c->original = view_split(&c->params, '\t', &more);
-		if (!tab || c->address.n == 0 ||
-		    !envelope_value_valid(c->address) ||
-		    !envelope_value_valid(c->original) ||
-		    !envelope_params_valid(c->params) ||
-		    more != (c->params.n > 0))
+		c->address = view_split(&line, '\t', &tab);
+		if (!tab || !read_columns(line, r->format > 1, c) ||
+		    !address_valid(c))
 			return false;
 	}
 	return true;
@@ -241,7 +366,8 @@ read_lines(struct reader *r, struct envelope *e)
 	struct view rest;
 
 	r->why = "the first line";
-	if (!read_line(r, MAGIC, &rest) || rest.n != 0)
+	if (!read_line(r, MAGIC, &rest) || rest.n != 1 ||
+	    !view_number(rest, 2, &r->format) || r->format == 0)
 		return false;
 	r->why = "the id line";
 	if (!read_line(r, "id: ", &e->id) || !envelope_id_valid(e->id))
@@ -268,6 +394,11 @@ read_lines(struct reader *r, struct envelope *e)
 	if (view_casestarts(r->left, "params: ") &&
 	    (!read_line(r, "params: ", &e->params) || e->params.n == 0 ||
 		!envelope_params_valid(e->params)))
+		return false;
+	r->why = "the trail line";
+	if (r->format > 1 && view_casestarts(r->left, "trail: ") &&
+	    (!read_line(r, "trail: ", &e->trail) ||
+		!envelope_trail_valid(e->trail)))
 		return false;
 	if (!read_rcpts(r, e))
 		return false;

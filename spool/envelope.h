@@ -3,7 +3,7 @@
 /*
  * The record of one queued message: envelope lines, an empty line, the content.
  *
- *	pennypost-queue 1
+ *	pennypost-queue 2
  *	id: 4F2A9C0017E3
  *	arrived: 1795170030.250000
  *	sender: alice@example.org
@@ -12,9 +12,11 @@
  *	protocol: ESMTPS
  *	user: alice
  *	params: RET=HDRS ENVID=QQ314159
+ *	trail: dave erin
  *	T bob@example.org<TAB>bob<TAB>NOTIFY=NEVER
  *	D carol@example.org<TAB>carol@example.org
- *	recipients: 2
+ *	T |/usr/bin/procmail<TAB>dave<TAB><TAB>kind=command source=forward as=dave
+ *	recipients: 3
  *	content: 1234
  *
  *	Received: from ...
@@ -24,7 +26,8 @@
  *line may not be missing.  All values are printable UTF-8 (common/utf8.h);
  * what is not an address is ASCII in practice.
  *
- *   pennypost-queue  the version of this format
+ *   pennypost-queue  the version of this format; 1, which is still read, has
+ *                    neither a trail nor kinds
  *   id               the name of the file
  *   arrived          when the message was begun: seconds since 1970, UTC, with
  *                    six decimals
@@ -34,10 +37,14 @@
  *   params           parameters of MAIL that go with the message, as RFC 3461 4
  *                    and others write them; the line is there only if there
  *                    are any
+ *   trail            the users through whose forward(5) the message came, with
+ *                    blanks between them, at most ENVELOPE_TRAIL_MAX; the line
+ *                    is there only if there are any
  *   T, W, D, S, R, B one line for each recipient: the state, a blank, the
  *                    address to deliver to, a TAB, the address as it was
- *                    named first, and, only if there are any, a
- *                    TAB and the parameters of RCPT.  T: to do; W: to do, and
+ *                    named first, and, only if there are any, a TAB and the
+ *                    parameters of RCPT, and, only if it is no plain address,
+ *                    a TAB and what it is (see below).  T: to do; W: to do, and
  *                    the sender was told of the delay; D: done; S: delivered,
  *                    R: relayed, and the sender, who wants to know, is yet to
  *                    be told; B: given up, and the sender told if that was
@@ -46,6 +53,15 @@
  *   recipients       how many recipient lines there are
  *   content          octets of content behind the empty line; the file ends
  *                    exactly there, so one that was cut off is known
+ *
+ * What an alias or a forward(5) file led to stands in records that the queue
+ * makes by itself, never in one that was deposited:
+ *   kind=user        the mailbox of a local user, whatever that one forwards
+ *   kind=command source=forward as=USER
+ *   kind=file source=forward as=USER
+ *                    the address column holds the command or the file as it
+ *                    stands in the forward(5) file of USER, or, with
+ *                    source=aliases, in the aliases
  *
  * Content is as on the wire after dot-unstuffing; its lines end in CRLF.
  *
@@ -62,8 +78,11 @@
 enum {
 	ENVELOPE_VALUE_MAX = 512,	/* octets of one value */
 	ENVELOPE_PARAMS_MAX = 1024,	/* of parameters */
+	ENVELOPE_TARGET_MAX = 1024,	/* of a command or file */
 	ENVELOPE_MAX = 4 * 1024 * 1024, /* octets of all envelope lines */
 	ENVELOPE_RCPT_MAX = 8000,	/* recipients of one record */
+	ENVELOPE_TRAIL_MAX = 20,	/* users of a trail */
+	ENVELOPE_TRAIL_SIZE = ENVELOPE_TRAIL_MAX * 64, /* octets of it */
 	ENVELOPE_ID_MIN = 8,
 	ENVELOPE_ID_MAX = 23
 };
@@ -81,14 +100,20 @@ bool rcpt_to_do(char state);
 /* Is nothing at all left to do? */
 bool rcpt_closed(char state);
 
+enum rcpt_kind { KIND_ADDRESS, KIND_USER, KIND_COMMAND, KIND_FILE };
+enum rcpt_source { SOURCE_FORWARD, SOURCE_ALIASES };
+
 struct envelope_rcpt {
 	struct view address, original, params;
+	enum rcpt_kind kind;
+	enum rcpt_source source; /* of a command or file */
+	struct view as;		 /* the user for it */
 	size_t at; /* offset of the state octet in the file */
 	char state;
 };
 
 struct envelope {
-	struct view id, sender, client, helo, protocol, user, params;
+	struct view id, sender, client, helo, protocol, user, params, trail;
 	int64_t arrived_us;	    /* since 1970 */
 	struct envelope_rcpt *rcpt; /* owned */
 	unsigned rcpt_n;
@@ -104,6 +129,10 @@ bool envelope_value_valid(struct view v);
  * is not looked at. */
 bool envelope_params_valid(struct view v);
 
+/* Are v names of users with blanks between them, not too many? */
+bool envelope_trail_valid(struct view v);
+bool envelope_in_trail(struct view trail, struct view user);
+
 /* Printing, in this order.  A value that is not valid sets out->bad, and
  * nothing of its line is added: no record can hold a forged line. */
 void envelope_print_head(struct buf *out, const struct envelope *);
@@ -111,6 +140,8 @@ void envelope_print_rcpt(
     struct buf *out, struct view address, struct view original);
 void envelope_print_rcpt_params(struct buf *out, struct view address,
     struct view original, struct view params);
+/* All of a recipient but its state, which is RCPT_TO_DO. */
+void envelope_print_target(struct buf *out, const struct envelope_rcpt *);
 void envelope_print_end(struct buf *out, unsigned rcpts, uint64_t content);
 
 /* Where the envelope in text ends: the offset of the content, 0 when the empty

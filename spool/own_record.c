@@ -67,6 +67,15 @@ own_record_publish(const char *id, struct view head, int content,
     uint64_t length, void (*done)(void *arg, const char *id, enum status),
     void *arg)
 {
+	return own_record_publish_from(
+	    id, head, content, 0, length, done, arg);
+}
+
+enum status
+own_record_publish_from(const char *id, struct view head, int content,
+    uint64_t offset, uint64_t length,
+    void (*done)(void *arg, const char *id, enum status), void *arg)
+{
 	struct own *o = calloc(1, sizeof(*o));
 	enum status st = ERR_NOMEM;
 	int fd = -1;
@@ -80,6 +89,7 @@ own_record_publish(const char *id, struct view head, int content,
 	if (st != OK)
 		goto out;
 	o->job.pub.content = content;
+	o->job.pub.offset = offset;
 	o->job.pub.length = length;
 	o->job.done = published;
 	o->done = done;

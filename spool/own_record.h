@@ -23,4 +23,8 @@ void own_record_id(char *out);
 enum status own_record_publish(const char *id, struct view head, int content,
     uint64_t length, void (*done)(void *arg, const char *id, enum status),
     void *arg);
+/* The same, with length octets of content from offset on. */
+enum status own_record_publish_from(const char *id, struct view head,
+    int content, uint64_t offset, uint64_t length,
+    void (*done)(void *arg, const char *id, enum status), void *arg);
 #endif

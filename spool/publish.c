@@ -47,6 +47,7 @@ take(int sock, struct publication *p, uint64_t *ticket)
 			return 0;
 		ticket[n] = msg_get_u64(&m);
 		msg_get_str(&m, p[n].id, sizeof(p[n].id));
+		p[n].offset = msg_get_u64(&m);
 		p[n].length = msg_get_u64(&m);
 		p[n].content = m.fd;
 		if (!msg_done(&m) || m.type != PUBLISH)
@@ -207,6 +208,7 @@ hand_over(struct publish_job *j)
 	msg_start(&m, PUBLISH);
 	msg_put_u64(&m, j->ticket);
 	msg_put_str(&m, j->pub.id);
+	msg_put_u64(&m, j->pub.offset);
 	msg_put_u64(&m, j->pub.length);
 	m.fd = j->pub.content;
 	if (msg_send(p->sock, &m) == -1) {

@@ -5,8 +5,8 @@
  * queue itself never does.  Each takes all records that wait for it at a time
  * and publishes them together (group commit).
  *
- * PUBLISH: u64 ticket, str id, u64 length; an fd with the content to append
- * first, or none.  Answer: u64 ticket, u32 enum status; in order.
+ * PUBLISH: u64 ticket, str id, u64 offset, u64 length; an fd with the content
+ * to append first, or none.  Answer: u64 ticket, u32 enum status; in order.
  *
  * One more process removes records that are done: on some disks that takes as
  * long as a flush.  REMOVE: str id; no answer.  SYNC: no fields; the answer

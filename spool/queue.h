@@ -57,7 +57,9 @@ void queue_forget(struct queue *, const char *id); /* from incoming/ */
 /* A record to publish.  When it fails, nothing of it is left. */
 struct publication {
 	char id[ENVELOPE_ID_MAX + 1];
-	int content;	 /* owned: append content[0..length) first; -1: none */
+	int content;	 /* owned: append length octets of it first, from
+			  * offset on; -1: none */
+	uint64_t offset;
 	uint64_t length; /* ERR_INVALID: the file is shorter */
 	enum status status; /* out */
 };

@@ -33,9 +33,9 @@ copy_by_hand(int fd, uint64_t at, int from, uint64_t done, uint64_t n)
 }
 
 enum status
-file_copy(int fd, uint64_t at, int from, uint64_t n)
+file_copy(int fd, uint64_t at, int from, uint64_t start, uint64_t n)
 {
-	off_t in = 0, out = (off_t)at;
+	off_t in = (off_t)start, out = (off_t)at;
 
 	while (n > 0) {
 		ssize_t k = copy_file_range(
@@ -130,8 +130,8 @@ complete(struct queue *q, struct publication *p)
 	if (fd == -1 || (p->content != -1 && fstat(fd, &s) == -1))
 		p->status = status_from_errno(errno);
 	else if (p->content != -1)
-		p->status =
-		    file_copy(fd, (uint64_t)s.st_size, p->content, p->length);
+		p->status = file_copy(fd, (uint64_t)s.st_size, p->content,
+		    p->offset, p->length);
 	if (p->status != OK)
 		close_fd(&fd);
 	return fd;

@@ -21,7 +21,7 @@ enum slot_state { SLOT_FREE, SLOT_OPENING, SLOT_APPENDING };
 struct slot {
 	struct turn *turn; /* the caller's */
 	struct delivery d; /* the caller fills in; status and text are out */
-	char recipient[ENVELOPE_VALUE_MAX + 1]; /* room for its strings */
+	char recipient[ENVELOPE_TARGET_MAX + 1]; /* room for its strings */
 	char original[ENVELOPE_VALUE_MAX + 1];
 	char sender[ENVELOPE_VALUE_MAX + 1];
 	int64_t began_us, opened_us; /* 0: not opened; time of day */

@@ -205,7 +205,7 @@ writer_octet(struct mbox_writer *w, char c, char *o)
 		if (c == from_[w->state]) {
 			if (++w->state < AT_TEXT)
 				return o;
-			if (w->mboxrd || w->quoted == 0)
+			if (!w->bare && (w->mboxrd || w->quoted == 0))
 				*o++ = '>';
 			return put(o, from_, 5);
 		}
@@ -271,7 +271,8 @@ wire_to_mbox_end(struct mbox_writer *w, struct buf *out)
 	if (w->state == AT_CR)
 		buf_addc(out, '\r');
 	buf_adds(out, open ? "\n\n" : "\n");
-	mbox_writer_init(w, w->mboxrd);
+	w->state = AT_START;
+	w->quoted = 0;
 	return !out->bad;
 }
 

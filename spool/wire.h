@@ -45,6 +45,8 @@ size_t dot_read(struct dot_reader *, struct view in, struct buf *out,
  * mboxrd: ^>*From gets one more '>'; mboxo: only ^From. */
 struct mbox_writer {
 	bool mboxrd;
+	bool bare; /* to be set after mbox_writer_init: nothing is quoted, for
+		    * programs that read one message */
 	int state;
 	size_t quoted; /* '>' seen at the start of the current line */
 };
