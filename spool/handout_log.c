@@ -4,7 +4,7 @@
 #include "common/log.h"
 #include "spool/slot.h"
 
-enum { CLEAN = 260, LINE = 160, SECOND = 1000000 };
+enum { CLEAN = 260, LINE = 160, TEXT = 1000, SECOND = 1000000 };
 
 static const char *
 dsn_of(enum status st)
@@ -80,6 +80,27 @@ add_delays(struct buf *out, const struct attempt *a, int64_t arrived)
 	handout_log_delay(out, now - opened);
 }
 
+const char *
+attempt_dsn(const struct attempt *a)
+{
+	return a->dsn != NULL ? a->dsn : dsn_of(a->status);
+}
+
+/* What stands in brackets. */
+static void
+add_text(struct buf *out, const struct attempt *a)
+{
+	if (a->relay != NULL || a->dsn != NULL) {
+		buf_adds(out, a->text);
+	} else if (a->status == OK) {
+		buf_adds(out, "delivered to mailbox");
+	} else {
+		buf_adds(out, status_text(a->status));
+		if (a->text[0] != '\0')
+			buf_addf(out, ": %s", a->text);
+	}
+}
+
 void
 handout_log_attempt(
     const struct envelope *e, unsigned i, const struct attempt *a)
@@ -87,20 +108,26 @@ handout_log_attempt(
 	const struct envelope_rcpt *c = &e->rcpt[i];
 	char to[CLEAN], orig[CLEAN];
 	bool named = c->original.n > 0 && !view_eq(c->original, c->address);
-	struct buf delays;
+	struct buf delays, text;
 
 	buf_init(&delays, LINE);
+	buf_init(&text, TEXT);
 	add_delays(&delays, a, e->arrived_us);
-	log_write(LOG_LVL_INFO, "local",
-	    "%.*s: to=<%s>, %s%s%srelay=local, %s, dsn=%s, "
-	    "status=%s (%s%s%s)",
+	add_text(&text, a);
+	log_write(LOG_LVL_INFO,
+	    a->relay == NULL ? "local"
+	    : a->lmtp	     ? "lmtp"
+			     : "smtp",
+	    "%.*s: to=<%s>, %s%s%srelay=%s, %s, dsn=%s, status=%s (%s)",
 	    (int)e->id.n, e->id.p, log_clean(c->address, to, sizeof(to)),
 	    named ? "orig_to=<" : "",
 	    named ? log_clean(c->original, orig, sizeof(orig)) : "",
-	    named ? ">, " : "", buf_cstr(&delays), dsn_of(a->status),
-	    a->status == OK ? "sent" : "deferred",
-	    a->status == OK ? "delivered to mailbox" : status_text(a->status),
-	    a->status == OK || a->text[0] == '\0' ? "" : ": ",
-	    a->status == OK ? "" : a->text);
+	    named ? ">, " : "", a->relay == NULL ? "local" : a->relay,
+	    buf_cstr(&delays), attempt_dsn(a),
+	    a->status == OK ? "sent"
+	    : a->failed	    ? "bounced"
+			    : "deferred",
+	    buf_cstr(&text));
 	buf_free(&delays);
+	buf_free(&text);
 }

@@ -3,6 +3,7 @@
 /*
  * What the queue logs of a message, in the shapes that existing tools read.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/buf.h"
@@ -12,8 +13,14 @@
 /* How one attempt at one recipient ended.  Times of day in microseconds; 0: it
  * did not come so far. */
 struct attempt {
-	enum status status;
-	const char *text; /* why not; may be "" */
+	enum status status; /* OK: somebody else answers for it now */
+	bool failed;	    /* for good: it will never work */
+	const char *text;   /* why not; may be "" */
+	const char *dsn;    /* "4.4.1"; NULL: as the status says */
+	const char *relay;  /* the host it went to; NULL: this one */
+	bool lmtp;	    /* ... by LMTP */
+	bool reply;	    /* text is that host's reply, not ours */
+	bool dsn_passed_on; /* that host reports on it (RFC 3461 5.2.2) */
 	int64_t active_us, began_us, opened_us;
 };
 
@@ -21,8 +28,11 @@ struct attempt {
 void handout_log_active(const struct envelope *);
 /* ID: to=<b@c>, orig_to=<b>, relay=local, delay=0.12, delays=0.1/0.01/0/0.01,
  * dsn=2.0.0, status=sent (delivered to mailbox) */
+/* ... relay=mx.example.net[192.0.2.1]:25, ..., status=bounced (550 No) */
 void handout_log_attempt(
     const struct envelope *, unsigned rcpt, const struct attempt *);
+/* Its enhanced status code (RFC 3463). */
+const char *attempt_dsn(const struct attempt *);
 /* Appends a duration with two digits that mean something: "0.12", "1.3", "30",
  * "0"; public for its test. */
 void handout_log_delay(struct buf *out, int64_t us);

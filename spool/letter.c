@@ -1,0 +1,154 @@
+/* Active messages.  Runs in: queue. */
+#include "spool/letter.h"
+
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/service.h"
+#include "spool/publish.h"
+#include "spool/slot.h"
+
+static const struct letter_host *host;
+
+void
+letters_init(const struct letter_host *h)
+{
+	host = h;
+}
+
+/* ---- the end of a message's turn ---- */
+
+static void
+letter_free(struct letter *l)
+{
+	queue_unload(&l->rec);
+	free(l->turn);
+	free(l->next);
+	free(l);
+}
+
+void
+letter_settle(struct letter *l)
+{
+	struct sched_msg *msg = l->msg;
+
+	if (l->open > 0)
+		return;
+	bool done = l->left == 0, soon = l->soon;
+	bool parked = !done && l->crowded != LETTER_NONE && host->park(l);
+	letter_free(l);
+	if (parked)
+		return;
+	if (!done) {
+		sched_defer(host->sched, msg, soon, now_ms());
+		return;
+	}
+	publish_remove(msg->id);
+	log_info("%s: removed", msg->id);
+	sched_drop(host->sched, msg);
+}
+
+void
+letter_crowded(struct letter *l, unsigned i)
+{
+	l->open--;
+	l->crowded = i;
+}
+
+void
+letter_result(struct letter *l, unsigned i, const struct attempt *a, bool soon)
+{
+	enum status st;
+
+	handout_log_attempt(&l->rec.env, i, a);
+	l->open--;
+	if (a->status != OK) {
+		l->soon = l->soon && soon;
+		return;
+	}
+	l->left--;
+	st = queue_mark(&l->rec, i, RCPT_DONE);
+	if (st != OK)
+		log_error("queue: %s: a delivery cannot be noted (%s); it "
+			  "would be repeated after a restart",
+		    l->msg->id, status_text(st));
+}
+
+/* ---- a message becomes active ---- */
+
+static void
+unreadable(struct sched_msg *msg, enum status st, const char *why)
+{
+	char name[64];
+
+	switch (st) {
+	case ERR_GONE:
+		log_warn("warning: queue: %s: the record has gone from active/",
+		    msg->id);
+		sched_drop(host->sched, msg);
+		return;
+	case ERR_DAMAGED:
+		st = queue_set_aside(host->queue, msg->id, name, sizeof(name));
+		if (st == OK)
+			log_error("queue: %s: damaged record (%s) set aside as "
+				  "damaged/%s; look at it and move it back "
+				  "to active/%s when it is repaired",
+			    msg->id, why, name, msg->id);
+		else
+			log_error("queue: %s: damaged record (%s), and it "
+				  "cannot be set aside: %s",
+			    msg->id, why, status_text(st));
+		sched_drop(host->sched, msg);
+		return;
+	default:
+		log_warn("warning: queue: %s: cannot be read now: %s", msg->id,
+		    status_text(st));
+		sched_defer(host->sched, msg, false, now_ms());
+	}
+}
+
+/* NULL: *st, *why. */
+static struct letter *
+letter_load(struct sched_msg *msg, enum status *st, const char **why)
+{
+	struct letter *l = calloc(1, sizeof(*l));
+
+	*st = ERR_NOMEM;
+	*why = "";
+	if (l == NULL)
+		return NULL;
+	*st = queue_load(host->queue, msg->id, &l->rec, why);
+	if (*st == OK) {
+		l->turn = calloc(l->rec.env.rcpt_n, sizeof(*l->turn));
+		if (l->turn != NULL)
+			return l;
+		queue_unload(&l->rec);
+		*st = ERR_NOMEM;
+	}
+	free(l);
+	return NULL;
+}
+
+void
+letter_activate(struct sched_msg *msg)
+{
+	const char *why;
+	enum status st;
+	struct letter *l = letter_load(msg, &st, &why);
+
+	if (l == NULL) {
+		unreadable(msg, st, why);
+		return;
+	}
+	l->msg = msg;
+	l->soon = true;
+	l->crowded = LETTER_NONE;
+	l->active_us = time_us();
+	msg->active = l;
+	if (msg->retry && msg->tries == 0) /* found on disk */
+		sched_aged(host->sched, msg,
+		    (l->active_us - l->rec.env.arrived_us) / 1000);
+	handout_log_active(&l->rec.env);
+	host->wait(l);
+	letter_settle(l);
+}
