@@ -64,6 +64,10 @@ static const struct conf_option options[] = {
 	{ OPT(secrets),            .type = CONF_STRING, .mask = BOTH, .dflt = "\"\"" },
 	{ OPT(tls_client_ca),      .type = CONF_STRING, .mask = BOTH, .dflt = "\"\"" },
 	{ SPECIAL(local_domains, domains), .mask = BOTH },
+	{ SPECIAL(virtual_domains, virtual_domains), .mask = S },
+	{ SPECIAL(aliases, aliases), .mask = S },
+	{ SPECIAL(virtual, virtual), .mask = S },
+	{ OPT(alias_user),         .type = CONF_STRING, .mask = S, .dflt = "nobody" },
 	{ OPT(postmaster),         .type = CONF_STRING, .mask = S, .dflt = "root" },
 	{ OPT(recipient_delimiter), .type = CONF_STRING, .mask = S, .dflt = "+" },
 	{ OPT(queue_directory),    .type = CONF_STRING, .mask = S, .dflt = PENNYPOST_QUEUE_DIR },
@@ -117,16 +121,6 @@ static const struct conf_option options[] = {
 };
 /* clang-format on */
 
-static char *
-xstrdup(const char *text)
-{
-	char *c = strdup(text);
-
-	if (c == NULL)
-		abort(); /* at start-up */
-	return c;
-}
-
 /* What cannot be a constant default. */
 static char *
 complete(struct settings *s, const char *name, bool pop3)
@@ -139,7 +133,7 @@ complete(struct settings *s, const char *name, bool pop3)
 			return conf_error(
 			    "%s: hostname: %s", name, strerror(errno));
 		host[sizeof(host) - 1] = '\0';
-		s->hostname = xstrdup(host);
+		s->hostname = settings_string(host);
 	}
 	if (s->local_domain_n == 0) {
 		settings_add_domain(s, s->hostname);
@@ -220,9 +214,7 @@ settings_free(struct settings *s)
 		free(s->tls[i].certificate);
 		free(s->tls[i].key);
 	}
-	for (unsigned i = 0; i < s->local_domain_n; i++)
-		free(s->local_domains[i]);
-	free(s->local_domains);
+	settings_mail_free(s);
 	settings_net_free(s);
 	settings_relay_free(s);
 	free(s->tls);
@@ -288,17 +280,7 @@ settings_show(const struct settings *s, bool pop3, const char *keyword)
 		return NULL;
 	buf_init(&b, 8 << 20);
 	conf_print(o, s, &b);
-	char *text = xstrdup(buf_cstr(&b));
+	char *text = settings_string(buf_cstr(&b));
 	buf_free(&b);
 	return text;
-}
-
-bool
-settings_local_domain(const struct settings *s, const char *domain, size_t n)
-{
-	for (unsigned i = 0; i < s->local_domain_n; i++)
-		if (view_caseeqs(
-			(struct view){ domain, n }, s->local_domains[i]))
-			return true;
-	return false;
 }

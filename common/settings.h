@@ -35,6 +35,7 @@ struct listener {
 	bool proxy;          /* each client is announced by a proxy */
 };
 
+enum { ALIAS_FILES_MAX = 8 };
 enum { DNS_SERVERS_MAX = 3, DNSBL_MAX = 8 };
 struct dns_server {
 	unsigned char address[16]; /* IPv4 mapped */
@@ -123,6 +124,13 @@ struct settings {
 	/* smtpd */
 	char **local_domains;
 	unsigned local_domain_n;
+	char **virtual_domains; /* ours, but only what `virtual` says */
+	unsigned virtual_domain_n;
+	char *alias_files[ALIAS_FILES_MAX]; /* aliases */
+	unsigned alias_file_n;
+	char *virtual_files[ALIAS_FILES_MAX]; /* virtual */
+	unsigned virtual_file_n;
+	char *alias_user; /* runs commands of aliases, owns their files */
 	char *postmaster;     /* user who gets postmaster's mail */
 	char *recipient_delimiter; /* "" = none */
 	char *queue_directory;
@@ -194,5 +202,10 @@ int settings_memfd(const struct settings *, bool pop3);
 char *settings_show(const struct settings *, bool pop3, const char *keyword);
 /* Whether an address' domain is local (without regard to case). */
 bool settings_local_domain(const struct settings *, const char *domain,
+    size_t n);
+bool settings_virtual_domain(const struct settings *, const char *domain,
+    size_t n);
+/* Either: mail for it is not relayed but ends here, or at an alias. */
+bool settings_our_domain(const struct settings *, const char *domain,
     size_t n);
 #endif

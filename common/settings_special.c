@@ -13,7 +13,7 @@
 #include "common/sasl_mech.h"
 #include "common/settings.h"
 
-enum { TLS_MAX = 8, DOMAINS_MAX = 10000, NETWORKS_MAX = 1000 };
+enum { TLS_MAX = 8, NETWORKS_MAX = 1000 };
 
 void *
 settings_grow(void *list, unsigned n, size_t size)
@@ -26,8 +26,8 @@ settings_grow(void *list, unsigned n, size_t size)
 	return p;
 }
 
-static char *
-copy(const char *s)
+char *
+settings_string(const char *s)
 {
 	char *c = strdup(s);
 
@@ -52,8 +52,8 @@ parse_tls(void *target, const struct conf_line *c, bool again)
 	if (s->tls_n == TLS_MAX)
 		return conf_error("more than %d certificates", TLS_MAX);
 	s->tls = settings_grow(s->tls, s->tls_n, sizeof(*s->tls));
-	s->tls[s->tls_n].certificate = copy(c->word[1]);
-	s->tls[s->tls_n].key = copy(c->word[2]);
+	s->tls[s->tls_n].certificate = settings_string(c->word[1]);
+	s->tls[s->tls_n].key = settings_string(c->word[2]);
 	s->tls_n++;
 	return NULL;
 }
@@ -111,46 +111,6 @@ print_role_user(const void *target, struct buf *b)
 	for (unsigned i = 0; i < s->role_user_n; i++)
 		buf_addf(b, "role_user %s \"%s\"\n", s->role_users[i].role,
 		    s->role_users[i].user);
-}
-
-/* ---- local_domains NAME... ---- */
-
-void
-settings_add_domain(struct settings *s, const char *name)
-{
-	s->local_domains =
-	    settings_grow(s->local_domains, s->local_domain_n, sizeof(char *));
-	char *d = copy(name);
-	for (char *p = d; *p != '\0'; p++)
-		*p = (char)ascii_lower(*p);
-	s->local_domains[s->local_domain_n++] = d;
-}
-
-char *
-parse_domains(void *target, const struct conf_line *c, bool again)
-{
-	struct settings *s = target;
-
-	(void)again;
-	for (unsigned i = 1; i < c->n; i++) {
-		if (strlen(c->word[i]) > 255 ||
-		    strpbrk(c->word[i], "@/ <>\"") != NULL)
-			return conf_error(
-			    "\"%s\" is not a domain name", c->word[i]);
-		if (s->local_domain_n == DOMAINS_MAX)
-			return conf_error("more than %d domains", DOMAINS_MAX);
-		settings_add_domain(s, c->word[i]);
-	}
-	return NULL;
-}
-
-void
-print_domains(const void *target, struct buf *b)
-{
-	const struct settings *s = target;
-
-	for (unsigned i = 0; i < s->local_domain_n; i++)
-		buf_addf(b, "local_domains %s\n", s->local_domains[i]);
 }
 
 /* ---- sasl_mechanisms NAME... ---- */
@@ -312,7 +272,7 @@ parse_log_to(void *target, const struct conf_line *c, bool again)
 	if (e != NULL)
 		return e;
 	free(s->log_to);
-	s->log_to = copy(to_syslog ? "syslog" : "stderr");
+	s->log_to = settings_string(to_syslog ? "syslog" : "stderr");
 	return NULL;
 }
 

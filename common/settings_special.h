@@ -52,6 +52,14 @@ void print_relay_ip(const void *target, struct buf *);
 void settings_relay_complete(struct settings *);
 void settings_relay_free(struct settings *);
 
+/* settings_mail.c */
+char *parse_virtual_domains(void *, const struct conf_line *, bool again);
+void print_virtual_domains(const void *target, struct buf *);
+char *parse_aliases(void *, const struct conf_line *, bool again);
+void print_aliases(const void *target, struct buf *);
+char *parse_virtual(void *, const struct conf_line *, bool again);
+void print_virtual(const void *target, struct buf *);
+
 /* settings_net.c */
 char *parse_relay_networks(void *, const struct conf_line *, bool again);
 void print_relay_networks(const void *target, struct buf *);
@@ -77,6 +85,7 @@ char *parse_local_part_case(void *, const struct conf_line *, bool again);
 void print_local_part_case(const void *target, struct buf *);
 char *parse_senders(void *, const struct conf_line *, bool again);
 void print_senders(const void *target, struct buf *);
+void settings_mail_free(struct settings *);
 void settings_net_free(struct settings *);
 
 /* One of two words: *out says whether it is yes. */
@@ -84,6 +93,8 @@ char *settings_choose(const struct conf_line *, bool again, const char *no,
     const char *yes, bool *out);
 /* Makes room for one more of that size behind n, zeroed; never NULL. */
 void *settings_grow(void *list, unsigned n, size_t size);
+/* A copy; never NULL. */
+char *settings_string(const char *);
 void settings_add_domain(struct settings *, const char *name);
 const char *listen_type_name(enum listen_type); /* "mx" */
 #endif

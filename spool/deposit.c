@@ -234,7 +234,7 @@ add_rcpt(struct asker *a, const char *recipient, const char *original,
 	*why = a->user[0] == '\0' ? "relay access denied"
 				  : "mail to other hosts cannot be sent on";
 	if (to.domain[0] != '\0' &&
-	    !settings_local_domain(settings, to.domain, strlen(to.domain)))
+	    !settings_our_domain(settings, to.domain, strlen(to.domain)))
 		return ERR_PERM;
 	*why = "too many recipients";
 	if (d->rcpt_n >= (uint64_t)settings->recipients_max ||
