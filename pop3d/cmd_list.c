@@ -76,7 +76,7 @@ cmd_uidl(struct session *s, struct view arg)
 	if (arg.n > 0 && !one_message(s, arg, &i, &next))
 		return next;
 	enum status st = maildrop_unique_ids(d);
-	if (st == OK && arg.n > 0 && maildrop_unique_id(d, i, text) == NULL)
+	if (st == OK && arg.n > 0 && maildrop_unique_id(d, i, text).n == 0)
 		st = ERR_CHANGED;
 	if (st != OK)
 		return command_drop_failed(s, st);
@@ -86,9 +86,10 @@ cmd_uidl(struct session *s, struct view arg)
 	for (i = 0; i < d->n; i++) {
 		if (maildrop_deleted(d, i))
 			continue;
-		if (maildrop_unique_id(d, i, text) == NULL)
+		struct view id = maildrop_unique_id(d, i, text);
+		if (id.n == 0)
 			return broken_off(s);
-		reply_number_line(s, i + 1, view_of(text));
+		reply_number_line(s, i + 1, id);
 	}
 	return reply_end(s);
 }

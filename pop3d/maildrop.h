@@ -114,9 +114,9 @@ enum status maildrop_read(
 /* Finds out the unique-ids of all messages, if that was not done yet. */
 enum status maildrop_unique_ids(struct maildrop *);
 /* After that: the unique-id as text (RFC 1939 7), an imported one if there is
- * one.  Equal messages get ".2", ".3" in their order.  out: at least UIDL_TEXT.
- * NULL: the index is not what it was any more. */
-const char *maildrop_unique_id(struct maildrop *, size_t i, char *out);
+ * one.  Equal messages get ".2", ".3" in their order.  out: at least UIDL_TEXT;
+ * the result lies there.  Empty: the index is not what it was any more. */
+struct view maildrop_unique_id(struct maildrop *, size_t i, char *out);
 
 /* Parts that maildrop.c and maildrop_uid.c share.  Between begin and end the
  * mailbox lock is held and the mailbox is what was opened; with OK, end must

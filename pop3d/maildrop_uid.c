@@ -166,22 +166,23 @@ maildrop_unique_ids(struct maildrop *d)
 	return OK;
 }
 
-const char *
+struct view
 maildrop_unique_id(struct maildrop *d, size_t i, char *out)
 {
+	static const struct view none;
 	struct index_entry e;
 
 	if (maildrop_entry(d, i, &e) != OK)
-		return NULL;
+		return none;
 	if (!d->numbered &&
 	    (maildrop_unique_ids(d) != OK || maildrop_entry(d, i, &e) != OK))
-		return NULL;
+		return none;
 	if (!(e.flags & INDEX_UID))
-		return NULL;
+		return none;
 	if (d->uidl.n > 0) {
 		struct view id = uidl_find(&d->uidl, e.uid, e.copy);
 		if (id.n > 0 && view_copy(id, out, UIDL_TEXT))
-			return out;
+			return (struct view){ out, id.n };
 	}
 	return uidl_text(e.uid, e.copy, out);
 }

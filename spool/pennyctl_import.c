@@ -177,7 +177,7 @@ import_message(struct import *im, uint64_t i, char *header)
 		st = im->id(im, (struct view){ header, (size_t)n }, id);
 	if (st != OK || !fit_for_uidl(id))
 		return st;
-	if (!buf_addf(&im->out, "%s %s\n", uidl_text(e.uid, e.copy, key), id))
+	if (!buf_addf(&im->out, "%s %s\n", uidl_text(e.uid, e.copy, key).p, id))
 		return ERR_LIMIT;
 	im->n++;
 	return OK;

@@ -18,7 +18,7 @@ struct row {
 
 static const char digits[] = "0123456789abcdef";
 
-const char *
+struct view
 uidl_text(const unsigned char uid[16], uint32_t copy, char *out)
 {
 	char number[12];
@@ -36,7 +36,7 @@ uidl_text(const unsigned char uid[16], uint32_t copy, char *out)
 			out[at++] = number[--n];
 	}
 	out[at] = '\0';
-	return out;
+	return (struct view){ out, at };
 }
 
 /* The line without its LF. */
@@ -127,7 +127,7 @@ uidl_find(const struct uidl *u, const unsigned char uid[16], uint32_t copy)
 {
 	size_t low = 0, high = u->n; /* both at the start of a line */
 	char text[UIDL_TEXT];
-	struct view hex = { uidl_text(uid, 1, text), HEX };
+	struct view hex = uidl_text(uid, 1, text);
 
 	while (low < high) {
 		size_t at = low + (high - low) / 2;

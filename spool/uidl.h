@@ -37,6 +37,7 @@ void uidl_free(struct uidl *);
  * none.  Dies with uidl. */
 struct view uidl_find(
     const struct uidl *, const unsigned char uid[16], uint32_t copy);
-/* Our own unique-id as text, as UIDL shows it.  out: UIDL_TEXT octets. */
-const char *uidl_text(const unsigned char uid[16], uint32_t copy, char *out);
+/* Our own unique-id as text, as UIDL shows it, with a NUL behind it, in out:
+ * UIDL_TEXT octets. */
+struct view uidl_text(const unsigned char uid[16], uint32_t copy, char *out);
 #endif
