@@ -155,6 +155,19 @@ too_many(struct session *s)
 	return s->mails++ >= (uint64_t)s->set->mails_per_session;
 }
 
+/* At a Unix socket nobody logs in: the queue is shown who is there. */
+static bool
+prove_local(struct session *s)
+{
+	if (s->right != -1 || s->proved)
+		return true;
+	s->proved = s->w->local_user &&
+		    ask_queue_local(s->w->chan[ROLE_QUEUE], s->c->fd) == OK;
+	if (!s->proved)
+		s->spent = true;
+	return s->proved;
+}
+
 static enum next
 begin(struct session *s, struct view arg, enum begun_by by)
 {
@@ -180,6 +193,10 @@ begin(struct session *s, struct view arg, enum begun_by by)
 		return next;
 	if (address_is_utf8(&sender) && !s->t.utf8)
 		return path_refused(s, ADDR_UTF8, "5.1.7");
+	/* So that the message is known as this user's, who may also send to
+	 * other hosts; without that it is anybody's. */
+	if (s->w->local_user)
+		(void)prove_local(s);
 	s->t.sender = sender;
 	s->t.begun = now_ms();
 	s->t.by = by;
@@ -194,19 +211,6 @@ cmd_mail(struct session *s, struct view arg)
 }
 
 /* ---- SEND, SOML, SAML (RFC 821 3.4) ---- */
-
-/* At a Unix socket nobody logs in: the queue is shown who is there. */
-static bool
-prove_local(struct session *s)
-{
-	if (s->right != -1 || s->proved)
-		return true;
-	s->proved = s->w->local_user &&
-		    ask_queue_local(s->w->chan[ROLE_QUEUE], s->c->fd) == OK;
-	if (!s->proved)
-		s->spent = true;
-	return s->proved;
-}
 
 static enum next
 begin_send(struct session *s, struct view arg, enum begun_by by)

@@ -49,6 +49,20 @@ add_unwanted(const struct session *s, struct buf *b)
 		buf_addf(b, " %s", s->set->no_soliciting);
 }
 
+/* What sendmail(8) puts behind addresses that have no domain. */
+static void
+add_origin(const struct session *s, struct buf *b)
+{
+	const struct settings *set = s->set;
+
+	buf_addf(b, " %s",
+	    set->local_domain_n == 0 ||
+		    settings_local_domain(
+			set, set->hostname, strlen(set->hostname))
+		? set->hostname
+		: set->local_domains[0]);
+}
+
 /* A keyword that is also a verb is shown where the verb is offered. */
 /* clang-format off */
 static const struct {
@@ -74,6 +88,7 @@ static const struct {
 	{ "SAML",                NULL },
 	{ "XCLIENT",             add_xclient_attributes },
 	{ "XFORWARD",            add_xforward_attributes },
+	{ "X-ORIGIN",            add_origin },         /* users of this host */
 	{ "HELP",                NULL },               /* RFC 5321 4.1.1.8 */
 };
 /* clang-format on */
@@ -138,6 +153,8 @@ cmd_ehlo(struct session *s, struct view arg)
 
 		if (s->lmtp && strcmp(keyword, "DSN") == 0)
 			continue; /* the client keeps what is not delivered */
+		if (!s->w->local_user && strcmp(keyword, "X-ORIGIN") == 0)
+			continue;
 		if (c != NULL && c->run != cmd_submitter &&
 		    !command_offered(s, c))
 			continue;

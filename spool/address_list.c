@@ -9,9 +9,9 @@ enum { TEXT_MAX = 1024 };
 struct item {
 	char p[TEXT_MAX]; /* without comments, and blanks joined */
 	size_t n;
-	bool bad;   /* it does not fit, or is not closed */
-	bool blank; /* a blank is due before the next octet */
-	bool angle; /* p is what stood in <> */
+	bool bad;    /* it does not fit, or is not closed */
+	bool blank;  /* a blank is due before the next octet */
+	bool angle;  /* p is what stood in <> */
 	bool closed; /* and the > was there */
 };
 

@@ -20,8 +20,8 @@
  * QUEUE_COMMIT: u32 kind (0 inline, 1 spooled), u64 length, view content.
  *   Answer: u32 status, str text.  OK: the message survives a power cut.
  * QUEUE_LOCAL, with the client's socket: it is a Unix socket's, and the asker
- *   is the user at its other end from now on, as far as terminals go.  Answer:
- *   u32 status, str text.
+ *   is the user at its other end from now on, for terminals, for mail to other
+ *   hosts, and as the owner of what it deposits.  Answer: u32 status, str text.
  * QUEUE_TERMINAL: str recipient, str sender, view content (the start of the
  *   message; empty: is there a terminal?).  Only users may ask it.  Answer: u32
  *   status, str text.  OK: it was written; ERR_GONE: the user is not active, or

@@ -47,7 +47,8 @@ struct draft {
 
 struct asker {
 	char user[64];	/* "": anybody */
-	char local[64]; /* who is at the other end of a Unix socket, or "" */
+	char local[64]; /* who is at the other end of a Unix socket: "uid N of
+			 * this host", or "" */
 	int spool;	/* -1: none */
 	struct draft *draft;
 };
@@ -205,14 +206,15 @@ answer_begin(struct peer *p, struct msg *rq, struct msg *rp)
 	d->fd = d->job.pub.content = -1;
 	d->peer = p->id;
 	buf_init(&d->out, 2 * MSG_DATA_MAX + KEEP);
-	envelope_print_head(&d->out, &(struct envelope){ .id = view_of(id),
-					 .arrived_us = time_us(),
-					 .sender = view_of(from.text),
-					 .client = harmless(client),
-					 .helo = harmless(helo),
-					 .protocol = harmless(protocol),
-					 .user = harmless(a->user),
-					 .params = view_of(params) });
+	envelope_print_head(&d->out,
+	    &(struct envelope){ .id = view_of(id),
+		.arrived_us = time_us(),
+		.sender = view_of(from.text),
+		.client = harmless(client),
+		.helo = harmless(helo),
+		.protocol = harmless(protocol),
+		.user = harmless(a->user[0] != '\0' ? a->user : a->local),
+		.params = view_of(params) });
 	a->draft = d;
 	if (d->out.bad)
 		return refuse(a, rp, ERR_NOMEM, "out of memory");

@@ -24,8 +24,7 @@ sendmail_caller(void)
 
 	if (pw == NULL || pw->pw_name[0] == '\0' ||
 	    !view_copy(view_of(pw->pw_name), name, sizeof(name)))
-		snprintf(
-		    name, sizeof(name), "uid%lu", (unsigned long)getuid());
+		snprintf(name, sizeof(name), "uid%lu", (unsigned long)getuid());
 	return name;
 }
 

@@ -53,7 +53,7 @@ enum { SMTP_TEXT_MAX = 512 };
 struct smtp {
 	struct conn c;
 	bool verbose;
-	int code; /* of the last reply; 0: there was none */
+	int code;		  /* of the last reply; 0: there was none */
 	char text[SMTP_TEXT_MAX]; /* its first line, printable */
 	bool body8, dsn, utf8;	  /* what it offers */
 	char origin[ADDR_DOMAIN_MAX + 1]; /* of addresses without a domain */

@@ -64,10 +64,10 @@ take_notify(struct reader *r, const char *value)
 				   view_caseeqs(word, "failure") ||
 				   view_caseeqs(word, "delay"));
 	}
-	if (!never && (!good || strlen(value) > 23 ||
-			  strpbrk(value, " \t\r\n") != NULL))
-		return wrong(r, "-N: never, or some of success,failure,delay",
-		    value);
+	if (!never &&
+	    (!good || strlen(value) > 23 || strpbrk(value, " \t\r\n") != NULL))
+		return wrong(
+		    r, "-N: never, or some of success,failure,delay", value);
 	r->out->notify = value;
 	return 0;
 }
@@ -124,8 +124,8 @@ take_value(struct reader *r, char flag, const char *value)
 			return wrong(r, "-V: an id of at most 100 octets", "");
 		for (const char *c = value; *c != '\0'; c++)
 			if (*c < 0x21 || *c > 0x7e)
-				return wrong(r,
-				    "-V: an id of printable ASCII", "");
+				return wrong(
+				    r, "-V: an id of printable ASCII", "");
 		s->envid = value;
 		return 0;
 	case 'f':
@@ -216,7 +216,7 @@ sendmail_options(const char *program, int argc, char **argv,
 	if (strcmp(program, "newaliases") == 0)
 		out->mode = MODE_ALIASES;
 	for (; rc == 0 && i < argc && argv[i][0] == '-' && argv[i][1] != '\0';
-	    i++) {
+	     i++) {
 		bool used = false;
 		if (strcmp(argv[i], "--") == 0) {
 			i++;

@@ -62,8 +62,7 @@ want(const struct pipe_way *w, struct pollfd *from, struct pollfd *to)
 {
 	*from = (struct pollfd){ .fd = w->n == 0 && !w->ended ? w->from : -1,
 		.events = POLLIN };
-	*to = (struct pollfd){ .fd = w->n > 0 ? w->to : -1,
-		.events = POLLOUT };
+	*to = (struct pollfd){ .fd = w->n > 0 ? w->to : -1, .events = POLLOUT };
 }
 
 /* The server's word is the last: it ends when the server closes. */

@@ -33,14 +33,14 @@ struct message {
 	struct smtp *s;
 	struct input in;
 	struct mail_header header;
-	struct buf rcpt;     /* addresses, each ended by LF */
-	struct buf peek;     /* the begin of the body */
+	struct buf rcpt; /* addresses, each ended by LF */
+	struct buf peek; /* the begin of the body */
 	bool input_ended;
-	bool eight;	     /* it may hold octets of eight bits */
-	bool utf8;	     /* an address is not ASCII */
+	bool eight; /* it may hold octets of eight bits */
+	bool utf8;  /* an address is not ASCII */
 	unsigned rcpt_n, accepted;
 	char from[ADDR_MAX + 1]; /* "" is the null reverse-path */
-	int rc;		     /* of what went wrong on the way */
+	int rc;			 /* of what went wrong on the way */
 };
 
 static char piece[PIECE];
@@ -90,9 +90,9 @@ gather_recipients(struct message *g)
 	if (g->rcpt_n > 0)
 		return 0;
 	if (g->rc == 0)
-		sendmail_say(g->m,
-		    g->m->from_header ? "the header names no recipient"
-				      : "no recipient is named");
+		sendmail_say(g->m, g->m->from_header
+				       ? "the header names no recipient"
+				       : "no recipient is named");
 	return g->rc != 0 ? g->rc : EX_USAGE;
 }
 
@@ -113,8 +113,7 @@ take_sender(struct message *g)
 		return 0;
 	}
 	if (address_list_next(&rest, &a, &text) != ITEM_ADDRESS) {
-		sendmail_say(
-		    g->m, "-f: this is no address: %.200s", given);
+		sendmail_say(g->m, "-f: this is no address: %.200s", given);
 		return EX_USAGE;
 	}
 	g->utf8 = g->utf8 || address_is_utf8(&a);
@@ -122,8 +121,8 @@ take_sender(struct message *g)
 		memcpy(g->from, a.text, sizeof(g->from));
 		return 0;
 	}
-	int n = snprintf(
-	    g->from, sizeof(g->from), "%s@%s", a.text, g->s->origin);
+	int n =
+	    snprintf(g->from, sizeof(g->from), "%s@%s", a.text, g->s->origin);
 	return n > 0 && (size_t)n < sizeof(g->from) ? 0 : EX_DATAERR;
 }
 
@@ -246,8 +245,8 @@ refused(struct message *g, const char *what)
 		    "the connection to smtpd was lost%s; nothing was sent",
 		    what);
 	else
-		sendmail_say(g->m, "smtpd refuses the message%s: %s", what,
-		    g->s->text);
+		sendmail_say(
+		    g->m, "smtpd refuses the message%s: %s", what, g->s->text);
 	return smtp_exit_code(g->s);
 }
 
@@ -364,8 +363,8 @@ static void
 message_init(struct message *g, const struct sendmail *m, struct smtp *s)
 {
 	*g = (struct message){ .m = m, .s = s };
-	g->in = (struct input){ .fd = STDIN_FILENO,
-		.dot_ends = !m->dot_is_text };
+	g->in =
+	    (struct input){ .fd = STDIN_FILENO, .dot_ends = !m->dot_is_text };
 	mail_header_init(&g->header);
 	buf_init(&g->rcpt, RCPT_TEXT);
 	buf_init(&g->peek, MAIL_HEADER_MAX + SMALL + PIECE);
@@ -427,8 +426,7 @@ sendmail_verify(const struct sendmail *m)
 	struct view rest = buf_view(&g.rcpt);
 	while (rc == 0 && rest.n > 0) {
 		struct view to = view_split(&rest, '\n', NULL);
-		int code = smtp_command(
-		    &s, "RCPT TO:<%.*s>", (int)to.n, to.p);
+		int code = smtp_command(&s, "RCPT TO:<%.*s>", (int)to.n, to.p);
 		if (code == 0)
 			rc = refused(&g, "");
 		printf("%.*s... %s%s\n", (int)to.n, to.p,

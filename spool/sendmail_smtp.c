@@ -23,10 +23,10 @@
 #include "common/paths.h"
 
 enum {
-	LINE = 4096,	       /* octets of a reply line */
-	REPLIES_MAX = 200,     /* lines of one reply */
-	COMMAND_MAX = 2000,    /* octets */
-	TRIES = 9,	       /* 0.1, 0.2 ... 12.8 s between them */
+	LINE = 4096,	    /* octets of a reply line */
+	REPLIES_MAX = 200,  /* lines of one reply */
+	COMMAND_MAX = 2000, /* octets */
+	TRIES = 9,	    /* 0.1, 0.2 ... 12.8 s between them */
 	FIRST_PAUSE_MS = 100,
 	ANSWER_MS = 600 * 1000 /* RFC 5321 4.5.3.2.6: the end of data */
 };
@@ -48,8 +48,8 @@ keep_text(struct smtp *s, struct view line)
 	size_t n = line.n < sizeof(s->text) - 1 ? line.n : sizeof(s->text) - 1;
 
 	for (size_t i = 0; i < n; i++)
-		s->text[i] = line.p[i] >= ' ' && line.p[i] < 0x7f ? line.p[i]
-								  : '?';
+		s->text[i] =
+		    line.p[i] >= ' ' && line.p[i] < 0x7f ? line.p[i] : '?';
 	s->text[n] = '\0';
 }
 
@@ -135,8 +135,7 @@ smtp_command(struct smtp *s, const char *fmt, ...)
 	s->code = 0;
 	s->text[0] = '\0';
 	/* An address or a name is not to bring a command of its own. */
-	if (n < 0 || (size_t)n >= sizeof(line) ||
-	    strpbrk(line, "\r\n") != NULL)
+	if (n < 0 || (size_t)n >= sizeof(line) || strpbrk(line, "\r\n") != NULL)
 		return 0;
 	if (s->verbose)
 		printf(">>> %s\n", line);
