@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/address.h"
 #include "common/conf.h"
 #include "common/paths.h"
 #include "common/settings_special.h"
@@ -83,6 +84,10 @@ static const struct conf_option options[] = {
 	{ OPT(queue_deliveries),   .type = CONF_INT,  .mask = S, .dflt = "20",  .min = 1, .max = 200 },
 	{ OPT(retry_min),          .type = CONF_TIME, .mask = S, .dflt = "5m",  .min = 100, .max = DAY },
 	{ OPT(retry_max),          .type = CONF_TIME, .mask = S, .dflt = "70m", .min = 100, .max = 7 * DAY },
+	{ OPT(queue_lifetime),     .type = CONF_TIME, .mask = S, .dflt = "5d",  .min = SEC, .max = 20 * DAY },
+	{ OPT(delay_warning),      .type = CONF_TIME, .mask = S, .dflt = "4h",  .min = 0, .max = 20 * DAY },
+	{ OPT(bounce_size_max),    .type = CONF_SIZE, .mask = S, .dflt = "50K", .min = 0, .max = 1 << 20 },
+	{ OPT(double_bounces),     .type = CONF_STRING, .mask = S, .dflt = "\"\"" },
 	{ SPECIAL(relay_networks, relay_networks), .mask = S },
 	{ SPECIAL(refuse_networks, refuse_networks), .mask = S },
 	{ SPECIAL(proxy_networks, proxy_networks), .mask = BOTH },
@@ -177,6 +182,11 @@ complete(struct settings *s, const char *name, bool pop3)
 		    name);
 	if (!pop3 && s->retry_max < s->retry_min)
 		return conf_error("%s: retry_max is less than retry_min", name);
+	if (!pop3 && s->double_bounces[0] != '\0' &&
+	    address_parse_utf8(view_of(s->double_bounces), &double_bounces) !=
+		ADDR_OK)
+		return conf_error("%s: double_bounces: not an address: %s",
+		    name, s->double_bounces);
 	return NULL;
 }
 

@@ -145,6 +145,10 @@ struct settings {
 	int64_t quota;            /* octets of a mailbox; 0: any */
 	int64_t queue_deliveries; /* at once */
 	int64_t retry_min, retry_max; /* ms */
+	int64_t queue_lifetime;   /* ms */
+	int64_t delay_warning;    /* ms; 0: none */
+	int64_t bounce_size_max;  /* octets of a returned message */
+	char *double_bounces;     /* address; "" = none */
 	/* smtpd: who may do what (settings_net.c) */
 	struct networks relay_networks, refuse_networks, proxy_networks,
 	    xclient_networks;

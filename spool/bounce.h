@@ -46,8 +46,7 @@ enum bounce_fate {
 
 struct bounces; /* what of one message is to be told */
 
-/* settings are borrowed until the next call. */
-void bounce_init(struct queue *);
+/* Borrowed until the next call. */
 void bounce_settings(const struct settings *);
 /* Marks the recipient, or notes in *b (NULL at first) that it is to be told. */
 enum bounce_fate bounce_event(
