@@ -131,6 +131,7 @@ static char *
 complete(struct settings *s, const char *name, bool pop3)
 {
 	char host[256];
+	struct address double_bounces;
 
 	settings_relay_complete(s);
 	if (s->hostname == NULL) {

@@ -10,7 +10,6 @@
 
 #include "common/log.h"
 #include "spool/ask_deliver.h"
-#include "spool/handout_log.h"
 #include "spool/own_record.h"
 #include "spool/slot.h"
 
@@ -44,6 +43,13 @@ struct report {
 };
 
 static const struct settings *settings;
+static bool ending;
+
+void
+bounce_end(void)
+{
+	ending = true;
+}
 
 void
 bounce_settings(const struct settings *s)
@@ -91,30 +97,26 @@ copy_text(const char *text)
 					       : strndup(text, DSN_TEXT_MAX);
 }
 
-static const char *
-code_of(const struct bounce_event *ev, enum dsn_action action)
-{
-	if (ev->code != NULL && ev->code[0] != '\0')
-		return ev->code;
-	return action == DSN_FAILED    ? "5.0.0"
-	       : action == DSN_DELAYED ? "4.0.0"
-				       : "2.0.0";
-}
-
 static bool
-note(struct bounces **b, const struct bounce_event *ev, enum dsn_action action,
-    bool expired)
+note(struct bounces **b, unsigned rcpt, const struct attempt *a,
+    enum dsn_action action, bool expired)
 {
 	struct note *n = new_note(b);
+	const char *why = a->text == NULL ? "" : a->text;
 
 	if (n == NULL)
 		return false;
-	*n = (struct note){ .rcpt = ev->rcpt,
+	if (a->status != OK && why[0] == '\0')
+		why = status_text(a->status);
+	*n = (struct note){ .rcpt = rcpt,
 		.action = action,
 		.expired = expired,
-		.text = copy_text(ev->text),
-		.remote = copy_text(ev->remote) };
-	view_copy(view_of(code_of(ev, action)), n->code, sizeof(n->code));
+		.text = copy_text(why),
+		.remote = copy_text(a->reply ? a->relay : NULL) };
+	view_copy(view_of(attempt_dsn(a)), n->code, sizeof(n->code));
+	if (n->code[0] == '\0')
+		view_copy(view_of(action == DSN_FAILED ? "5.0.0" : "4.0.0"),
+		    n->code, sizeof(n->code));
 	(*b)->n++;
 	return true;
 }
@@ -159,67 +161,40 @@ mark(struct record *r, unsigned i, char state)
 		    (int)r->env.id.n, r->env.id.p, status_text(st));
 }
 
-static enum bounce_fate
-done(struct bounces **b, struct record *r, const struct bounce_event *ev)
+/* Somebody else answers for it now. */
+static void
+done(struct bounces **b, struct record *r, unsigned i, const struct attempt *a)
 {
-	enum dsn_action action = ev->result == RESULT_DONE	? DSN_DELIVERED
-				 : ev->result == RESULT_RELAYED ? DSN_RELAYED
-								: DSN_EXPANDED;
-	bool tell = wanted(r, ev->rcpt, action) && !ev->dsn;
+	enum dsn_action action = a->expanded			? DSN_EXPANDED
+				 : a->relay != NULL && !a->lmtp ? DSN_RELAYED
+								: DSN_DELIVERED;
+	bool tell = wanted(r, i, action) && !a->dsn_passed_on;
 
-	mark(r, ev->rcpt,
+	mark(r, i,
 	    !tell		    ? RCPT_DONE
 	    : action == DSN_RELAYED ? RCPT_RELAYED_TELL
 				    : RCPT_DONE_TELL);
 	if (tell) /* without memory: at the next turn */
-		note(b, ev, action, false);
-	return FATE_CLOSED;
+		note(b, i, a, action, false);
 }
 
-static enum bounce_fate
-give_up(struct bounces **b, struct record *r, const struct bounce_event *ev,
-    bool expired)
+/* False: for want of memory. */
+static bool
+give_up(struct bounces **b, struct record *r, unsigned i,
+    const struct attempt *a, bool expired)
 {
 	char clean[CLEAN];
 
-	if (!wanted(r, ev->rcpt, DSN_FAILED))
-		mark(r, ev->rcpt, RCPT_BOUNCED);
-	else if (!note(b, ev, DSN_FAILED, expired))
-		return FATE_LATER;
+	if (!wanted(r, i, DSN_FAILED))
+		mark(r, i, RCPT_BOUNCED);
+	else if (!note(b, i, a, DSN_FAILED, expired))
+		return false;
 	if (expired)
 		log_write(LOG_LVL_INFO, "qmgr",
 		    "%.*s: from=<%s>, status=expired, returned to sender",
 		    (int)r->env.id.n, r->env.id.p,
 		    log_clean(r->env.sender, clean, sizeof(clean)));
-	return expired ? FATE_EXPIRED : FATE_FAILED;
-}
-
-static enum bounce_fate
-later(struct bounces **b, struct record *r, const struct bounce_event *ev)
-{
-	int64_t age = (time_us() - r->env.arrived_us) / 1000;
-
-	if (age >= settings->queue_lifetime)
-		return give_up(b, r, ev, true);
-	if (settings->delay_warning > 0 && age >= settings->delay_warning &&
-	    r->env.rcpt[ev->rcpt].state == RCPT_TO_DO &&
-	    wanted(r, ev->rcpt, DSN_DELAYED))
-		note(b, ev, DSN_DELAYED, false);
-	return FATE_LATER;
-}
-
-enum bounce_fate
-bounce_event(
-    struct bounces **b, struct record *r, const struct bounce_event *ev)
-{
-	switch (ev->result) {
-	case RESULT_LATER:
-		return later(b, r, ev);
-	case RESULT_FAILED:
-		return give_up(b, r, ev, false);
-	default:
-		return done(b, r, ev);
-	}
+	return true;
 }
 
 /* Will it never fit? */
@@ -230,26 +205,37 @@ too_large(const struct record *r)
 	       r->env.content_n > (uint64_t)settings->quota;
 }
 
-enum bounce_fate
-bounce_local(struct bounces **b, struct record *r, unsigned rcpt,
-    enum status st, const char *text)
+void
+bounce_judge(const struct record *r, struct attempt *a)
 {
-	struct bounce_event ev = { .rcpt = rcpt,
-		.result = RESULT_LATER,
-		.code = handout_log_code(st),
-		.text = text[0] == '\0' ? status_text(st) : text };
+	if (a->dsn != NULL || a->failed)
+		return;
+	if (a->status == ERR_GONE)
+		a->dsn = "5.1.1";
+	else if (a->status == ERR_QUOTA && too_large(r))
+		a->dsn = "5.2.3";
+	a->failed = a->dsn != NULL;
+	if (a->failed && a->text[0] == '\0')
+		a->text = status_text(a->status);
+}
 
-	if (st == OK) {
-		ev.result = RESULT_DONE;
-		ev.text = NULL;
-	} else if (st == ERR_GONE) {
-		ev.result = RESULT_FAILED;
-		ev.code = "5.1.1";
-	} else if (st == ERR_QUOTA && too_large(r)) {
-		ev.result = RESULT_FAILED;
-		ev.code = "5.2.3";
+bool
+bounce_attempt(
+    struct bounces **b, struct record *r, unsigned i, const struct attempt *a)
+{
+	int64_t age = (time_us() - r->env.arrived_us) / 1000;
+	bool expired = age >= settings->queue_lifetime;
+
+	if (a->status == OK) {
+		done(b, r, i, a);
+		return true;
 	}
-	return bounce_event(b, r, &ev);
+	if (a->failed || expired)
+		return give_up(b, r, i, a, !a->failed);
+	if (settings->delay_warning > 0 && age >= settings->delay_warning &&
+	    r->env.rcpt[i].state == RCPT_TO_DO && wanted(r, i, DSN_DELAYED))
+		note(b, i, a, DSN_DELAYED, false);
+	return false;
 }
 
 void
@@ -257,11 +243,12 @@ bounce_leftovers(struct bounces **b, struct record *r)
 {
 	for (unsigned i = 0; i < r->env.rcpt_n; i++) {
 		char state = r->env.rcpt[i].state;
-		struct bounce_event ev = { .rcpt = i,
-			.result = state == RCPT_DONE_TELL ? RESULT_DONE
-							  : RESULT_RELAYED };
-		if (state == RCPT_DONE_TELL || state == RCPT_RELAYED_TELL)
-			done(b, r, &ev);
+		struct attempt a = { .status = OK };
+
+		if (state == RCPT_DONE_TELL)
+			note(b, i, &a, DSN_DELIVERED, false);
+		else if (state == RCPT_RELAYED_TELL)
+			note(b, i, &a, DSN_RELAYED, false);
 	}
 }
 
@@ -309,7 +296,8 @@ describe(const struct bounces *b, const struct record *r, struct dsn *d)
 		const struct note *n = &b->note[i];
 		const struct envelope_rcpt *c = &r->env.rcpt[n->rcpt];
 		list[i] = (struct dsn_rcpt){ .action = n->action,
-			.address = c->address,
+			.address =
+			    c->kind == KIND_ADDRESS ? c->address : c->original,
 			.original = c->original,
 			.params = c->params,
 			.code = n->code,
@@ -428,7 +416,7 @@ bounce_report(
 	struct report *rp = NULL;
 	enum status st = ERR_NOMEM;
 
-	if (*b == NULL || (*b)->n == 0) {
+	if (*b == NULL || (*b)->n == 0 || ending) {
 		bounce_free(b);
 		return false;
 	}

@@ -16,49 +16,33 @@
  * the address of double_bounces if there is one.
  */
 #include "common/settings.h"
-#include "common/status.h"
 #include "spool/dsn.h"
+#include "spool/handout_log.h"
 #include "spool/queue.h"
-
-enum bounce_result {
-	RESULT_DONE,	/* delivered here */
-	RESULT_RELAYED, /* another server has it */
-	RESULT_EXPANDED, /* other recipients, in a record of their own */
-	RESULT_LATER,	/* it may be tried again */
-	RESULT_FAILED	/* for good */
-};
-/* What happened at one attempt at one recipient.  Strings are copied. */
-struct bounce_event {
-	unsigned rcpt;
-	enum bounce_result result;
-	bool dsn;	    /* RESULT_RELAYED: that server offers DSN, so it
-			     * reports what is to be reported */
-	const char *code;   /* enhanced status code; NULL: 2.0.0 or x.0.0 */
-	const char *text;   /* one line for people; may be NULL */
-	const char *remote; /* who said so: "name[addr]:port"; NULL: we */
-};
-enum bounce_fate {
-	FATE_LATER,  /* stays to do */
-	FATE_CLOSED, /* is marked done or given up */
-	FATE_FAILED, /* is given up: by now, or when bounce_report ended */
-	FATE_EXPIRED /* the same, as it was tried long enough */
-};
 
 struct bounces; /* what of one message is to be told */
 
 /* Borrowed until the next call. */
 void bounce_settings(const struct settings *);
-/* Marks the recipient, or notes in *b (NULL at first) that it is to be told. */
-enum bounce_fate bounce_event(
-    struct bounces **b, struct record *, const struct bounce_event *);
-/* The same after a delivery here that ended in this status. */
-enum bounce_fate bounce_local(struct bounces **b, struct record *, unsigned rcpt,
-    enum status, const char *text);
-/* Notes what a crash left to be told (states S and R). */
+/* From now on no report is begun: what is to be told is told after the next
+ * start. */
+void bounce_end(void);
+/* Is it for good?  Sets a->failed and a->dsn where the status of a delivery
+ * here says so; others know by themselves. */
+void bounce_judge(const struct record *, struct attempt *a);
+/*
+ * Marks recipient i as that attempt left it, or notes in *b (NULL at first)
+ * that the sender is to be told first.  False: it is to be tried again.
+ */
+bool bounce_attempt(struct bounces **b, struct record *, unsigned i,
+    const struct attempt *a);
+/* Notes what was left to be told (states S and R). */
 void bounce_leftovers(struct bounces **b, struct record *);
-/* Tells the sender what is noted, if anything is.  True: it is under way, and
- * done(arg) is called later, when the recipients are marked (or not, if that
- * could not be told now); the record must stay.  Frees *b either way. */
+/*
+ * Tells the sender what is noted, if anything is; *b is NULL then.  True: it is
+ * under way, and done(arg) is called later, when the recipients are marked (or
+ * not, if that could not be told now); the record must stay until then.
+ */
 bool bounce_report(struct bounces **b, struct record *, void (*done)(void *),
     void *arg);
 void bounce_free(struct bounces **b);

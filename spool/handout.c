@@ -54,8 +54,7 @@ letter_wait(struct letter *l)
 
 	/* All are counted first, as one may be done with at once. */
 	for (unsigned i = 0; i < e->rcpt_n; i++)
-		l->left += rcpt_to_do(e->rcpt[i].state);
-	l->open = l->left;
+		l->open += rcpt_to_do(e->rcpt[i].state);
 	for (unsigned i = 0; i < e->rcpt_n; i++)
 		if (rcpt_to_do(e->rcpt[i].state))
 			local_add(l, i);
@@ -160,12 +159,14 @@ handout_init(
 	queue = q;
 	sched = sc;
 	ending = false;
+	bounce_settings(s);
 	local_init(q, s, deliver, handout_run);
 }
 
 void
 handout_settings(const struct settings *s)
 {
+	bounce_settings(s);
 	local_settings(s);
 	handout_run();
 }
@@ -181,6 +182,7 @@ void
 handout_end(int64_t ms)
 {
 	ending = true;
+	bounce_end();
 	timer_del(clock_timer);
 	clock_timer = NULL;
 	local_end(ms);

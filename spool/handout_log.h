@@ -20,7 +20,9 @@ struct attempt {
 	const char *relay;  /* the host it went to; NULL: this one */
 	bool lmtp;	    /* ... by LMTP */
 	bool reply;	    /* text is that host's reply, not ours */
-	bool dsn_passed_on; /* that host reports on it (RFC 3461 5.2.2) */
+	bool expanded;	    /* OK: into other recipients (RFC 3461 5.2.7) */
+	bool dsn_passed_on; /* OK: whoever has it now tells the sender what he
+			     * wants to know (5.2.1, 5.2.7.2) */
 	int64_t active_us, began_us, opened_us;
 };
 

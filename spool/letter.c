@@ -21,19 +21,26 @@ letters_init(const struct letter_host *h)
 static void
 letter_free(struct letter *l)
 {
+	bounce_free(&l->bounces);
 	queue_unload(&l->rec);
 	free(l->turn);
 	free(l->next);
 	free(l);
 }
 
-void
-letter_settle(struct letter *l)
+/* Counts those that are not done. */
+static void
+letter_count(struct letter *l)
+{
+	l->left = 0;
+	for (unsigned i = 0; i < l->rec.env.rcpt_n; i++)
+		l->left += !rcpt_closed(l->rec.env.rcpt[i].state);
+}
+
+static void
+settled(struct letter *l)
 {
 	struct sched_msg *msg = l->msg;
-
-	if (l->open > 0)
-		return;
 	bool done = l->left == 0, soon = l->soon;
 	bool parked = !done && l->crowded != LETTER_NONE && host->park(l);
 	letter_free(l);
@@ -48,6 +55,23 @@ letter_settle(struct letter *l)
 	sched_drop(host->sched, msg);
 }
 
+/* Its sender was told, or could not be told now. */
+static void
+reported(void *arg)
+{
+	struct letter *l = arg;
+
+	letter_count(l);
+	settled(l);
+}
+
+void
+letter_settle(struct letter *l)
+{
+	if (l->open == 0 && !bounce_report(&l->bounces, &l->rec, reported, l))
+		settled(l);
+}
+
 void
 letter_crowded(struct letter *l, unsigned i)
 {
@@ -58,20 +82,14 @@ letter_crowded(struct letter *l, unsigned i)
 void
 letter_result(struct letter *l, unsigned i, const struct attempt *a, bool soon)
 {
-	enum status st;
+	struct attempt judged = *a;
 
-	handout_log_attempt(&l->rec.env, i, a);
+	bounce_judge(&l->rec, &judged);
+	handout_log_attempt(&l->rec.env, i, &judged);
 	l->open--;
-	if (a->status != OK) {
+	if (!bounce_attempt(&l->bounces, &l->rec, i, &judged))
 		l->soon = l->soon && soon;
-		return;
-	}
-	l->left--;
-	st = queue_mark(&l->rec, i, RCPT_DONE);
-	if (st != OK)
-		log_error("queue: %s: a delivery cannot be noted (%s); it "
-			  "would be repeated after a restart",
-		    l->msg->id, status_text(st));
+	l->left -= rcpt_closed(l->rec.env.rcpt[i].state);
 }
 
 /* ---- a message becomes active ---- */
@@ -149,6 +167,8 @@ letter_activate(struct sched_msg *msg)
 		sched_aged(host->sched, msg,
 		    (l->active_us - l->rec.env.arrived_us) / 1000);
 	handout_log_active(&l->rec.env);
+	letter_count(l);
+	bounce_leftovers(&l->bounces, &l->rec);
 	host->wait(l);
 	letter_settle(l);
 }

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "common/settings.h"
+#include "spool/bounce.h"
 #include "spool/handout_log.h"
 #include "spool/queue.h"
 #include "spool/sched.h"
@@ -33,6 +34,7 @@ struct letter {
 	unsigned left;	   /* recipients that are not done */
 	unsigned crowded;  /* one whose destination has too many that wait, or
 			    * LETTER_NONE */
+	struct bounces *bounces; /* owned; what its sender is to be told */
 	bool soon;	   /* all that failed found the mailbox busy */
 	int64_t active_us; /* time of day when it became active */
 };
@@ -58,7 +60,8 @@ void letter_result(
     struct letter *, unsigned i, const struct attempt *, bool soon);
 /* Its destination has no room for more that wait.  Nothing was tried. */
 void letter_crowded(struct letter *, unsigned i);
-/* If no recipient waits or is in flight any more: all done, or due later.  The
- * letter is gone then. */
+/* If no recipient waits or is in flight any more: all done, or due later; what
+ * is to be told to the sender is told first (bounce.h).  The letter is gone
+ * then, or will be. */
 void letter_settle(struct letter *);
 #endif

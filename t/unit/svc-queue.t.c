@@ -110,9 +110,12 @@ test_busy(void)
 	ok(logged("append has gone"), "log: why");
 	put_one(w, "gone-x@example.org", "x");
 	pause_ms(100);
-	ok(logged("dsn=4.1.1, status=deferred (does not exist: "
-		  "said the test)"),
-	    "an unknown user stays, with a line");
+	ok(logged("dsn=5.1.1, status=bounced (said the test)"),
+	    "an unknown user is given up, with a line");
+	ok(wait_done(3, 3000) &&
+		strcmp(shared->done[2].to, "alice@example.org") == 0 &&
+		logged("sender non-delivery notification: "),
+	    "and the sender is told");
 	put_one(w, "full-x@example.org", "x");
 	pause_ms(700);
 	ok(logged("dsn=4.2.2, status=deferred (quota exceeded: "
