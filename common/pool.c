@@ -36,6 +36,7 @@ struct slot {
 	bool busy;
 	unsigned listener;
 	struct pool_client client;
+	char peer[ADDRESS_TEXT]; /* the other end, as the kernel tells it */
 	uint32_t number;
 	struct watch *watch;
 };
@@ -170,7 +171,7 @@ count(struct slot *s, struct view key)
 {
 	unsigned fast = 0;
 
-	if (!msg_done(&scratch) || key.n != 16)
+	if (key.n != ADDRESS_OCTETS)
 		return false;
 	unsigned same = pool_count(&s->client, key);
 	if (role->inetd)
@@ -184,22 +185,37 @@ count(struct slot *s, struct view key)
 }
 
 static bool
-now_busy(struct slot *s)
+now_busy(struct slot *s, int client)
 {
 	uint32_t listener = msg_get_u32(&scratch);
-	struct view key = msg_get_view(&scratch, 16);
+	unsigned char key[ADDRESS_OCTETS];
 
-	if (listener >= ROLE_LISTEN_MAX || s->busy)
+	if (!msg_done(&scratch) || client == -1 || s->busy ||
+	    listener >= role->settings->listener_n ||
+	    listener >= ROLE_LISTEN_MAX)
 		return false;
+	pool_who(client, &role->settings->listeners[listener], key, s->peer);
 	s->listener = listener;
 	s->busy = true;
 	busy_on[listener]++;
 	idle--;
 	last_client = now_ms();
 	storm_delay = 0;
-	bool good = count(s, key);
+	bool good = count(s, (struct view){ (const char *)key, sizeof(key) });
 	maybe_done();
 	return good;
+}
+
+/* A captured worker could have others refused by claiming to serve them. */
+static bool
+speaks_for(struct slot *s)
+{
+	struct view key = msg_get_view(&scratch, ADDRESS_OCTETS);
+
+	return msg_done(&scratch) && s->busy &&
+	       pool_may_announce(role->settings,
+		   &role->settings->listeners[s->listener], s->peer) &&
+	       count(s, key);
 }
 
 static bool
@@ -224,11 +240,12 @@ worker_ready(void *arg, uint32_t events)
 	int rc = msg_recv(s->ctl, &scratch);
 	if (rc == -1 && errno == EAGAIN)
 		return;
-	close_fd(&scratch.fd);
+	int fd = scratch.fd;
+	scratch.fd = -1;
 	if (rc == 1 && scratch.type == POOL_BUSY)
-		good = now_busy(s);
-	else if (rc == 1 && scratch.type == POOL_CLIENT && s->busy)
-		good = count(s, msg_get_view(&scratch, 16));
+		good = now_busy(s, fd);
+	else if (rc == 1 && scratch.type == POOL_CLIENT)
+		good = speaks_for(s);
 	else if (rc == 1 && scratch.type == POOL_MESSAGE && s->busy)
 		good = begins_message(s);
 	else if (rc == 1 && scratch.type == POOL_IDLE && s->busy &&
@@ -239,6 +256,7 @@ worker_ready(void *arg, uint32_t events)
 		if (stopping)
 			tell_worker(s, POOL_STOP);
 	}
+	close_fd(&fd);
 	if (!good) {
 		worker_gone(s);
 		return;

@@ -5,9 +5,11 @@
  * idle.  It reads no octet of a client and holds no secret.
  *
  * Worker and pool speak on a channel of their own:
- *   worker -> pool: POOL_BUSY u32 listener, view client address (16 octets;
- *                     IPv4 mapped; all zero: not to be counted), on accept
- *                   POOL_CLIENT view client address: it speaks for that one
+ *   worker -> pool: POOL_BUSY u32 listener, on accept; with the client's
+ *                     socket, of which the pool asks the kernel whose it is
+ *                   POOL_CLIENT view client address (16 octets; IPv4 mapped;
+ *                     all zero: not to be counted): it speaks for that one;
+ *                     a breach if the other end is no proxy that may say so
  *                   POOL_MESSAGE: the client begins a message
  *                   POOL_IDLE: ready for another client
  *   pool -> worker: POOL_SERVE or POOL_DROP, the answer to the first three: go

@@ -1,12 +1,45 @@
 /* What the pool counts of its workers' clients.  Runs in: pool. */
+#define _GNU_SOURCE
 #include "common/pool_count.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/clients.h"
 #include "common/service.h"
 
 enum { RATES_EACH = 8 }; /* addresses remembered for each worker */
+
+void
+pool_who(int fd, const struct listener *l, unsigned char key[ADDRESS_OCTETS],
+    char peer[ADDRESS_TEXT])
+{
+	struct sockaddr_storage a = { 0 };
+	struct ucred cred;
+	socklen_t n = sizeof(a), cred_n = sizeof(cred);
+
+	snprintf(peer, ADDRESS_TEXT, "unknown");
+	if (getpeername(fd, (struct sockaddr *)&a, &n) == -1)
+		a.ss_family = AF_UNSPEC;
+	if (address_of(&a, key))
+		address_text(key, peer);
+	if (l->proxy)
+		memset(key, 0, ADDRESS_OCTETS);
+	if (a.ss_family != AF_UNIX || !l->local ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &cred_n) == -1)
+		return;
+	key[0] = 0xff;
+	memcpy(key + 4, &cred.uid, sizeof(cred.uid));
+}
+
+bool
+pool_may_announce(
+    const struct settings *s, const struct listener *l, const char *peer)
+{
+	return (l->proxy && networks_match(&s->proxy_networks, peer)) ||
+	       networks_match(&s->xclient_networks, peer);
+}
 
 bool
 pool_count_init(unsigned workers)

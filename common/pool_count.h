@@ -6,6 +6,7 @@
  */
 #include <stdbool.h>
 
+#include "common/network.h"
 #include "common/rates.h"
 #include "common/settings.h"
 #include "common/view.h"
@@ -15,6 +16,16 @@ struct pool_client {
 	unsigned char key[16];
 	bool counted;
 };
+
+/* The other end of a client's socket, as the kernel tells it: as text for
+ * pool_may_announce(), and as what is counted; all zero: a proxy, which will
+ * say whom it speaks for, or no socket.  Users of this host at a Unix socket
+ * are counted one by one, as an address that no client can have (multicast). */
+void pool_who(int fd, const struct listener *,
+    unsigned char key[ADDRESS_OCTETS], char peer[ADDRESS_TEXT]);
+/* May that one say for whom it speaks, by PROXY or XCLIENT? */
+bool pool_may_announce(
+    const struct settings *, const struct listener *, const char *peer);
 
 bool pool_count_init(unsigned workers);
 /* From now on it is this one (16 octets; all zero: not counted).  How many

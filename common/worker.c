@@ -92,34 +92,26 @@ worker_title(struct worker *w, const char *what)
 
 /* ---- what the pool hears ---- */
 
-/* key: the client, with POOL_BUSY and POOL_CLIENT. */
+/* Sends what was put into scratch. */
 static void
-tell_pool(struct worker *w, uint32_t what, unsigned listener,
-    const unsigned char key[16])
+tell_pool(struct worker *w)
 {
-	if (w->ctl == -1)
-		return;
-	msg_start(&scratch, what);
-	if (what == POOL_BUSY)
-		msg_put_u32(&scratch, listener);
-	if (what == POOL_BUSY || what == POOL_CLIENT)
-		msg_put_view(&scratch, (struct view){ (const char *)key, 16 });
-	if (msg_send(w->ctl, &scratch) == -1)
+	if (w->ctl != -1 && msg_send(w->ctl, &scratch) == -1)
 		w->stopping = true; /* the pool does not read: let it see our
 				     * end instead */
+	scratch.fd = -1;	    /* borrowed, if there was one */
 }
 
 /* Tells it, and waits for what it says.  A pool that is slow or gone is no
  * reason to refuse. */
 static bool
-ask_pool(struct worker *w, uint32_t what, unsigned listener,
-    const unsigned char key[16])
+ask_pool(struct worker *w)
 {
 	struct pollfd p = { .events = POLLIN };
 
 	w->asked = true;
 	w->refused = false;
-	tell_pool(w, what, listener, key);
+	tell_pool(w);
 	while (w->asked && w->ctl != -1) {
 		p.fd = w->ctl;
 		if (poll(&p, 1, VERDICT_MS) != 1)
@@ -131,20 +123,30 @@ ask_pool(struct worker *w, uint32_t what, unsigned listener,
 	return !w->refused;
 }
 
+static bool
+ask_client(struct worker *w, const unsigned char key[16])
+{
+	msg_start(&scratch, POOL_CLIENT);
+	msg_put_view(&scratch, (struct view){ (const char *)key, 16 });
+	return ask_pool(w);
+}
+
 void
 worker_announce(struct worker *w, const char *client, const char *port,
     const unsigned char key[16])
 {
 	snprintf(w->client, sizeof(w->client), "%s", client);
 	snprintf(w->client_port, sizeof(w->client_port), "%s", port);
-	w->over_limit = !ask_pool(w, POOL_CLIENT, 0, key);
+	w->over_limit = !ask_client(w, key);
 }
 
 bool
 worker_message(struct worker *w)
 {
-	return w->settings->message_rate.n == 0 ||
-	       ask_pool(w, POOL_MESSAGE, 0, NULL);
+	if (w->settings->message_rate.n == 0)
+		return true;
+	msg_start(&scratch, POOL_MESSAGE);
+	return ask_pool(w);
 }
 
 /* ---- serving ---- */
@@ -156,9 +158,12 @@ serve_one(struct worker *w, int fd, unsigned listener, session_serve *serve)
 	bool known = false, good = true, again = false;
 
 	w->listener = &w->settings->listeners[listener];
-	client_meet(w, fd, key);
+	client_meet(w, fd);
 	w->end_soon = false;
-	w->over_limit = !ask_pool(w, POOL_BUSY, listener, key);
+	msg_start(&scratch, POOL_BUSY);
+	msg_put_u32(&scratch, listener);
+	scratch.fd = fd;
+	w->over_limit = !ask_pool(w);
 	conn_open(&w->conn, fd);
 	w->conn.timeout_ms = (int)w->settings->command_timeout;
 	w->conn.stop_fd = w->ctl;
@@ -168,7 +173,7 @@ serve_one(struct worker *w, int fd, unsigned listener, session_serve *serve)
 	if (w->listener->proxy)
 		good = client_proxied(w, key, &known);
 	if (known)
-		w->over_limit = !ask_pool(w, POOL_CLIENT, 0, key);
+		w->over_limit = !ask_client(w, key);
 	if (good)
 		again = serve(w);
 	else
@@ -245,7 +250,8 @@ worker_main(
 		    w->served >= (uint64_t)r->settings->sessions_per_worker)
 			break;
 		proc_title("worker idle");
-		tell_pool(w, POOL_IDLE, 0, NULL);
+		msg_start(&scratch, POOL_IDLE);
+		tell_pool(w);
 		if (w->ctl == -1)
 			break;
 	}

@@ -40,31 +40,26 @@ describe(const struct sockaddr_storage *a, unsigned char raw[ADDRESS_OCTETS],
 						      : in6->sin6_port));
 }
 
-/* Users of this host are counted one by one, as an address that no client can
- * have: multicast. */
 static void
-meet_local(struct worker *w, int fd, unsigned char key[16])
+meet_local(struct worker *w, int fd)
 {
 	struct ucred cred;
 	socklen_t n = sizeof(cred);
 
 	snprintf(w->client, sizeof(w->client), "local");
 	snprintf(w->local, sizeof(w->local), "local");
-	memset(key, 0, 16);
-	key[0] = 0xff;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) == -1)
 		return;
 	w->local_user = true;
 	w->local_uid = cred.uid;
-	memcpy(key + 4, &cred.uid, sizeof(cred.uid));
 }
 
 void
-client_meet(struct worker *w, int fd, unsigned char key[16])
+client_meet(struct worker *w, int fd)
 {
 	struct sockaddr_storage a = { 0 };
 	socklen_t n = sizeof(a);
-	unsigned char own[16];
+	unsigned char octets[16];
 	char port[8];
 	int on = 1;
 
@@ -72,9 +67,9 @@ client_meet(struct worker *w, int fd, unsigned char key[16])
 	w->local_uid = (uid_t)-1;
 	if (getpeername(fd, (struct sockaddr *)&a, &n) == -1)
 		a.ss_family = AF_UNSPEC;
-	describe(&a, key, w->client, w->client_port);
+	describe(&a, octets, w->client, w->client_port);
 	if (a.ss_family == AF_UNIX && w->listener->local)
-		meet_local(w, fd, key);
+		meet_local(w, fd);
 	snprintf(w->peer, sizeof(w->peer), "%s", w->client);
 	if (w->local_user)
 		return;
@@ -82,12 +77,9 @@ client_meet(struct worker *w, int fd, unsigned char key[16])
 	n = sizeof(a);
 	if (getsockname(fd, (struct sockaddr *)&a, &n) == -1)
 		a.ss_family = AF_UNSPEC;
-	describe(&a, own, w->local, port);
+	describe(&a, octets, w->local, port);
 	/* A client that vanished without a word is noticed in the end. */
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	/* What comes from a proxy is counted by the client it names. */
-	if (w->listener->proxy)
-		memset(key, 0, 16);
 }
 
 /* ---- PROXY ---- */

@@ -3,9 +3,8 @@
 /* Who is the client?  Parts of worker.c. */
 #include "common/worker.h"
 
-/* Sets w->client and its like from the socket; key is what the pool counts,
- * all zero for what it shall not count. */
-void client_meet(struct worker *w, int fd, unsigned char key[16]);
+/* Sets w->client and its like from the socket. */
+void client_meet(struct worker *w, int fd);
 /* Reads the header of the PROXY protocol from w->conn, and believes it.
  * False: there was none; it is logged, and the connection is to be closed
  * without a word.  *known: w->client and key were changed. */

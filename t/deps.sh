@@ -49,6 +49,11 @@ util-linux            setpriv
 torture='
 debootstrap           debootstrap
 lintian               lintian
+nmap                  nmap
+sslscan               sslscan
+testssl.sh            testssl
+nodejs                node
+node-nodemailer       FILE:/usr/share/nodejs/nodemailer/package.json
 '
 lint='
 clang                 clang
@@ -84,27 +89,29 @@ lint) want=$build$lint ;;
 	exit 2
 	;;
 esac
-# xinetd cannot be installed beside openbsd-inetd: it is only unpacked.
-unpack_xinetd() {
-	case $1 in
-	check | torture) ;;
-	*) return 0 ;;
-	esac
-	[ ! -x build/tools/usr/sbin/xinetd ] && [ "$(id -u)" -eq 0 ] &&
+# What would be in the way of something else, or bring a mail server of its own,
+# is only unpacked.  $1: package, $2: its program.
+unpack() {
+	[ ! -x "build/tools/$2" ] && [ "$(id -u)" -eq 0 ] &&
 		command -v apt-get >/dev/null || return 0
-	echo "deps: unpacking xinetd in build/tools" >&2
+	echo "deps: unpacking $1 in build/tools" >&2
 	tmp=$(mktemp -d)
 	chmod 755 "$tmp"
-	(cd "$tmp" && apt-get download -qq xinetd >/dev/null 2>&1) || {
+	(cd "$tmp" && apt-get download -qq "$1" >/dev/null 2>&1) || {
 		apt-get update -qq >&2
-		(cd "$tmp" && apt-get download -qq xinetd >&2)
+		(cd "$tmp" && apt-get download -qq "$1" >&2)
 	}
 	mkdir -p build/tools
-	dpkg -x "$tmp"/xinetd_*.deb build/tools
+	dpkg -x "$tmp/$1"_*.deb build/tools
 	rm -r "$tmp"
 }
 
-unpack_xinetd "$1"
+case $1 in
+check | torture) unpack xinetd usr/sbin/xinetd ;; # beside openbsd-inetd
+esac
+case $1 in
+torture) unpack postfix usr/sbin/smtp-source ;;
+esac
 need=$(missing "$want" | tr '\n' ' ')
 [ -n "$need" ] || exit 0
 

@@ -47,6 +47,11 @@ try() {
 			programs="$programs build/plain/t/$t.t"
 			tests="$tests build/plain/t/$t.t"
 			;;
+		t/023*) # captured workers: programs of their own
+			programs="$programs build/plain/t/hostile/smtpd"
+			programs="$programs build/plain/t/hostile/pop3d"
+			tests="$tests $t"
+			;;
 		*) tests="$tests $t" ;;
 		esac
 	done

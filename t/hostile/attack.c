@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "common/ask_auth.h"
+#include "common/network.h"
+#include "common/pool.h"
 #include "common/service.h"
 #include "spool/ask_deliver.h"
 
@@ -301,6 +303,21 @@ attack_stall(struct attack *a)
 	tell(a, "DONE", 1);
 }
 
+static void
+attack_claim(struct attack *a)
+{
+	unsigned char key[ADDRESS_OCTETS];
+
+	address_read(view_of(a->user), key);
+	for (unsigned i = 0; i < 20; i++) {
+		msg_start(&m, POOL_CLIENT);
+		msg_put_view(&m, (struct view){ (const char *)key, 16 });
+		if (send_and_hear(a) == CLOSED)
+			return;
+	}
+	tell(a, "DONE", 20);
+}
+
 /* ---- the session ---- */
 
 static bool
@@ -322,7 +339,8 @@ run(struct attack *a, const char *mode)
 		void (*run)(struct attack *);
 	} modes[] = { { "mutate", attack_mutate }, { "random", attack_random },
 		{ "fds", attack_fds }, { "flood", attack_flood },
-		{ "shutdown", attack_shutdown }, { "stall", attack_stall } };
+		{ "shutdown", attack_shutdown }, { "stall", attack_stall },
+		{ "claim", attack_claim } };
 
 	a->sock = channel_of(a);
 	if (a->sock == -1) {

@@ -17,6 +17,7 @@
  *         flood   asks for a second without reading one answer
  *         shutdown  closes the channel half way, each way
  *         stall   asks, and never reads
+ *         claim   (pool) says twenty times that it serves the address `user`
  * Answer: one line "DONE n": n messages were sent; or "NEXT n": the channel was
  * closed under us; go on with number n on another connection; or "SILENT n":
  * nobody answered, which is a failure of the server.

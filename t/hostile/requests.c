@@ -35,9 +35,11 @@ valid_pool(unsigned i, struct msg *m)
 	static const char raw[16];
 
 	msg_start(m, types[i]);
-	if (types[i] == POOL_BUSY)
+	if (types[i] == POOL_BUSY) {
 		msg_put_u32(m, 0);
-	if (types[i] == POOL_BUSY || types[i] == POOL_CLIENT)
+		m->fd = 0; /* /dev/null: no socket of anybody's */
+	}
+	if (types[i] == POOL_CLIENT)
 		msg_put_view(m, (struct view){ raw, sizeof(raw) });
 }
 
