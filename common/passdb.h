@@ -43,8 +43,8 @@ void passdb_refresh(struct passdb *);
 /* 1: found, 0: no such user, -1: cannot be known now (log, answer 4xx).
  * A name that could not be a user's (too long, empty, with '/', ':', blanks,
  * control characters, or starting with '-' or '.') is not found and reaches no
- * database.  Case: a line of the file whatever the case of its ASCII letters,
- * then a system user of exactly this name, then one of the name in lower case.
+ * database.  Case: a line of the file whatever the case of its letters and the
+ * normalization of what is not ASCII (common/fold.h), then a system user of exactly this name, then one of the name in lower case.
  */
 int passdb_find(struct passdb *, struct view name, bool want_hash,
     struct user *out);

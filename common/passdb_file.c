@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/fold.h"
 #include "common/log.h"
 #include "common/passdb.h"
 #include "common/private_file.h"
@@ -64,11 +65,31 @@ passdb_name_valid(struct view v)
 
 #define bad(f, err, ...) private_file_error(err, (f)->path, __VA_ARGS__)
 
+static bool
+is_ascii(struct view v)
+{
+	for (size_t i = 0; i < v.n; i++)
+		if ((unsigned char)v.p[i] >= 0x80)
+			return false;
+	return true;
+}
+
+bool
+passdb_name_same(struct view typed, const char *name)
+{
+	return view_caseeqs(typed, name) ||
+	       (!is_ascii(typed) && fold_same(typed, view_of(name), true));
+}
+
 uint32_t
 passdb_name_hash(struct view v)
 {
 	uint32_t h = 2166136261u; /* FNV-1a */
+	char folded[FOLD_OUT];
+	size_t n = is_ascii(v) ? 0 : fold_name(v, true, folded);
 
+	if (n > 0)
+		v = (struct view){ folded, n };
 	for (size_t i = 0; i < v.n; i++)
 		h = (h ^ (unsigned char)ascii_lower(v.p[i])) * 16777619u;
 	return h ^ h >> 15;
@@ -79,7 +100,8 @@ entry_find(const struct passdb_file *f, struct view name)
 {
 	uint32_t i = f->buckets[passdb_name_hash(name) & f->mask];
 
-	while (i != 0 && !view_caseeqs(name, f->text + f->entries[i - 1].name))
+	while (
+	    i != 0 && !passdb_name_same(name, f->text + f->entries[i - 1].name))
 		i = f->entries[i - 1].next;
 	return i == 0 ? NULL : &f->entries[i - 1];
 }

@@ -42,4 +42,6 @@ unsigned passdb_file_count(const struct passdb_file *);
 bool passdb_name_valid(struct view v);
 /* For tables of names; the case of ASCII letters does not matter. */
 uint32_t passdb_name_hash(struct view v);
+/* Is that the name, in whatever case and normalization (common/fold.h)? */
+bool passdb_name_same(struct view typed, const char *name);
 #endif

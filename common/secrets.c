@@ -90,7 +90,7 @@ find(const struct table *t, struct view name)
 	if (t->buckets == NULL)
 		return NULL;
 	uint32_t i = t->buckets[passdb_name_hash(name) & t->mask];
-	while (i != 0 && !view_caseeqs(name, t->entries[i - 1].name))
+	while (i != 0 && !passdb_name_same(name, t->entries[i - 1].name))
 		i = t->entries[i - 1].next;
 	return i == 0 ? NULL : &t->entries[i - 1];
 }

@@ -83,6 +83,9 @@ static const struct {
 	{ "NO-SOLICITING",       add_unwanted },       /* RFC 3865 */
 	{ "CHUNKING",            NULL },               /* RFC 3030 2 */
 	{ "BINARYMIME",          NULL },               /* RFC 3030 3 */
+	{ "EXPN",                NULL },               /* RFC 5321 3.5.2 */
+	{ "VERB",                NULL },               /* sendmail's: 4.1.1.1 */
+	{ "ONEX",                NULL },
 	{ "SEND",                NULL },               /* RFC 5321 F.6 */
 	{ "SOML",                NULL },
 	{ "SAML",                NULL },

@@ -13,6 +13,34 @@
 #include "common/service.h"
 #include "smtpd/ask_lookup.h"
 
+enum { TURNED_AWAY_MS = 5000 };
+
+/* RFC 5321 3.1: who is greeted with 554 may say QUIT; all else is 503.  Not for
+ * long, as this worker could serve somebody. */
+static enum next
+turned_away(struct session *s)
+{
+	struct view line;
+	enum line_status st;
+
+	s->spent = true;
+	s->c->timeout_ms = TURNED_AWAY_MS;
+	s->c->deadline = now_ms() + TURNED_AWAY_MS;
+	for (;;) {
+		st = conn_line(s->c, SMTP_LINE_MAX, &line);
+		if (st != LINE_OK && st != LINE_BARE_LF)
+			break;
+		if (view_caseeqs(view_trim(line), "QUIT")) {
+			reply(s, 221, "2.0.0", "Bye");
+			return NEXT_CLOSE;
+		}
+		if (reply(s, 503, "5.5.1", "You are not served: QUIT") !=
+		    NEXT_COMMAND)
+			return NEXT_CLOSE;
+	}
+	return st == LINE_TIMEOUT ? session_broken(s, st) : NEXT_CLOSE;
+}
+
 enum next
 policy_connect(struct session *s)
 {
@@ -21,9 +49,8 @@ policy_connect(struct session *s)
 	log_info("NOQUEUE: reject: CONNECT from %s: 554 5.7.1 <%s>: Client "
 		 "host rejected: Access denied; proto=SMTP",
 	    s->client, s->client);
-	/* RFC 5321 3.1; nothing that could be said now would help. */
 	reply(s, 554, "5.7.1", "%s Access denied", s->set->hostname);
-	return NEXT_CLOSE;
+	return turned_away(s);
 }
 
 void

@@ -23,9 +23,11 @@ say(struct session *s, int code, char mark, const char *enhanced,
 		n = 0;
 	if ((size_t)n > sizeof(line) - 2)
 		n = sizeof(line) - 2; /* cut */
-	for (int i = 0; i < n; i++)
-		if (line[i] < ' ' || line[i] > '~')
+	for (int i = 0; i < n; i++) {
+		bool utf8 = s->utf8_reply && (unsigned char)line[i] >= 0x80;
+		if (!utf8 && (line[i] < ' ' || line[i] > '~'))
 			line[i] = '?';
+	}
 	line[n++] = '\r';
 	line[n++] = '\n';
 	conn_write(s->c, line, (size_t)n);

@@ -59,6 +59,8 @@ struct session {
 	bool lmtp;	    /* RFC 2033: the listener says so */
 	bool each_answered; /* several replies to one command: LMTP's, to the
 			     * end of data; none of them counts as an error */
+	bool utf8_reply;     /* the reply at hand may be UTF-8 (RFC 6531
+			      * 3.7.4.2) */
 	char name[ADDR_DOMAIN_MAX + 1];	   /* of the client: "localhost",
 					    * "unknown" */
 	char client[ADDR_DOMAIN_MAX + 80]; /* "unknown[192.0.2.1]", for logs

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/fold.h"
 #include "common/log.h"
 
 enum { COMPLAIN = 60 }; /* s between two lines about postmaster */
@@ -74,7 +75,7 @@ find_name(const struct settings *s, struct passdb *db, struct view name,
 {
 	int rc = passdb_find(db, name, false, out);
 
-	if (rc == 1 && s->exact_case && !view_eqs(name, out->name))
+	if (rc == 1 && s->exact_case && !fold_same(name, view_of(out->name), false))
 		rc = 0;
 	return rc;
 }

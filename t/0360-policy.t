@@ -27,7 +27,13 @@ sub from {
 # ---- networks ----
 my $s = from($bad);
 like($s->reply, qr/^554 5\.7\.1 .*Access denied/, 'refuse_networks: 554');
+$s->expect('EHLO c.test', qr/^503 5\.5\.1 /, 'nothing else is answered');
+$s->expect('QUIT', qr/^221 /, 'but QUIT (RFC 5321 3.1)');
 ok($s->closed, 'and closed');
+$s = from($bad);
+$s->reply;
+like($s->reply(20 * Pennypost::slow()), qr/^421 4\.4\.2 /,
+    'it is not waited for that long');
 $pp->log_like('smtpd', qr/NOQUEUE: reject: CONNECT from localhost\[\Q$bad\E\]: 554 5\.7\.1 <.*>: Client host rejected: Access denied; proto=SMTP$/,
     'in the log as Postfix has it');
 for my $c ([ $addr, qr/^550 5\.7\.1 .*Relay access denied/, 'anybody' ],
@@ -82,6 +88,7 @@ $s->cmd('EHLO e.test');
 $pp->log_like('smtpd', qr/client is unknown\[2001:db8::5\]$/, 'logged');
 $s->expect('XCLIENT ADDR=192.0.2.66', qr/^554 5\.7\.1/,
     'whom we refuse is refused when announced');
+$s->expect('QUIT', qr/^221 /, 'QUIT');
 ok($s->closed, 'and closed');
 $s = from($proxy);
 $s->reply;

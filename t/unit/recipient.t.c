@@ -22,7 +22,9 @@ static const char users[] = "alice:!:1001:1:Alice:/home/alice\n"
 			    "bob:!:1003:1::/\n"
 			    "Carol:!:1004:1::/\n"
 			    "root:!:0:0::/root\n"
-			    "we(ird:!:1006:1::/\n";
+			    "we(ird:!:1006:1::/\n"
+			    "j\xc3\xb6rg:!:1007:1::/\n"
+			    "e\xcc\x81mile:!:1008:1::/\n";
 
 static const struct {
 	const char *address;
@@ -67,6 +69,16 @@ static const struct {
 	    "carol@second.example" },
 	{ "postmaster+x@example.org", RESOLVED_LOCAL, 1004,
 	    "carol@example.org" },
+	/* RFC 6530 10.1: one octet sequence or another, it is the same user */
+	{ "j\xc3\xb6rg@example.org", RESOLVED_LOCAL, 1007,
+	    "j\xc3\xb6rg@example.org" },
+	{ "jo\xcc\x88rg@example.org", RESOLVED_LOCAL, 1007,
+	    "j\xc3\xb6rg@example.org" },
+	{ "J\xc3\x96RG+tag@example.org", RESOLVED_LOCAL, 1007,
+	    "j\xc3\xb6rg@example.org" },
+	{ "\xc3\x89mile@example.org", RESOLVED_LOCAL, 1008,
+	    "e\xcc\x81mile@example.org" },
+	{ "jorg@example.org", RESOLVED_UNKNOWN, 0, "" },
 	{ "", RESOLVED_UNKNOWN, 0, "" },
 	{ "a b@example.org", RESOLVED_UNKNOWN, 0, "" },
 	{ "alice@", RESOLVED_UNKNOWN, 0, "" },

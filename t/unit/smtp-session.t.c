@@ -217,7 +217,7 @@ static const struct {
 	  "550 5.1.1|551 5.1.6|450 4.3.0|450 4.3.0|553 5.1.3|501 5.5.4|221", CLEAR, 0, 0 },
 	{ "RFC 6531 3.7.4.1: VRFY with SMTPUTF8",
 	  E BOB "VRFY j\xc3\xb6rg SMTPUTF8\r\nVRFY SMTPUTF8\r\n" Q,
-	  "250|235|250 2.1.5 Mr j??rg|550 5.1.1|221", CLEAR, 0, 0 },
+	  "250|235|250 2.1.5 Mr j\xc3\xb6rg <j\xc3\xb6rg@example.org>|550 5.1.1|221", CLEAR, 0, 0 },
 	{ "3.5.2: EXPN, for users",
 	  E BOB "EXPN bob\r\nEXPN staff\r\nEXPN\r\n" Q,
 	  "250|235|250 2.1.5 Mr bob <bob@example.org>|550 5.1.1|501 5.5.4|221", CLEAR, 0, 0 },
@@ -578,6 +578,15 @@ vrfy(void)
 			    "VRFY %s: %u lookups", names[i], fake.lookups);
 		}
 	}
+	/* RFC 6531 3.7.4.2 */
+	fake_settings.vrfy = VRFY_ALL;
+	fake_session(view_of("VRFY J\xc3\xb6rg\r\nVRFY j\xc3\xb6rg SMTPUTF8\r\n"
+			     "VRFY nob\xc3\xb6" "dy SMTPUTF8\r\n"));
+	ok(strstr(buf_cstr(&fake.out),
+	       "\r\n252 2.6.8 That user's address needs VRFY with SMTPUTF8\r\n"
+	       "250 2.1.5 Mr j\xc3\xb6rg <j\xc3\xb6rg@example.org>\r\n"
+	       "550 5.1.1 <nob??dy>: No such user here\r\n") != NULL,
+	    "VRFY: UTF-8 goes only to those who want it");
 	fake_settings.vrfy = VRFY_AUTHENTICATED;
 	set_listener(CLEAR);
 	fake_session(

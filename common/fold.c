@@ -1,0 +1,190 @@
+/*
+ * Names that are the same although their octets differ.  Runs in: every role
+ * that knows users.
+ *
+ * A name is taken apart into letters and marks, and the marks of one letter are
+ * sorted: canonical decomposition (UAX 15).  The tables are those of Unicode.
+ */
+#include "common/fold.h"
+
+#include <assert.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "common/fold_table.h"
+#include "common/utf8.h"
+
+/* Hangul syllables are taken apart by arithmetic (UAX 15, Unicode 3.12). */
+enum {
+	HANGUL = 0xac00,
+	HANGUL_N = 11172,
+	HANGUL_L = 0x1100,
+	HANGUL_V = 0x1161,
+	HANGUL_V_N = 21,
+	HANGUL_T = 0x11a7,
+	HANGUL_T_N = 28
+};
+
+struct text {
+	uint32_t c[FOLD_OUT];
+	size_t n;
+};
+
+/* ---- the tables: rows of so many columns, sorted by the first ---- */
+
+/* The last row that begins with u or less; NULL: there is none. */
+static const uint32_t *
+row_at(const uint32_t *table, size_t rows, size_t columns, uint32_t u)
+{
+	size_t low = 0, high = rows; /* rows before low are not beyond u */
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (table[mid * columns] <= u)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low == 0 ? NULL : table + (low - 1) * columns;
+}
+
+static const uint32_t *
+parts_of(uint32_t u)
+{
+	const uint32_t *row = row_at(fold_parts, NELEM(fold_parts) / 3, 3, u);
+
+	return row != NULL && row[0] == u ? row : NULL;
+}
+
+static uint32_t
+class_of(uint32_t u)
+{
+	const uint32_t *row = row_at(fold_marks, NELEM(fold_marks) / 3, 3, u);
+
+	return row != NULL && u <= row[1] ? row[2] : 0;
+}
+
+static uint32_t
+small(uint32_t u)
+{
+	const int32_t *row = NULL;
+
+	if (u < 0x80)
+		return (uint32_t)(unsigned char)ascii_lower((char)u);
+	for (size_t i = 0; i < NELEM(fold_cases); i += 4)
+		if ((uint32_t)fold_cases[i] <= u)
+			row = &fold_cases[i];
+	if (row == NULL || u > (uint32_t)row[1] ||
+	    (u - (uint32_t)row[0]) % (uint32_t)row[2] != 0)
+		return u;
+	return (uint32_t)((int32_t)u + row[3]);
+}
+
+/* ---- there ---- */
+
+static void
+add(struct text *t, uint32_t u, bool caseless)
+{
+	assert(t->n < FOLD_OUT);
+	t->c[t->n++] = caseless ? small(u) : u;
+}
+
+/* The first part may have parts itself, the second never does. */
+static void
+take_apart(struct text *t, uint32_t u, bool caseless)
+{
+	uint32_t behind[4], n = 0;
+	const uint32_t *row;
+
+	if (u >= HANGUL && u < HANGUL + HANGUL_N) {
+		uint32_t i = u - HANGUL, vt = HANGUL_V_N * HANGUL_T_N;
+		add(t, HANGUL_L + i / vt, false);
+		add(t, HANGUL_V + i % vt / HANGUL_T_N, false);
+		if (i % HANGUL_T_N != 0)
+			add(t, HANGUL_T + i % HANGUL_T_N, false);
+		return;
+	}
+	while ((row = parts_of(u)) != NULL) {
+		assert(n < NELEM(behind));
+		if (row[2] != 0)
+			behind[n++] = row[2];
+		u = row[1];
+	}
+	add(t, u, caseless);
+	while (n > 0)
+		add(t, behind[--n], caseless);
+}
+
+static void
+sort_marks(struct text *t)
+{
+	for (size_t i = 1; i < t->n; i++) {
+		uint32_t u = t->c[i], class = class_of(u);
+		size_t k = i;
+		while (class != 0 && k > 0 && class_of(t->c[k - 1]) > class) {
+			t->c[k] = t->c[k - 1];
+			k--;
+		}
+		t->c[k] = u;
+	}
+}
+
+/* v is valid UTF-8. */
+static uint32_t
+decode(struct view *v)
+{
+	unsigned char c = (unsigned char)v->p[0];
+	size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+	uint32_t u = n == 1 ? c : c & (0x7fu >> n);
+
+	for (size_t i = 1; i < n; i++)
+		u = u << 6 | ((unsigned char)v->p[i] & 0x3f);
+	*v = (struct view){ v->p + n, v->n - n };
+	return u;
+}
+
+static size_t
+encode(uint32_t u, char *out)
+{
+	static const unsigned char mark[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
+	size_t n = u < 0x80 ? 1 : u < 0x800 ? 2 : u < 0x10000 ? 3 : 4;
+
+	for (size_t i = n; n > 1 && i-- > 1; u >>= 6)
+		out[i] = (char)(0x80 | (u & 0x3f));
+	out[0] = (char)(mark[n] | u);
+	return n;
+}
+
+size_t
+fold_name(struct view v, bool caseless, char out[FOLD_OUT])
+{
+	struct text t = { .n = 0 };
+	size_t n = 0;
+
+	if (v.n > FOLD_IN || !utf8_valid(v))
+		return 0;
+	while (v.n > 0)
+		take_apart(&t, decode(&v), caseless);
+	sort_marks(&t);
+	for (size_t i = 0; i < t.n; i++) {
+		char one[4];
+		size_t k = encode(t.c[i], one);
+		assert(n + k <= FOLD_OUT);
+		memcpy(out + n, one, k);
+		n += k;
+	}
+	return n;
+}
+
+bool
+fold_same(struct view a, struct view b, bool caseless)
+{
+	char one[FOLD_OUT], two[FOLD_OUT];
+	size_t n;
+
+	if (view_eq(a, b))
+		return true;
+	n = fold_name(a, caseless, one);
+	return n > 0 && n == fold_name(b, caseless, two) &&
+	       memcmp(one, two, n) == 0;
+}

@@ -1,0 +1,24 @@
+#ifndef COMMON_FOLD_H
+#define COMMON_FOLD_H
+/*
+ * Names in UTF-8 that are the same although their octets differ: an accent is
+ * part of its letter or follows it (canonical equivalence, UAX 15; RFC 6530
+ * 10.1), letters are large or small (simple case folding, but nothing outside
+ * ASCII becomes ASCII by it: U+017F is no "s").
+ */
+#include <stdbool.h>
+
+#include "common/view.h"
+
+enum {
+	FOLD_IN = 128,		/* octets of a name that is folded */
+	FOLD_OUT = 3 * FOLD_IN	/* what comes of it is never longer */
+};
+
+/* Puts the form of v that all its equals have in common into out, and gives its
+ * length.  What is no UTF-8, or longer than FOLD_IN, has no equal but itself:
+ * 0. */
+size_t fold_name(struct view v, bool caseless, char out[FOLD_OUT]);
+/* Are they the same?  ASCII letters included if caseless. */
+bool fold_same(struct view a, struct view b, bool caseless);
+#endif
