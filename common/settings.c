@@ -109,6 +109,7 @@ static const struct conf_option options[] = {
 	{ OPT(relay_tls_ca),       .type = CONF_STRING, .mask = S, .dflt = "\"\"" },
 	{ SPECIAL(transport, transport), .mask = S },
 	{ OPT(relay_processes),    .type = CONF_INT,  .mask = S, .dflt = "20",  .min = 1, .max = 500 },
+	{ OPT(relay_connections),  .type = CONF_INT,  .mask = S, .dflt = "5",   .min = 1, .max = 500 },
 	{ OPT(relay_mx_port),      .type = CONF_INT,  .mask = S, .dflt = "25",  .min = 1, .max = 65535 },
 	{ SPECIAL(relay_source, relay_source), .mask = S },
 	{ SPECIAL(relay_ip, relay_ip), .mask = S, .dflt = "ipv6_first" },

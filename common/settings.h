@@ -174,6 +174,7 @@ struct settings {
 	struct transport *transports;
 	unsigned transport_n;
 	int64_t relay_processes;
+	int64_t relay_connections; /* to one destination */
 	int64_t relay_mx_port;
 	char *relay_source4, *relay_source6; /* "" = any */
 	enum relay_ip relay_ip;

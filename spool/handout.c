@@ -9,7 +9,9 @@
 #include "common/log.h"
 #include "common/service.h"
 #include "spool/handout_local.h"
+#include "spool/handout_remote.h"
 #include "spool/letter.h"
+#include "spool/slot.h"
 
 enum {
 	ACTIVE_MIN = 32, /* messages in memory, and for each delivery at once */
@@ -37,7 +39,8 @@ handout_limits(const struct settings *s, struct sched_limits *out)
 {
 	*out = (struct sched_limits){
 		.active =
-		    ACTIVE_MIN + ACTIVE_EACH * (unsigned)s->queue_deliveries,
+		    ACTIVE_MIN + ACTIVE_EACH * (unsigned)(s->queue_deliveries +
+							  s->relay_processes),
 		.retry_min = s->retry_min,
 		.retry_max = s->retry_max,
 		.seed = handout_seed(),
@@ -51,22 +54,44 @@ static void
 letter_wait(struct letter *l)
 {
 	struct envelope *e = &l->rec.env;
+	bool remote = false;
 
 	/* All are counted first, as one may be done with at once. */
 	for (unsigned i = 0; i < e->rcpt_n; i++)
 		l->open += rcpt_to_do(e->rcpt[i].state);
 	for (unsigned i = 0; i < e->rcpt_n; i++)
-		if (rcpt_to_do(e->rcpt[i].state))
+		if (!rcpt_to_do(e->rcpt[i].state))
+			continue;
+		else if (remote_has(l, i))
+			remote = true;
+		else
 			local_add(l, i);
+	if (remote)
+		remote_add(l);
 }
 
 static bool
 letter_park(struct letter *l)
 {
-	return local_park(l, l->crowded);
+	return remote_has(l, l->crowded) ? remote_park(l, l->crowded)
+					 : local_park(l, l->crowded);
 }
 
 /* ---- the loop ---- */
+
+/* Messages that were parked come back: there is room at their destination, or
+ * it is down. */
+static void
+recall(struct turns *t)
+{
+	struct sched_msg *msg;
+	bool busy;
+
+	while ((msg = turns_call(t)) != NULL)
+		sched_unpark(sched, msg);
+	while ((msg = turns_unparked(t, &busy)) != NULL)
+		sched_defer(sched, msg, busy, now_ms());
+}
 
 static void
 clock_due(void *arg)
@@ -100,6 +125,9 @@ handout_run(void)
 	running = true; /* a delivery may fail at once and call this again */
 	do {
 		local_run();
+		remote_run();
+		recall(local_turns());
+		recall(remote_turns());
 		msg = NULL;
 		/* Not for ever, as others want to be served, too. */
 		if (n++ < TURN_MAX)
@@ -146,8 +174,8 @@ handout_scan(void)
 /* ---- start, change, end ---- */
 
 void
-handout_init(
-    struct queue *q, struct sched *sc, const struct settings *s, int deliver)
+handout_init(struct queue *q, struct sched *sc, const struct settings *s,
+    int deliver, int relay)
 {
 	static struct letter_host host;
 
@@ -161,6 +189,7 @@ handout_init(
 	ending = false;
 	bounce_settings(s);
 	local_init(q, s, deliver, handout_run);
+	remote_init(q, s, relay, handout_run);
 }
 
 void
@@ -168,6 +197,7 @@ handout_settings(const struct settings *s)
 {
 	bounce_settings(s);
 	local_settings(s);
+	remote_settings(s);
 	handout_run();
 }
 
@@ -179,11 +209,29 @@ handout_deliver(int fd)
 }
 
 void
+handout_relay(int fd)
+{
+	remote_relay(fd);
+	handout_run();
+}
+
+void
+handout_tick(void)
+{
+	slots_tick();
+	remote_tick();
+	turns_tick(local_turns(), now_ms());
+	handout_run();
+}
+
+void
 handout_end(int64_t ms)
 {
 	ending = true;
 	bounce_end();
 	timer_del(clock_timer);
 	clock_timer = NULL;
+	int64_t until = now_ms() + ms;
 	local_end(ms);
+	remote_end(until - now_ms());
 }

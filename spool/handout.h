@@ -11,13 +11,17 @@
 #include "spool/queue.h"
 #include "spool/sched.h"
 
-/* All borrowed but deliver (taken): where channels to deliver are made. */
-void handout_init(
-    struct queue *, struct sched *, const struct settings *, int deliver);
+/* All borrowed but deliver and relay (taken): where channels to them are made.
+ */
+void handout_init(struct queue *, struct sched *, const struct settings *,
+    int deliver, int relay);
 /* New settings are in force. */
 void handout_settings(const struct settings *);
 /* deliver was started again; fd is taken. */
 void handout_deliver(int fd);
+void handout_relay(int fd);
+/* Now and then: looks for what takes too long, then handout_run. */
+void handout_tick(void);
 /* Something may be due: does what can be done now, and sets a clock for the
  * rest. */
 void handout_run(void);

@@ -10,6 +10,7 @@
 
 enum {
 	SLOTS = 200,   /* the most that queue_deliveries may say */
+	WAITING = 32,  /* deliveries in memory that wait for one mailbox */
 	INLINE = 16384 /* content up to here is sent, larger is passed as a
 			* descriptor */
 };
@@ -27,6 +28,7 @@ turns_limits(const struct settings *s)
 		.in_flight = n,
 		/* A slow mailbox leaves three quarters to the others. */
 		.per_dest = n < 4 ? 1 : n / 4,
+		.waiting_dest = WAITING,
 		.pause = s->retry_min,
 		.seed = handout_seed(),
 	};
@@ -41,7 +43,7 @@ local_add(struct letter *l, unsigned i)
 		.text = "" };
 	struct turn *t = &l->turn[i];
 
-	*t = (struct turn){ .owner = l, .index = i };
+	*t = (struct turn){ .owner = l, .index = i, .called = l->msg->called };
 	if (!turns_add(turns, t, l->rec.env.rcpt[i].address, now_ms()))
 		letter_result(l, i, &no_memory, false);
 }
@@ -49,9 +51,13 @@ local_add(struct letter *l, unsigned i)
 bool
 local_park(struct letter *l, unsigned i)
 {
-	(void)l;
-	(void)i;
-	return false;
+	return turns_park(turns, l->msg, l->rec.env.rcpt[i].address, now_ms());
+}
+
+struct turns *
+local_turns(void)
+{
+	return turns;
 }
 
 /* ---- one delivery ---- */
@@ -143,7 +149,10 @@ suspended(struct turn *t)
 				  "one to this mailbox failed",
 		.active_us = l->active_us };
 
-	letter_result(l, t->index, &a, t->busy);
+	if (t->crowded)
+		letter_crowded(l, t->index);
+	else
+		letter_result(l, t->index, &a, t->busy);
 	letter_settle(l);
 }
 

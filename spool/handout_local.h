@@ -16,9 +16,10 @@ void local_settings(const struct settings *);
 void local_deliver(int fd);
 /* Recipient i, which counts as open, waits for its turn. */
 void local_add(struct letter *, unsigned i);
-/* The letter waits until the destination of recipient i has room.  False: it
- * has, or it is down. */
+/* Parks the message until the mailbox of recipient i has room for more that
+ * wait.  False: it is down. */
 bool local_park(struct letter *, unsigned i);
+struct turns *local_turns(void);
 /* Begins what can be begun, and ends what waits in vain. */
 void local_run(void);
 /* Waits at most ms for deliveries under way. */

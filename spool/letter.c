@@ -42,10 +42,15 @@ settled(struct letter *l)
 {
 	struct sched_msg *msg = l->msg;
 	bool done = l->left == 0, soon = l->soon;
-	bool parked = !done && l->crowded != LETTER_NONE && host->park(l);
+	bool parked = false;
+	if (!done && l->crowded != LETTER_NONE) {
+		sched_park(host->sched, msg);
+		parked = host->park(l);
+	}
 	letter_free(l);
 	if (parked)
 		return;
+	msg->called = false;
 	if (!done) {
 		sched_defer(host->sched, msg, soon, now_ms());
 		return;
@@ -152,8 +157,12 @@ letter_activate(struct sched_msg *msg)
 {
 	const char *why;
 	enum status st;
-	struct letter *l = letter_load(msg, &st, &why);
 
+	if (msg->gone) {
+		sched_drop(host->sched, msg);
+		return;
+	}
+	struct letter *l = letter_load(msg, &st, &why);
 	if (l == NULL) {
 		unreadable(msg, st, why);
 		return;

@@ -45,8 +45,9 @@ struct letter_host {
 	/* Lets each recipient that is not done wait for its turn: open, left
 	 * and turn are set for each, or letter_result is called. */
 	void (*wait)(struct letter *);
-	/* It has recipients left, and `crowded` says whom it shall wait for.
-	 * False: that cannot be; it is due later. */
+	/* Its message is parked (sched_park), and shall wait for room at the
+	 * destination of the recipient `crowded`.  False: that cannot be; it
+	 * is due later. */
 	bool (*park)(struct letter *);
 };
 /* All borrowed. */

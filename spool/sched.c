@@ -23,7 +23,8 @@ struct sched {
 	size_t buckets; /* a power of two */
 	struct sched_msg **heap;
 	size_t heap_n, heap_cap;
-	struct sched_msg *fresh, *fresh_last;
+	struct sched_list fresh;
+	bool fresh_last; /* the last that became active was */
 	unsigned active_fresh, active_retry;
 };
 
@@ -48,6 +49,24 @@ hash(const struct sched *s, const char *id)
 	for (; *id != '\0'; id++)
 		h = (h ^ (unsigned char)*id) * 0x100000001B3ULL;
 	return (size_t)(h ^ h >> 32);
+}
+
+void
+sched_list_put(struct sched_list *l, struct sched_msg *m)
+{
+	m->next = NULL;
+	*(l->first == NULL ? &l->first : &l->last->next) = m;
+	l->last = m;
+}
+
+struct sched_msg *
+sched_list_take(struct sched_list *l)
+{
+	struct sched_msg *m = l->first;
+
+	if (m != NULL)
+		l->first = m->next;
+	return m;
 }
 
 /* ---- known messages ---- */
@@ -185,10 +204,8 @@ heap_set(struct sched *s, size_t at, struct sched_msg *m)
 }
 
 static void
-heap_push(struct sched *s, struct sched_msg *m)
+heap_up(struct sched *s, size_t at, struct sched_msg *m)
 {
-	size_t at = s->heap_n++;
-
 	while (at > 0 && s->heap[(at - 1) / 2]->due > m->due) {
 		heap_set(s, at, s->heap[(at - 1) / 2]);
 		at = (at - 1) / 2;
@@ -196,26 +213,33 @@ heap_push(struct sched *s, struct sched_msg *m)
 	heap_set(s, at, m);
 }
 
-static struct sched_msg *
-heap_pop(struct sched *s)
+static void
+heap_down(struct sched *s, size_t at, struct sched_msg *m)
 {
-	struct sched_msg *top = s->heap[0];
-	struct sched_msg *last = s->heap[--s->heap_n];
-	size_t at = 0;
-
 	for (;;) {
 		size_t kid = at * 2 + 1;
 		if (kid + 1 < s->heap_n &&
 		    s->heap[kid + 1]->due < s->heap[kid]->due)
 			kid++;
-		if (kid >= s->heap_n || s->heap[kid]->due >= last->due)
+		if (kid >= s->heap_n || s->heap[kid]->due >= m->due)
 			break;
 		heap_set(s, at, s->heap[kid]);
 		at = kid;
 	}
-	if (s->heap_n > 0)
-		heap_set(s, at, last);
-	return top;
+	heap_set(s, at, m);
+}
+
+static void
+heap_remove(struct sched *s, struct sched_msg *m)
+{
+	size_t at = m->heap_at;
+	struct sched_msg *last = s->heap[--s->heap_n];
+
+	if (last == m)
+		return;
+	heap_down(s, at, last);
+	if (s->heap[at] == last)
+		heap_up(s, at, last);
 }
 
 /* ---- what is due ---- */
@@ -225,9 +249,7 @@ sched_fresh(struct sched *s, struct sched_msg *m)
 {
 	assert(m->state == SCHED_RESERVED);
 	m->state = SCHED_FRESH;
-	m->next = NULL;
-	*(s->fresh == NULL ? &s->fresh : &s->fresh_last->next) = m;
-	s->fresh_last = m;
+	sched_list_put(&s->fresh, m);
 }
 
 void
@@ -236,7 +258,8 @@ sched_wait(struct sched *s, struct sched_msg *m, int64_t due)
 	assert(m->state == SCHED_RESERVED);
 	m->state = SCHED_WAITING;
 	m->due = due;
-	heap_push(s, m);
+	s->heap_n++;
+	heap_up(s, s->heap_n - 1, m);
 }
 
 int64_t
@@ -279,19 +302,48 @@ leave_active(struct sched *s, struct sched_msg *m)
 void
 sched_defer(struct sched *s, struct sched_msg *m, bool soon, int64_t now)
 {
-	assert(m->state == SCHED_ACTIVE);
-	leave_active(s, m);
+	assert(m->state == SCHED_ACTIVE || m->state == SCHED_PARKED);
+	if (m->state == SCHED_ACTIVE)
+		leave_active(s, m);
+	m->state = SCHED_RESERVED;
 	sched_wait(s, m, now + sched_interval(s, m->tries, soon));
 	if (m->tries < UINT16_MAX)
 		m->tries++;
 }
 
 void
+sched_park(struct sched *s, struct sched_msg *m)
+{
+	assert(m->state == SCHED_ACTIVE);
+	leave_active(s, m);
+	m->state = SCHED_PARKED;
+}
+
+void
+sched_unpark(struct sched *s, struct sched_msg *m)
+{
+	assert(m->state == SCHED_PARKED);
+	m->state = SCHED_RESERVED;
+	sched_wait(s, m, m->due);
+}
+
+void
+sched_move(struct sched *s, struct sched_msg *m, int64_t due)
+{
+	assert(m->state == SCHED_WAITING);
+	heap_remove(s, m);
+	m->state = SCHED_RESERVED;
+	sched_wait(s, m, due);
+}
+
+void
 sched_drop(struct sched *s, struct sched_msg *m)
 {
-	assert(m->state == SCHED_RESERVED || m->state == SCHED_ACTIVE);
+	assert(m->state != SCHED_FRESH && m->state != SCHED_PARKED);
 	if (m->state == SCHED_ACTIVE)
 		leave_active(s, m);
+	else if (m->state == SCHED_WAITING)
+		heap_remove(s, m);
 	struct sched_msg **b = bucket_of(s, m->id);
 	while (*b != m)
 		b = &(*b)->hash_next;
@@ -318,29 +370,32 @@ room_retry(const struct sched *s)
 struct sched_msg *
 sched_activate(struct sched *s, int64_t now)
 {
-	struct sched_msg *m = NULL;
+	bool fresh = s->fresh.first != NULL && room_fresh(s);
+	bool retry = s->heap_n > 0 && s->heap[0]->due <= now && room_retry(s);
+	struct sched_msg *m;
 
-	if (s->fresh != NULL && room_fresh(s)) {
-		m = s->fresh;
-		s->fresh = m->next;
-		m->retry = false;
+	if (!fresh && !retry)
+		return NULL;
+	fresh = fresh && !(retry && s->fresh_last);
+	s->fresh_last = fresh;
+	if (fresh) {
+		m = sched_list_take(&s->fresh);
 		s->active_fresh++;
-	} else if (s->heap_n > 0 && s->heap[0]->due <= now && room_retry(s)) {
-		m = heap_pop(s);
-		m->retry = true;
+	} else {
+		m = s->heap[0];
+		heap_remove(s, m);
 		s->active_retry++;
 	}
-	if (m != NULL) {
-		m->active = NULL;
-		m->state = SCHED_ACTIVE;
-	}
+	m->retry = !fresh;
+	m->active = NULL;
+	m->state = SCHED_ACTIVE;
 	return m;
 }
 
 int64_t
 sched_next(const struct sched *s)
 {
-	if (s->fresh != NULL && room_fresh(s))
+	if (s->fresh.first != NULL && room_fresh(s))
 		return 0;
 	return s->heap_n > 0 && room_retry(s) ? s->heap[0]->due : -1;
 }

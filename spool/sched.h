@@ -8,7 +8,8 @@
  *
  *	reserved --fresh--> fresh -----activate---> active --drop--> gone
  *	    `-----wait----> waiting ---activate--->   |
- *	                       ^--------defer---------'
+ *	                   ^  ^--------defer----------+--park--> parked
+ *	                   `----------------------------unpark------'
  *
  * How many may be active is bounded, as their recipients are in memory then
  * (see turns.h); a part of the places is kept for fresh mail and a part for
@@ -28,21 +29,37 @@ struct sched_limits {
 
 enum { SCHED_SOON = 500 }; /* ms */
 
-enum sched_state { SCHED_RESERVED, SCHED_FRESH, SCHED_WAITING, SCHED_ACTIVE };
+enum sched_state {
+	SCHED_RESERVED,
+	SCHED_FRESH,
+	SCHED_WAITING,
+	SCHED_ACTIVE,
+	SCHED_PARKED
+};
 
 struct sched_msg {
 	char id[24];
 	int64_t due; /* while waiting */
 	union {
 		void *active;		/* the caller's, while active */
-		struct sched_msg *next; /* while fresh */
+		struct sched_msg *next; /* while fresh or parked */
 	};
 	struct sched_msg *hash_next;
 	uint32_t heap_at; /* while waiting */
 	uint16_t tries;
-	uint8_t state; /* enum sched_state */
-	bool retry;    /* active, and not as fresh mail */
+	uint8_t state;	 /* enum sched_state */
+	bool retry : 1;	 /* active, and not as fresh mail */
+	bool called : 1; /* it was parked; its destination has room now */
+	bool gone : 1;	 /* its record was taken away: forget it when it is
+			  * active, or held no more by what it waits for */
 };
+
+/* Messages in a row. */
+struct sched_list {
+	struct sched_msg *first, *last;
+};
+void sched_list_put(struct sched_list *, struct sched_msg *);
+struct sched_msg *sched_list_take(struct sched_list *); /* NULL: none */
 
 struct sched *sched_new(const struct sched_limits *); /* NULL: no memory */
 void sched_free(struct sched *);		      /* its messages too */
@@ -56,18 +73,25 @@ struct sched_msg *sched_find(struct sched *, const char *id);
 void sched_fresh(struct sched *, struct sched_msg *);
 /* A reserved message: due then.  None of these needs memory. */
 void sched_wait(struct sched *, struct sched_msg *, int64_t due);
-/* An active message: due after the next interval of its retry time, which
- * doubles from retry_min (soon: from SCHED_SOON, if that is less) to retry_max,
- * with jitter. */
+/* An active or parked message: due after the next interval of its retry time,
+ * which doubles from retry_min (soon: from SCHED_SOON, if that is less) to
+ * retry_max, with jitter. */
 void sched_defer(struct sched *, struct sched_msg *, bool soon, int64_t now);
 /* An active message that was found on disk is ms old: its next interval is as
  * if it had been retried all that time. */
 void sched_aged(struct sched *, struct sched_msg *, int64_t ms);
-/* A message that is reserved or active. */
+/* An active message: waits for something else than the time. */
+void sched_park(struct sched *, struct sched_msg *);
+/* A parked message: due at once, before those that were due later than it. */
+void sched_unpark(struct sched *, struct sched_msg *);
+/* A waiting message: due then instead. */
+void sched_move(struct sched *, struct sched_msg *, int64_t due);
+/* Any message but one that is fresh or parked. */
 void sched_drop(struct sched *, struct sched_msg *);
 
 /* The next message that is due and for which there is room among the active
- * ones, NULL if there is none.  It is active from now on. */
+ * ones, NULL if there is none.  It is active from now on.  Fresh ones and those
+ * that waited take turns. */
 struct sched_msg *sched_activate(struct sched *, int64_t now);
 /* When sched_activate will give something if nothing else happens: a time that
  * may have passed; -1: never. */

@@ -63,6 +63,8 @@ add_intro(enum role_id from, int fd)
 		service_introductions(fd, add_user);
 	else if (from == ROLE_DELIVER)
 		handout_deliver(fd);
+	else if (from == ROLE_RELAY)
+		handout_relay(fd);
 	else
 		close(fd);
 }
@@ -94,8 +96,7 @@ tick(void *arg)
 		log_info("this process hands out the queue now");
 	if (queue.runner && (queue_touched(&queue) || !runner))
 		handout_scan();
-	slots_tick();
-	handout_run();
+	handout_tick();
 	timer_add(TICK, tick, NULL);
 }
 
@@ -161,8 +162,9 @@ svc_queue_main(struct role *r)
 	publishers_watch();
 	own_record_init(&queue, sched);
 	deposit_init(&queue, sched, r->settings);
-	handout_init(&queue, sched, r->settings, r->peer[ROLE_DELIVER]);
-	r->peer[ROLE_DELIVER] = -1;
+	handout_init(&queue, sched, r->settings, r->peer[ROLE_DELIVER],
+	    r->peer[ROLE_RELAY]);
+	r->peer[ROLE_DELIVER] = r->peer[ROLE_RELAY] = -1;
 	for (unsigned i = 0; i < ROLE__N; i++)
 		if ((i == ROLE_POOL || i == ROLE_AUTH) && r->peer[i] != -1)
 			add_intro((enum role_id)i, r->peer[i]);

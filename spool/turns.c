@@ -1,94 +1,10 @@
-/*
- * Whose turn it is among many destinations.  Runs in: queue.
- *
- * Destinations that may have a turn stand in a ring; the first gives one
- * delivery and goes to the end.  Those that failed stand in a second ring,
- * oldest first, so that they can be forgotten in time.
- */
+/* Whose turn it is among many destinations.  Runs in: queue. */
 #include "spool/turns.h"
 
 #include <assert.h>
-#include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum { DEST_BUCKETS = 4096 };
-
-struct node {
-	struct node *prev, *next; /* of a ring */
-};
-
-struct fifo {
-	struct turn *first, *last;
-};
-
-struct turns_dest {
-	struct node ready; /* first; among those that may have a turn */
-	struct node down;  /* among those that failed, oldest first */
-	struct turns_dest *hash_next;
-	struct fifo waiting;
-	unsigned in_flight, limit;
-	int64_t down_until; /* 0: it works */
-	unsigned busy_n; /* times it was busy since it worked; 0: it is down */
-	size_t n;
-	char name[];
-};
-
-struct turns {
-	struct turns_limits limits;
-	struct turns_dest *dest[DEST_BUCKETS];
-	unsigned dests;
-	struct node ready, down;
-	struct fifo suspended;
-	unsigned in_flight;
-};
-
-static void
-ring_init(struct node *n)
-{
-	n->prev = n->next = n;
-}
-
-static bool
-ring_empty(const struct node *n)
-{
-	return n->next == n;
-}
-
-static void
-ring_remove(struct node *n)
-{
-	n->prev->next = n->next;
-	n->next->prev = n->prev;
-	ring_init(n);
-}
-
-static void
-ring_append(struct node *ring, struct node *n)
-{
-	n->prev = ring->prev;
-	n->next = ring;
-	n->prev->next = n;
-	ring->prev = n;
-}
-
-static void
-fifo_put(struct fifo *f, struct turn *t)
-{
-	t->next = NULL;
-	*(f->first == NULL ? &f->first : &f->last->next) = t;
-	f->last = t;
-}
-
-static struct turn *
-fifo_take(struct fifo *f)
-{
-	struct turn *t = f->first;
-
-	if (t != NULL)
-		f->first = t->next;
-	return t;
-}
+#include "spool/turns_dest.h"
 
 struct turns *
 turns_new(const struct turns_limits *l)
@@ -97,8 +13,11 @@ turns_new(const struct turns_limits *l)
 
 	if (t == NULL)
 		return NULL;
-	ring_init(&t->ready);
+	for (int i = 0; i < STANDINGS; i++)
+		ring_init(&t->ready[i]);
 	ring_init(&t->down);
+	ring_init(&t->idle);
+	ring_init(&t->call);
 	turns_set_limits(t, l);
 	return t;
 }
@@ -126,119 +45,17 @@ turns_free(struct turns *t)
 	free(t);
 }
 
-/* FNV-1a from a secret start, as senders choose the names. */
-static struct turns_dest **
-dest_bucket(struct turns *t, struct view name)
+/* Too many wait already, or would be overtaken. */
+static bool
+crowded(struct turns *t, struct turns_dest *d, const struct turn *r)
 {
-	uint64_t h = t->limits.seed;
+	const struct turns_limits *l = &t->limits;
 
-	for (size_t i = 0; i < name.n; i++)
-		h = (h ^ (unsigned char)name.p[i]) * 0x100000001B3ULL;
-	return &t->dest[(h ^ h >> 32) % DEST_BUCKETS];
-}
-
-static struct turns_dest *
-dest_get(struct turns *t, struct view name)
-{
-	struct turns_dest **b = dest_bucket(t, name);
-	struct turns_dest *d = *b;
-
-	while (d != NULL && !view_eq((struct view){ d->name, d->n }, name))
-		d = d->hash_next;
-	if (d != NULL)
-		return d;
-	d = calloc(1, sizeof(*d) + name.n);
-	if (d == NULL)
-		return NULL;
-	d->n = name.n;
-	if (name.n > 0)
-		memcpy(d->name, name.p, name.n);
-	d->limit = t->limits.per_dest;
-	ring_init(&d->ready);
-	ring_init(&d->down);
-	d->hash_next = *b;
-	*b = d;
-	t->dests++;
-	return d;
-}
-
-/* A destination is forgotten when nothing concerns it; one that was down a
- * while later, so that it is probed by one delivery and not by many. */
-static void
-dest_release(struct turns *t, struct turns_dest *d, int64_t now)
-{
-	if (d->in_flight > 0 || d->waiting.first != NULL ||
-	    (d->down_until != 0 && d->down_until + t->limits.pause > now))
-		return;
-	struct turns_dest **b = dest_bucket(t, (struct view){ d->name, d->n });
-	while (*b != d)
-		b = &(*b)->hash_next;
-	*b = d->hash_next;
-	ring_remove(&d->ready);
-	ring_remove(&d->down);
-	free(d);
-	t->dests--;
-}
-
-static void
-dest_ready(struct turns *t, struct turns_dest *d)
-{
-	ring_remove(&d->ready);
-	if (d->waiting.first != NULL && d->in_flight < d->limit)
-		ring_append(&t->ready, &d->ready);
-}
-
-static void
-suspend(struct turns *t, const struct turns_dest *d, struct turn *r)
-{
-	r->busy = d->busy_n > 0;
-	fifo_put(&t->suspended, r);
-}
-
-/* Leaves it alone for a while; whoever waits for it goes back to the caller. */
-static void
-dest_down(struct turns *t, struct turns_dest *d, bool busy, int64_t now)
-{
-	int64_t pause = t->limits.pause;
-
-	d->busy_n = busy ? d->busy_n + 1 : 0;
-	if (busy && d->busy_n < 16 &&
-	    TURNS_BUSY_PAUSE << (d->busy_n - 1) < pause)
-		pause = TURNS_BUSY_PAUSE << (d->busy_n - 1);
-	d->limit = 1;
-	d->down_until = now + pause;
-	ring_remove(&d->down);
-	ring_append(&t->down, &d->down);
-	while (d->waiting.first != NULL)
-		suspend(t, d, fifo_take(&d->waiting));
-	ring_remove(&d->ready);
-}
-
-static void
-dest_works(struct turns *t, struct turns_dest *d)
-{
-	d->down_until = 0;
-	d->busy_n = 0;
-	ring_remove(&d->down);
-	if (d->limit < t->limits.per_dest)
-		d->limit++;
-}
-
-/* Forgets those that failed long ago and that nobody asked for since. */
-static void
-dests_sweep(struct turns *t, int64_t now)
-{
-	while (!ring_empty(&t->down)) {
-		struct node *n = t->down.next;
-		struct turns_dest *d =
-		    (struct turns_dest *)(void *)((char *)n -
-						  offsetof(
-						      struct turns_dest, down));
-		if (d->down_until + t->limits.pause > now)
-			return;
-		ring_remove(n);
-		dest_release(t, d, now);
-	}
+	if (r->called && d->called > 0)
+		return false;
+	return d->parked.first != NULL ||
+	       (l->waiting > 0 && t->waiting_n >= l->waiting) ||
+	       (l->waiting_dest > 0 && d->waiting_n >= l->waiting_dest);
 }
 
 bool
@@ -250,28 +67,64 @@ turns_add(struct turns *t, struct turn *r, struct view dest, int64_t now)
 	d = dest_get(t, dest);
 	if (d == NULL)
 		return false;
+	dest_wake(t, d);
 	r->dest = d;
+	bool full = crowded(t, d, r);
+	if (r->called && d->called > 0) {
+		d->called--;
+		t->called--;
+	}
 	if (d->down_until > now) {
-		suspend(t, d, r);
+		dest_suspend(t, d, r);
+		return true;
+	}
+	if (full) {
+		r->busy = false;
+		r->crowded = true;
+		fifo_put(&t->suspended, r);
+		dest_release(t, d, now);
 		return true;
 	}
 	fifo_put(&d->waiting, r);
+	d->waiting_n++;
+	t->waiting_n++;
 	if (ring_empty(&d->ready))
 		dest_ready(t, d);
+	dest_call(t, d);
 	return true;
+}
+
+/* May one more be in flight to destinations of that standing? */
+static bool
+room_for(const struct turns *t, enum standing s)
+{
+	unsigned unproven = t->flying[UNKNOWN] + t->flying[FAILING];
+	const struct turns_limits *l = &t->limits;
+
+	return t->in_flight < l->in_flight &&
+	       (s == WORKS || l->unproven == 0 || unproven < l->unproven) &&
+	       (s != FAILING || l->failing == 0 ||
+		   t->flying[FAILING] < l->failing);
 }
 
 struct turn *
 turns_pick(struct turns *t)
 {
-	if (ring_empty(&t->ready) || t->in_flight >= t->limits.in_flight)
-		return NULL;
-	struct turns_dest *d = (struct turns_dest *)(void *)t->ready.next;
-	struct turn *r = fifo_take(&d->waiting);
-	d->in_flight++;
-	t->in_flight++;
-	dest_ready(t, d); /* to the end of the ring */
-	return r;
+	for (int i = 0; i < STANDINGS; i++) {
+		enum standing s = t->next;
+		t->next = (t->next + 1) % STANDINGS;
+		if (ring_empty(&t->ready[s]) || !room_for(t, s))
+			continue;
+		struct turns_dest *d = DEST(t->ready[s].next, ready);
+		struct turn *r = dest_take(t, d);
+		d->in_flight++;
+		t->in_flight++;
+		t->flying[s]++;
+		dest_ready(t, d); /* to the end of the ring */
+		dest_call(t, d);
+		return r;
+	}
+	return NULL;
 }
 
 void
@@ -283,6 +136,7 @@ turns_result(struct turns *t, struct turn *r, enum turn_outcome o, int64_t now)
 	r->dest = NULL;
 	d->in_flight--;
 	t->in_flight--;
+	t->flying[d->standing]--;
 	if (o == TURN_DOWN || o == TURN_BUSY)
 		dest_down(t, d, o == TURN_BUSY, now);
 	else if (o == TURN_DONE)
@@ -292,6 +146,104 @@ turns_result(struct turns *t, struct turn *r, enum turn_outcome o, int64_t now)
 	if (ring_empty(&d->ready))
 		dest_ready(t, d);
 	dest_release(t, d, now);
+}
+
+/* ---- who is parked ---- */
+
+bool
+turns_park(struct turns *t, struct sched_msg *m, struct view dest, int64_t now)
+{
+	struct turns_dest *d = dest_get(t, dest);
+
+	if (d == NULL)
+		return false;
+	dest_wake(t, d);
+	if (d->down_until > now)
+		return false;
+	if (m->called && d->parked.first != NULL) {
+		m->next = d->parked.first; /* its turn was before theirs */
+		d->parked.first = m;
+	} else {
+		sched_list_put(&d->parked, m);
+	}
+	m->called = false;
+	t->parked++;
+	dest_call(t, d);
+	return true;
+}
+
+struct sched_msg *
+turns_call(struct turns *t)
+{
+	unsigned room = t->limits.waiting;
+
+	if (ring_empty(&t->call) ||
+	    (room > 0 && t->waiting_n + t->called >= room))
+		return NULL;
+	struct turns_dest *d = DEST(t->call.next, call);
+	struct sched_msg *m = sched_list_take(&d->parked);
+	m->called = true;
+	d->called++;
+	t->called++;
+	t->parked--;
+	ring_remove(&d->call); /* to the end of the ring */
+	dest_call(t, d);
+	return m;
+}
+
+struct sched_msg *
+turns_unparked(struct turns *t, bool *busy)
+{
+	struct sched_msg *m = sched_list_take(&t->unparked);
+
+	*busy = m == NULL;
+	if (m == NULL)
+		m = sched_list_take(&t->unparked_busy);
+	t->parked -= m != NULL;
+	return m;
+}
+
+size_t
+turns_parked(const struct turns *t)
+{
+	return t->parked;
+}
+
+/* ---- now and then ---- */
+
+static void
+dest_tick(struct turns *t, struct turns_dest *d, int64_t now)
+{
+	if (d->called == 0)
+		return;
+	d->called = 0;
+	dest_call(t, d);
+	if (dest_unused(t, d, now))
+		dest_forget(t, d);
+}
+
+void
+turns_tick(struct turns *t, int64_t now)
+{
+	if (t->called > 0)
+		dests_each(t, now, dest_tick);
+	t->called = 0;
+}
+
+static void
+dest_flush(struct turns *t, struct turns_dest *d, int64_t now)
+{
+	(void)now;
+	d->busy_n = 0;
+	if (d->down_until != 0)
+		d->down_until = 1; /* tried by one, as it failed */
+	dest_ready(t, d);
+}
+
+void
+turns_flush(struct turns *t)
+{
+	dests_each(t, 0, dest_flush);
 }
 
 struct turn *
@@ -314,4 +266,16 @@ unsigned
 turns_dests(const struct turns *t)
 {
 	return t->dests;
+}
+
+unsigned
+turns_waiting(const struct turns *t)
+{
+	return t->waiting_n;
+}
+
+struct view
+turns_name(const struct turn *r)
+{
+	return (struct view){ r->dest->name, r->dest->n };
 }

@@ -1,0 +1,252 @@
+/* Destinations, and how they stand.  Runs in: queue. */
+#include "spool/turns_dest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void
+ring_init(struct node *n)
+{
+	n->prev = n->next = n;
+}
+
+bool
+ring_empty(const struct node *n)
+{
+	return n->next == n;
+}
+
+void
+ring_remove(struct node *n)
+{
+	n->prev->next = n->next;
+	n->next->prev = n->prev;
+	ring_init(n);
+}
+
+void
+ring_append(struct node *ring, struct node *n)
+{
+	n->prev = ring->prev;
+	n->next = ring;
+	n->prev->next = n;
+	ring->prev = n;
+}
+
+void
+fifo_put(struct fifo *f, struct turn *t)
+{
+	t->next = NULL;
+	*(f->first == NULL ? &f->first : &f->last->next) = t;
+	f->last = t;
+}
+
+struct turn *
+fifo_take(struct fifo *f)
+{
+	struct turn *t = f->first;
+
+	if (t != NULL)
+		f->first = t->next;
+	return t;
+}
+
+/* FNV-1a from a secret start, as senders choose the names. */
+static struct turns_dest **
+dest_bucket(struct turns *t, struct view name)
+{
+	uint64_t h = t->limits.seed;
+
+	for (size_t i = 0; i < name.n; i++)
+		h = (h ^ (unsigned char)name.p[i]) * 0x100000001B3ULL;
+	return &t->dest[(h ^ h >> 32) % DEST_BUCKETS];
+}
+
+struct turns_dest *
+dest_get(struct turns *t, struct view name)
+{
+	struct turns_dest **b = dest_bucket(t, name);
+	struct turns_dest *d = *b;
+
+	while (d != NULL && !view_eq((struct view){ d->name, d->n }, name))
+		d = d->hash_next;
+	if (d != NULL)
+		return d;
+	d = calloc(1, sizeof(*d) + name.n);
+	if (d == NULL)
+		return NULL;
+	d->n = name.n;
+	if (name.n > 0)
+		memcpy(d->name, name.p, name.n);
+	d->limit = t->limits.first > 0 ? t->limits.first : t->limits.per_dest;
+	d->standing = UNKNOWN;
+	ring_init(&d->ready);
+	ring_init(&d->aside);
+	ring_init(&d->call);
+	d->hash_next = *b;
+	*b = d;
+	t->dests++;
+	return d;
+}
+
+void
+dest_forget(struct turns *t, struct turns_dest *d)
+{
+	struct turns_dest **b = dest_bucket(t, (struct view){ d->name, d->n });
+
+	while (*b != d)
+		b = &(*b)->hash_next;
+	*b = d->hash_next;
+	ring_remove(&d->ready);
+	ring_remove(&d->aside);
+	ring_remove(&d->call);
+	free(d);
+	t->dests--;
+}
+
+void
+dest_wake(struct turns *t, struct turns_dest *d)
+{
+	if (!d->idle)
+		return;
+	d->idle = false;
+	ring_remove(&d->aside);
+	t->idle_n--;
+}
+
+bool
+dest_unused(const struct turns *t, const struct turns_dest *d, int64_t now)
+{
+	return d->in_flight == 0 && d->waiting.first == NULL &&
+	       d->parked.first == NULL && d->called == 0 &&
+	       (d->down_until == 0 || d->down_until + t->limits.pause <= now);
+}
+
+void
+dest_release(struct turns *t, struct turns_dest *d, int64_t now)
+{
+	if (d->idle || !dest_unused(t, d, now))
+		return;
+	if (d->standing != WORKS || t->limits.known == 0) {
+		dest_forget(t, d);
+		return;
+	}
+	d->idle = true;
+	ring_remove(&d->aside);
+	ring_append(&t->idle, &d->aside);
+	if (++t->idle_n <= t->limits.known)
+		return;
+	d = DEST(t->idle.next, aside);
+	dest_wake(t, d);
+	dest_forget(t, d);
+}
+
+void
+dest_ready(struct turns *t, struct turns_dest *d)
+{
+	ring_remove(&d->ready);
+	if (d->waiting.first != NULL && d->in_flight < d->limit)
+		ring_append(&t->ready[d->standing], &d->ready);
+}
+
+void
+dest_call(struct turns *t, struct turns_dest *d)
+{
+	unsigned room = t->limits.waiting_dest;
+
+	if (d->parked.first == NULL ||
+	    (room > 0 && d->waiting_n + d->called >= room))
+		ring_remove(&d->call);
+	else if (ring_empty(&d->call))
+		ring_append(&t->call, &d->call);
+}
+
+static void
+dest_standing(struct turns *t, struct turns_dest *d, enum standing standing)
+{
+	t->flying[d->standing] -= d->in_flight;
+	t->flying[standing] += d->in_flight;
+	if (d->standing != standing)
+		ring_remove(&d->ready); /* for dest_ready to put it right */
+	d->standing = standing;
+}
+
+struct turn *
+dest_take(struct turns *t, struct turns_dest *d)
+{
+	struct turn *r = fifo_take(&d->waiting);
+
+	if (r != NULL) {
+		d->waiting_n--;
+		t->waiting_n--;
+	}
+	return r;
+}
+
+void
+dest_suspend(struct turns *t, const struct turns_dest *d, struct turn *r)
+{
+	r->busy = d->busy_n > 0;
+	r->crowded = false;
+	fifo_put(&t->suspended, r);
+}
+
+void
+dest_down(struct turns *t, struct turns_dest *d, bool busy, int64_t now)
+{
+	int64_t pause = t->limits.pause;
+	struct sched_msg *m;
+	struct turn *r;
+
+	d->busy_n = busy ? d->busy_n + 1 : 0;
+	if (busy && d->busy_n < 16 &&
+	    TURNS_BUSY_PAUSE << (d->busy_n - 1) < pause)
+		pause = TURNS_BUSY_PAUSE << (d->busy_n - 1);
+	d->limit = 1;
+	d->down_until = now + pause;
+	if (!busy)
+		dest_standing(t, d, FAILING);
+	ring_remove(&d->aside);
+	ring_append(&t->down, &d->aside);
+	while ((r = dest_take(t, d)) != NULL)
+		dest_suspend(t, d, r);
+	while ((m = sched_list_take(&d->parked)) != NULL)
+		sched_list_put(busy ? &t->unparked_busy : &t->unparked, m);
+	ring_remove(&d->ready);
+	ring_remove(&d->call);
+}
+
+void
+dest_works(struct turns *t, struct turns_dest *d)
+{
+	d->down_until = 0;
+	d->busy_n = 0;
+	ring_remove(&d->aside);
+	dest_standing(t, d, WORKS);
+	if (d->limit < t->limits.per_dest)
+		d->limit++;
+}
+
+void
+dests_sweep(struct turns *t, int64_t now)
+{
+	while (!ring_empty(&t->down)) {
+		struct turns_dest *d = DEST(t->down.next, aside);
+		if (d->down_until + t->limits.pause > now)
+			return;
+		ring_remove(&d->aside);
+		dest_release(t, d, now);
+	}
+}
+
+void
+dests_each(struct turns *t, int64_t now,
+    void (*act)(struct turns *, struct turns_dest *, int64_t now))
+{
+	for (size_t i = 0; i < DEST_BUCKETS; i++)
+		for (struct turns_dest *d = t->dest[i], *next; d != NULL;
+		     d = next) {
+			next = d->hash_next;
+			act(t, d, now);
+		}
+}

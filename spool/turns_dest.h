@@ -1,0 +1,95 @@
+#ifndef SPOOL_TURNS_DEST_H
+#define SPOOL_TURNS_DEST_H
+/*
+ * The destinations of turns.h: for turns.c alone.
+ *
+ * Destinations that may have a turn stand in a ring for each standing; the
+ * first gives one delivery and goes to the end.  Those that failed, and those
+ * that work and have nothing to do, stand aside in a ring, oldest first, so
+ * that they can be forgotten in time.
+ */
+#include <stddef.h>
+
+#include "spool/turns.h"
+
+enum { DEST_BUCKETS = 4096 };
+
+struct node {
+	struct node *prev, *next; /* of a ring */
+};
+
+struct fifo {
+	struct turn *first, *last;
+};
+
+enum standing { WORKS, UNKNOWN, FAILING, STANDINGS };
+
+struct turns_dest {
+	struct node ready; /* first; among those that may have a turn */
+	struct node aside; /* among those that failed, or have nothing to do */
+	struct node call;  /* among those that can call who is parked */
+	struct turns_dest *hash_next;
+	struct fifo waiting;
+	struct sched_list parked;
+	enum standing standing;
+	bool idle; /* aside as it works and has nothing to do */
+	unsigned in_flight, limit, waiting_n;
+	unsigned called; /* parked ones that were called and did not come yet */
+	int64_t down_until; /* 0: it works */
+	unsigned busy_n; /* times it was busy since it worked; 0: it is down */
+	size_t n;
+	char name[];
+};
+
+struct turns {
+	struct turns_limits limits;
+	struct turns_dest *dest[DEST_BUCKETS];
+	unsigned dests;
+	struct node ready[STANDINGS], down, idle, call;
+	struct fifo suspended;
+	struct sched_list unparked, unparked_busy;
+	enum standing next; /* whose turn it is */
+	unsigned in_flight, flying[STANDINGS], waiting_n, called, idle_n;
+	size_t parked;
+};
+
+#define DEST(node, member)                                                     \
+	((struct turns_dest *)(void *)((char *)(node)-offsetof(                \
+	    struct turns_dest, member)))
+
+
+void ring_init(struct node *);
+bool ring_empty(const struct node *);
+void ring_remove(struct node *);
+void ring_append(struct node *ring, struct node *);
+void fifo_put(struct fifo *, struct turn *);
+struct turn *fifo_take(struct fifo *);
+
+/* The destination of that name, made if it is new; NULL: no memory. */
+struct turns_dest *dest_get(struct turns *, struct view name);
+void dest_forget(struct turns *, struct turns_dest *);
+/* Nothing concerns it, and it has not failed of late. */
+bool dest_unused(const struct turns *, const struct turns_dest *, int64_t now);
+/* A destination is forgotten when nothing concerns it; one that was down a
+ * while later, so that it is probed by one delivery and not by many, and one
+ * that works when there are many others. */
+void dest_release(struct turns *, struct turns_dest *, int64_t now);
+/* Something concerns it again. */
+void dest_wake(struct turns *, struct turns_dest *);
+/* Puts it to the end of the ring that it belongs to, or into none. */
+void dest_ready(struct turns *, struct turns_dest *);
+/* Whether it may call who is parked there. */
+void dest_call(struct turns *, struct turns_dest *);
+/* Its first turn that waits; NULL: none. */
+struct turn *dest_take(struct turns *, struct turns_dest *);
+/* A turn goes back to the caller. */
+void dest_suspend(struct turns *, const struct turns_dest *, struct turn *);
+/* Leaves it alone for a while; whoever waits for it goes back to the caller. */
+void dest_down(struct turns *, struct turns_dest *, bool busy, int64_t now);
+void dest_works(struct turns *, struct turns_dest *);
+/* Forgets those that failed long ago and that nobody asked for since. */
+void dests_sweep(struct turns *, int64_t now);
+/* act() may forget the one it is given, and no other. */
+void dests_each(struct turns *, int64_t now,
+    void (*act)(struct turns *, struct turns_dest *, int64_t now));
+#endif
