@@ -1,6 +1,6 @@
 /*
- * Files with hashes or secrets in them.  Runs in: auth, lookup, deliver,
- * maildrop.
+ * Files with hashes or secrets in them, and files of aliases.  Runs in: auth,
+ * lookup, expand, deliver, maildrop.
  */
 #define _GNU_SOURCE
 #include "common/private_file.h"
@@ -32,30 +32,39 @@ private_file_error(char **err, const char *path, const char *fmt, ...)
 	return false;
 }
 
-/* Whoever can write this file is everybody; whoever can read it may guess. */
+struct want {
+	const char *keyword;
+	size_t max;
+	bool secret, any_owner;
+};
+
+/* Whoever can write this file is everybody; whoever can read a secret one may
+ * guess. */
 static bool
-owner_check(const char *path, const char *keyword, size_t max,
-    const struct stat *st, char **err)
+owner_check(
+    const char *path, const struct want *w, const struct stat *st, char **err)
 {
+	mode_t bad = S_IWGRP | (w->secret ? S_IRWXO : S_IWOTH);
+
 	if (!S_ISREG(st->st_mode))
 		return private_file_error(err, path, ": not a regular file");
-	if (st->st_uid != 0 && st->st_uid != geteuid())
+	if (st->st_uid != 0 && st->st_uid != geteuid() && !w->any_owner)
 		return private_file_error(err, path,
 		    ": belongs to uid %u: the %s file must be %s: "
 		    "chown %u '%s'",
-		    (unsigned)st->st_uid, keyword,
-		    geteuid() == 0 ? "root's" : "yours", (unsigned)geteuid(),
-		    path);
-	if (st->st_mode & (S_IWGRP | S_IRWXO))
+		    (unsigned)st->st_uid, w->keyword,
+		    geteuid() == 0 || !w->secret ? "root's" : "yours",
+		    w->secret ? (unsigned)geteuid() : 0u, path);
+	if (st->st_mode & bad)
 		return private_file_error(err, path,
 		    ": mode %04o: others can %s the %s file: "
-		    "chmod 0640 '%s'",
+		    "chmod %s '%s'",
 		    (unsigned)st->st_mode & 07777,
 		    st->st_mode & (S_IWGRP | S_IWOTH) ? "change" : "read",
-		    keyword, path);
-	if (st->st_size > (off_t)max)
+		    w->keyword, w->secret ? "0640" : "go-w", path);
+	if (st->st_size > (off_t)w->max)
 		return private_file_error(
-		    err, path, ": larger than %zu MiB", max >> 20);
+		    err, path, ": larger than %zu MiB", w->max >> 20);
 	return true;
 }
 
@@ -93,9 +102,9 @@ slurp(const char *path, int fd, struct private_file *f, char **err)
 	return true;
 }
 
-bool
-private_file_read(const char *path, const char *keyword, size_t max,
-    struct private_file *out, char **err)
+static bool
+file_read(const char *path, const struct want *w, struct private_file *out,
+    char **err)
 {
 	bool good = false;
 
@@ -107,14 +116,30 @@ private_file_read(const char *path, const char *keyword, size_t max,
 		private_file_error(err, path, ": cannot be read: %s%s%s%s",
 		    strerror(errno),
 		    errno == ENOENT ? "; create it, or take '" : "",
-		    errno == ENOENT ? keyword : "",
+		    errno == ENOENT ? w->keyword : "",
 		    errno == ENOENT ? "' out of the configuration" : "");
 	else
-		good = owner_check(path, keyword, max, &out->st, err) &&
+		good = owner_check(path, w, &out->st, err) &&
 		       slurp(path, fd, out, err);
 	if (fd != -1)
 		close(fd);
 	return good;
+}
+
+bool
+private_file_read(const char *path, const char *keyword, size_t max,
+    struct private_file *out, char **err)
+{
+	return file_read(
+	    path, &(struct want){ keyword, max, true, false }, out, err);
+}
+
+bool
+admin_file_read(const char *path, const char *keyword, size_t max,
+    bool any_owner, struct private_file *out, char **err)
+{
+	return file_read(
+	    path, &(struct want){ keyword, max, false, any_owner }, out, err);
 }
 
 void

@@ -3,7 +3,8 @@
 /*
  * Files with hashes or secrets in them: read whole into one piece of memory, so
  * that no copies are left behind, refused when others could read or change
- * them, and read again when they have changed.
+ * them, and read again when they have changed.  And files that only must not be
+ * changed by others.
  */
 #include <stdbool.h>
 #include <sys/stat.h>
@@ -23,6 +24,10 @@ struct private_file {
  * private_file_wipe(out). */
 bool private_file_read(const char *path, const char *keyword, size_t max,
     struct private_file *out, char **err);
+/* The same for a file that everybody may read; any_owner: it may belong to
+ * somebody else, too. */
+bool admin_file_read(const char *path, const char *keyword, size_t max,
+    bool any_owner, struct private_file *out, char **err);
 /* Overwrites the text and frees it. */
 void private_file_wipe(struct private_file *);
 /* Sets *err to path and what stands behind it, and gives false. */

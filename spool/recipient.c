@@ -17,8 +17,8 @@ enum { COMPLAIN = 60 }; /* s between two lines about postmaster */
 
 /* user@domain as it goes into Delivered-To.  A name that needs more room or
  * other characters than an address has leaves the address as it was typed. */
-static void
-delivered_to_set(
+void
+recipient_delivered_to(
     const struct address *a, const char *user, const char *domain, char *out)
 {
 	struct address own;
@@ -63,8 +63,8 @@ recipient_postmaster_ok(const struct settings *s, struct passdb *db)
 	       u.uid != 0;
 }
 
-static bool
-is_postmaster(struct view local)
+bool
+recipient_is_postmaster(struct view local)
 {
 	return view_caseeqs(local, "postmaster");
 }
@@ -80,28 +80,39 @@ find_name(const struct settings *s, struct passdb *db, struct view name,
 	return rc;
 }
 
+int
+recipient_name(const struct settings *s, struct passdb *db, struct view name,
+    struct user *out)
+{
+	if (recipient_is_postmaster(name))
+		return passdb_find(db, view_of(s->postmaster), false, out);
+	return find_name(s, db, name, out);
+}
+
+struct view
+recipient_base(const struct settings *s, struct view local)
+{
+	for (size_t i = 1; i < local.n; i++)
+		if (strchr(s->recipient_delimiter, local.p[i]) != NULL)
+			return (struct view){ local.p, i };
+	return local;
+}
+
 /* bob+tag is bob's unless there is a user bob+tag. */
 static int
 find_user(const struct settings *s, struct passdb *db, struct view local,
     struct user *out)
 {
-	struct view base = local;
+	struct view base = recipient_base(s, local);
 	int rc;
 
-	if (is_postmaster(local))
+	if (recipient_is_postmaster(local))
 		return find_postmaster(s, db, out);
 	rc = find_name(s, db, local, out);
-	if (rc != 0)
+	if (rc != 0 || base.n == local.n)
 		return rc;
-	for (size_t i = 0; i < local.n; i++)
-		if (strchr(s->recipient_delimiter, local.p[i]) != NULL) {
-			base.n = i;
-			break;
-		}
-	if (base.n == local.n || base.n == 0)
-		return 0;
-	return is_postmaster(base) ? find_postmaster(s, db, out)
-				   : find_name(s, db, base, out);
+	return recipient_is_postmaster(base) ? find_postmaster(s, db, out)
+					     : find_name(s, db, base, out);
 }
 
 enum rcpt_resolved
@@ -125,7 +136,7 @@ recipient_resolve(const struct settings *s, struct passdb *db,
 		found = find_postmaster(s, db, out);
 	switch (found) {
 	case 1:
-		delivered_to_set(&a, out->name, domain, delivered_to);
+		recipient_delivered_to(&a, out->name, domain, delivered_to);
 		return RESOLVED_LOCAL;
 	case 0:
 		return RESOLVED_UNKNOWN;

@@ -22,6 +22,17 @@ enum rcpt_resolved {
  * ours, at least ADDR_MAX + 1 octets. */
 enum rcpt_resolved recipient_resolve(const struct settings *, struct passdb *,
     const char *address, struct user *out, char *delivered_to);
+/* The steps by themselves, for whoever knows aliases (spool/expand.c). */
+/* name without delimiter; postmaster is whom the keyword names; it may be
+ * uid 0.  1, 0, -1 as passdb_find(). */
+int recipient_name(const struct settings *, struct passdb *, struct view name,
+    struct user *out);
+/* What is before the delimiter; local itself if there is none, or nothing. */
+struct view recipient_base(const struct settings *, struct view local);
+bool recipient_is_postmaster(struct view local);
+/* user@domain as it goes into Delivered-To, ADDR_MAX + 1 octets. */
+void recipient_delivered_to(const struct address *a, const char *user,
+    const char *domain, char *out);
 /* Does `postmaster` name somebody who can get mail?  Also true when the user
  * database cannot be asked now. */
 bool recipient_postmaster_ok(const struct settings *, struct passdb *);
