@@ -4,7 +4,7 @@
  * Roles start, serve and end in groups.
  *
  *   LOG    log
- *   BACK   queue, deliver (smtpd only): one of each on a host
+ *   BACK   queue, deliver, expand (smtpd only): one of each on a host
  *   FRONT  pool, key, auth, lookup, relay / maildrop: a generation
  *
  * A generation of the front is started beside the one in force and takes its

@@ -83,7 +83,9 @@ proc_title(const char *fmt, ...)
 static const char *
 user_of(const struct role *r, enum role_id as, char *dflt, size_t size)
 {
-	const char *role = as == ROLE_POOL ? "worker" : role_name(as);
+	const char *role = as == ROLE_POOL     ? "worker"
+			   : as == ROLE_EXPAND ? "lookup"
+					       : role_name(as);
 	const struct settings *s = r->settings;
 
 	for (unsigned i = 0; i < s->role_user_n; i++)

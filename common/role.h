@@ -35,6 +35,7 @@ enum role_id {
 	ROLE_CRYPT,  /* started by auth */
 	ROLE_RELAY,  /* its children speak SMTP to other hosts */
 	ROLE_SENDER, /* one of these, forked by relay */
+	ROLE_EXPAND, /* says what aliases lead to; lookup's user */
 	ROLE__N
 };
 
@@ -56,7 +57,7 @@ struct role {
 	 *   pool: KEY AUTH LOOKUP DELIVER QUEUE (smtpd), KEY AUTH (pop3d):
 	 *     where it introduces each worker
 	 *   auth: QUEUE or MAILDROP: where it introduces users
-	 *   queue: DELIVER, RELAY: where it introduces its own channels (RELAY
+	 *   queue: EXPAND DELIVER, RELAY: where it introduces its own channels (RELAY
 	 *     comes with the front, later than the start)
 	 *   and the other ends of these: whoever is introduced by X comes over
 	 *   peer[X], or, from a later generation of X, over add_intro */

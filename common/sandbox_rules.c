@@ -225,6 +225,7 @@ static const struct rule *const lists[ROLE__N][8] = {
 	[ROLE_MAILDROP] = { updates, reads_files, opens_mailboxes, forks, base },
 	[ROLE_APPEND] = { append, base },
 	[ROLE_CRYPT] = { crypt_proc, base },
+	[ROLE_EXPAND] = { reads_files, base },
 };
 /* clang-format on */
 

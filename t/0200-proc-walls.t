@@ -23,6 +23,7 @@ my %want = (
 		log => '/', pool => 'empty', worker => 'empty',
 		key => 'empty', auth => '/', lookup => '/', queue => 'queue',
 		deliver => '/', append => 'empty', crypt => 'empty',
+		expand => '/',
 	},
 	pop3d => {
 		log => '/', pool => 'empty', worker => 'empty',
@@ -34,7 +35,8 @@ my %keeps_root = map { $_ => 1 } qw(auth deliver maildrop);
 # On which descriptors each may hold a regular file.
 my %files = (worker => qr{/mail/bob$|/\.pennypost/bob/}, maildrop => qr/./,
     queue => qr{/queue/}, append => qr{/mail/}, deliver => qr{/mail},
-    log => qr{^/dev/|\.log$}, auth => qr{/users$}, lookup => qr{/users$});
+    log => qr{^/dev/|\.log$}, auth => qr{/users$}, lookup => qr{/users$},
+    expand => qr{/users$});
 
 for my $d (sort keys %want) {
 	my %seen;
@@ -67,9 +69,10 @@ for my $d (sort keys %want) {
 		    "$who: every descriptor is closed at exec");
 	}
 	ok($seen{$_}, "$d has a process for $_") for sort keys %{ $want{$d} };
-	# No two roles share a uid but the pool and its workers.
+	# No two roles share a uid but the pool and its workers, and the two
+	# that read the same files and are root of nothing.
 	for my $u (sort keys %uids) {
-		my @r = grep { $_ ne 'pool' } sort keys %{ $uids{$u} };
+		my @r = grep { !/^(?:pool|expand)$/ } sort keys %{ $uids{$u} };
 		is(scalar @r, 1, "$d: uid $u is one role's: @r");
 	}
 }
@@ -91,7 +94,8 @@ sub root_walls {
 		is((split ' ', $st->{Uid})[0], 0, "$who: root");
 		return;
 	}
-	my $uid = $pp->role_uid($d, $role eq 'pool' ? 'worker' : $role);
+	my %as = (pool => 'worker', expand => 'lookup');
+	my $uid = $pp->role_uid($d, $as{$role} || $role);
 	is($st->{Uid}, join("\t", ($uid) x 4), "$who: all four uids");
 	is($st->{Gid}, join("\t", ($uid) x 4), "$who: all four gids");
 	is($st->{Groups} // '', '', "$who: no other groups");

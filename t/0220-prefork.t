@@ -91,7 +91,7 @@ undef $b;
 
 # A role that dies is started anew; nobody else dies of it.  Each in a server of
 # its own: who dies again and again has to wait longer and longer.
-for my $role (qw(key lookup auth deliver queue log pool)) {
+for my $role (qw(key lookup auth deliver expand queue log pool)) {
 	my $one = Pennypost->start(daemons => ['smtpd']);
 	my ($old) = $one->pids('smtpd', $role);
 	ok($old, "$role is there") or next;

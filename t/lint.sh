@@ -110,14 +110,15 @@ sources | while read -r f; do
 done | report
 
 # The captured worker of t/hostile tries every request that any service knows
-# (append asks the opener for dotlocks; no worker has that channel).
+# (append asks the opener for dotlocks, the queue asks expand; no worker has
+# those channels).
 find common spool smtpd pop3d -name '*.c' | sort |
     xargs awk '/^static const struct request requests\[\]/ { table = 1 }
 	/^};/ { table = 0 }
 	table && match($0, /(\{|\.type =) [A-Z]+_[A-Z_]+,/) {
 		name = substr($0, RSTART, RLENGTH)
 		gsub(/[^A-Z_]/, "", name)
-		print FILENAME ":" FNR, name }' | grep -v ' DOTLOCK_' |
+		print FILENAME ":" FNR, name }' | grep -Ev ' (DOTLOCK|EXPAND)_' |
     while read -r at name; do
 	grep -qw "$name" t/hostile/requests.c ||
 		echo "$at: t/hostile/requests.c does not try $name"

@@ -7,6 +7,7 @@
 #include "smtpd/session.h"
 #include "smtpd/svc_lookup.h"
 #include "spool/svc_deliver.h"
+#include "spool/svc_expand.h"
 #include "spool/svc_queue.h"
 #include "t/hostile/attack.h"
 
@@ -25,6 +26,7 @@ static role_main *const mains[ROLE__N] = {
 	[ROLE_LOOKUP] = svc_lookup_main,
 	[ROLE_QUEUE] = svc_queue_main,
 	[ROLE_DELIVER] = svc_deliver_main,
+	[ROLE_EXPAND] = svc_expand_main,
 };
 
 int
