@@ -18,7 +18,8 @@
  *   CTL_RETIRED   (pool) told to stop: none of its workers takes a client now
  * master -> role, later:
  *   CTL_PEER      a new generation's channel
- *   CTL_SETTINGS  new settings
+ *   CTL_SETTINGS  new settings; the queue closes its listening socket, for
+ *   CTL_LISTEN    (queue) fd: the one that it has now, if any
  *   CTL_STOP      u32 milliseconds of grace
  */
 enum {

@@ -323,6 +323,20 @@ wanted(enum role_id id, const struct settings *s)
 	return id != ROLE_MASTER && (id != ROLE_KEY || s->tls_n > 0);
 }
 
+/* The queue has a socket of its own, where no worker comes between. */
+static bool
+give_sockets(struct proc *p, const struct config *c)
+{
+	for (unsigned i = 0; i < c->settings->listener_n; i++) {
+		bool control = c->settings->listeners[i].type == LISTEN_QUEUE;
+		if (p->id != (control ? ROLE_QUEUE : ROLE_POOL))
+			continue;
+		if (!order(p, CTL_LISTEN, c->listen_fd[i], 0, 0, 0))
+			return false;
+	}
+	return true;
+}
+
 static bool
 brief(struct group *g, struct group *log, char *err, size_t size)
 {
@@ -332,11 +346,8 @@ brief(struct group *g, struct group *log, char *err, size_t size)
 		struct proc *p = &g->proc[i];
 		if (!send_settings(p, s) || !give_log(p, log))
 			return false;
-		if (p->id == ROLE_POOL)
-			for (unsigned l = 0; l < s->listener_n; l++)
-				if (!order(p, CTL_LISTEN,
-					g->config->listen_fd[l], 0, 0, 0))
-					return false;
+		if (!give_sockets(p, g->config))
+			return false;
 		if ((p->id == ROLE_POOL || p->id == ROLE_KEY) &&
 		    !give_tls(p, s, err, size))
 			return false;
@@ -422,6 +433,14 @@ group_new_settings(struct group *g, const struct settings *s)
 	for (unsigned i = 0; g != NULL && i < g->n; i++)
 		if (g->proc[i].pid != 0)
 			send_settings(&g->proc[i], s);
+}
+
+void
+group_new_sockets(struct group *g, const struct config *c)
+{
+	for (unsigned i = 0; g != NULL && i < g->n; i++)
+		if (g->proc[i].pid != 0 && g->proc[i].id == ROLE_QUEUE)
+			give_sockets(&g->proc[i], c);
 }
 
 static void

@@ -86,6 +86,8 @@ void group_stop(struct group *, uint32_t grace_ms);
 void group_kill(struct group *);
 /* New settings for roles that outlive a generation. */
 void group_new_settings(struct group *, const struct settings *);
+/* The queue gets its listening socket, if there is one in c. */
+void group_new_sockets(struct group *, const struct config *);
 /* A channel on which the master itself may log; -1: none. */
 int group_log_channel(struct group *log);
 /* Collects children; calls failed and ended. */

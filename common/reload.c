@@ -202,6 +202,7 @@ reload_ready(struct group *old)
 	config_before = NULL;
 	group_new_settings(master.current[GROUP_LOG], master.config->settings);
 	group_new_settings(master.current[GROUP_BACK], master.config->settings);
+	group_new_sockets(master.current[GROUP_BACK], master.config);
 	replaced = master_has_pool(old) ? old : NULL;
 	if (replaced == NULL)
 		reload_done();

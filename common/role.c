@@ -173,6 +173,7 @@ static struct role *watched;
 static void (*on_intro)(enum role_id, int);
 static void (*on_settings)(struct settings *);
 static void (*on_stop)(uint32_t);
+static void (*on_listen)(int);
 
 static void
 ctl_ready(void *arg, uint32_t events)
@@ -198,6 +199,10 @@ ctl_ready(void *arg, uint32_t events)
 		int fd = scratch.fd;
 		scratch.fd = -1;
 		on_intro(from < ROLE__N ? (enum role_id)from : ROLE_MASTER, fd);
+	} else if (scratch.type == CTL_LISTEN && on_listen != NULL) {
+		int fd = scratch.fd;
+		scratch.fd = -1;
+		on_listen(fd);
 	} else if (scratch.type == CTL_SETTINGS && on_settings != NULL) {
 		on_settings(settings_from(r));
 	}
@@ -219,6 +224,12 @@ void
 role_on_stop(void (*stop)(uint32_t))
 {
 	on_stop = stop;
+}
+
+void
+role_on_listen(void (*listen)(int))
+{
+	on_listen = listen;
 }
 
 /* ---- introductions ---- */

@@ -64,7 +64,8 @@ struct role {
 	int peer[ROLE__N];
 	int key_ask; /* pool only: a question channel to KEY, for the warm-up */
 	int log_intro; /* pool only: where it introduces workers to LOG */
-	int listen_fd[ROLE_LISTEN_MAX]; /* parallel to settings->listeners */
+	/* pool: parallel to settings->listeners; queue: its own, if any */
+	int listen_fd[ROLE_LISTEN_MAX];
 	unsigned listen_n;
 	/* Opened by the master, unread.  key: cert, key, cert, key...;
 	 * pool: cert, cert..., and tls_client_ca if that is set; in the order
@@ -127,6 +128,8 @@ void role_watch_master(struct role *,
 /* Instead of service_stop() at a stop order: grace in ms, UINT32_MAX = as long
  * as the sessions last. */
 void role_on_stop(void (*stop)(uint32_t grace));
+/* A listening socket after the start (takes fd). */
+void role_on_listen(void (*listen)(int fd));
 
 /* ---- dropping, common/priv.c and common/sandbox.c ---- */
 /* chroot (NULL: none), groups, gid, uid; then proves that there is no way

@@ -197,6 +197,7 @@ static const struct rule queue[] = {
 	IF(fcntl, 1, F_GETFD), IF(fcntl, 1, F_SETFD), /* fdopendir */
 	ALLOW(socketpair),       /* its channels to deliver */
 	ALLOW(getsockname), ALLOW(getsockopt), /* who a local client is */
+	ALLOW(accept4),          /* its control socket: programs of this host */
 	END
 };
 

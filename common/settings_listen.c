@@ -4,6 +4,7 @@
  *
  *	listen TYPE ADDRESS:PORT [plaintext_auth] [proxy]
  *	listen TYPE unix:/PATH [MODE] [plaintext_auth]
+ *	listen queue unix:/PATH [MODE]
  */
 #define _GNU_SOURCE
 #include <netdb.h>
@@ -21,6 +22,7 @@ static const char *const listen_types[] = {
 	[LISTEN_SUBMISSION] = "submission",
 	[LISTEN_SMTPS] = "smtps",
 	[LISTEN_LMTP] = "lmtp",
+	[LISTEN_QUEUE] = "queue",
 	[LISTEN_POP3] = "pop3",
 	[LISTEN_POP3S] = "pop3s",
 };
@@ -124,6 +126,13 @@ check(const struct settings *s, const struct listener *l)
 		return conf_error("more than %d listen lines", ROLE_LISTEN_MAX);
 	if (l->local && l->type >= LISTEN_POP3)
 		return conf_error("pop3d does not listen on Unix sockets");
+	if (l->type == LISTEN_QUEUE && !l->local)
+		return conf_error("listen queue needs unix:/PATH: who asks is "
+				  "known on this host only");
+	for (unsigned i = 0; l->type == LISTEN_QUEUE && i < s->listener_n; i++)
+		if (s->listeners[i].type == LISTEN_QUEUE)
+			return conf_error("there is one queue: one line listen "
+					  "queue will do");
 	/* RFC 2033 5: whatever speaks SMTP there would be misled. */
 	if (l->type == LISTEN_LMTP && strcmp(l->port, "25") == 0)
 		return conf_error("LMTP must not be spoken on port 25 "
@@ -146,7 +155,7 @@ parse_listen(void *target, const struct conf_line *c, bool again)
 			l.type = (enum listen_type)i;
 	if (l.type == (enum listen_type) - 1)
 		return conf_error("listen type \"%s\": mx, submission, smtps, "
-				  "lmtp (smtpd) or pop3, pop3s (pop3d)",
+				  "lmtp, queue (smtpd) or pop3, pop3s (pop3d)",
 		    c->word[1]);
 	char *e = parse_place(c->word[2], &l);
 	for (unsigned i = 3; e == NULL && i < c->n; i++)
@@ -156,7 +165,14 @@ parse_listen(void *target, const struct conf_line *c, bool again)
 	if (e != NULL)
 		return e;
 	s->listeners = settings_grow(s->listeners, s->listener_n, sizeof(l));
-	s->listeners[s->listener_n++] = l;
+	/* The queue's goes behind all others, as workers know theirs by their
+	 * places. */
+	unsigned at = s->listener_n++;
+	while (at > 0 && s->listeners[at - 1].type == LISTEN_QUEUE) {
+		s->listeners[at] = s->listeners[at - 1];
+		at--;
+	}
+	s->listeners[at] = l;
 	return NULL;
 }
 

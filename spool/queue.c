@@ -74,6 +74,7 @@ queue_open(struct queue *q, int dir, char *why, size_t size)
 
 	*q = (struct queue){ .incoming = -1,
 		.active = -1,
+		.hold = -1,
 		.damaged = -1,
 		.lock = -1,
 		.deposit = -1 };
@@ -81,6 +82,7 @@ queue_open(struct queue *q, int dir, char *why, size_t size)
 	if ((st = check_owned(dir, "the queue directory", why, size)) != OK ||
 	    (st = open_dir(dir, "incoming", &q->incoming, why, size)) != OK ||
 	    (st = open_dir(dir, "active", &q->active, why, size)) != OK ||
+	    (st = open_dir(dir, "hold", &q->hold, why, size)) != OK ||
 	    (st = open_dir(dir, "damaged", &q->damaged, why, size)) != OK ||
 	    (st = open_lock(dir, "lock", &q->lock, why, size)) != OK ||
 	    (st = open_lock(dir, "deposit", &q->deposit, why, size)) != OK)
@@ -101,6 +103,7 @@ queue_close(struct queue *q)
 {
 	close_fd(&q->incoming);
 	close_fd(&q->active);
+	close_fd(&q->hold);
 	close_fd(&q->damaged);
 	close_fd(&q->lock);
 	close_fd(&q->deposit);
@@ -225,9 +228,8 @@ check_file(int fd, uint64_t *size, const char **why)
 	return OK;
 }
 
-enum status
-queue_load(
-    struct queue *q, const char *id, struct record *out, const char **why)
+static enum status
+load(int dir, const char *id, struct record *out, const char **why)
 {
 	uint64_t size = 0;
 	enum status st = OK;
@@ -235,8 +237,7 @@ queue_load(
 	*out = (struct record){ .fd = -1, .read_fd = -1 };
 	*why = "";
 	buf_init(&out->text, ENVELOPE_MAX + READ_FIRST);
-	out->fd =
-	    openat(q->active, id, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	out->fd = openat(dir, id, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (out->fd == -1) {
 		*why = "not a regular file";
 		st = status_from_errno(errno);
@@ -259,6 +260,20 @@ out:
 	if (st != OK)
 		queue_unload(out);
 	return st;
+}
+
+enum status
+queue_load(
+    struct queue *q, const char *id, struct record *out, const char **why)
+{
+	return load(q->active, id, out, why);
+}
+
+enum status
+queue_load_held(
+    struct queue *q, const char *id, struct record *out, const char **why)
+{
+	return load(q->hold, id, out, why);
 }
 
 enum status
@@ -306,6 +321,34 @@ enum status
 queue_remove(struct queue *q, const char *id)
 {
 	return unlinkat(q->active, id, 0) == 0 ? OK : status_from_errno(errno);
+}
+
+enum status
+queue_remove_held(struct queue *q, const char *id)
+{
+	return unlinkat(q->hold, id, 0) == 0 ? OK : status_from_errno(errno);
+}
+
+/* The new name is on disk before the old one goes for good. */
+static enum status
+put_over(int from, int to, const char *id)
+{
+	if (file_move(from, id, to, id) == -1)
+		return errno == EEXIST ? ERR_INVALID : status_from_errno(errno);
+	return fsync(to) == 0 && fsync(from) == 0 ? OK
+						  : status_from_errno(errno);
+}
+
+enum status
+queue_hold(struct queue *q, const char *id)
+{
+	return put_over(q->active, q->hold, id);
+}
+
+enum status
+queue_release(struct queue *q, const char *id)
+{
+	return put_over(q->hold, q->active, id);
 }
 
 enum status

@@ -7,6 +7,7 @@
  *	deposit    held (read) by every process that deposits
  *	incoming/  records being written; worth nothing
  *	active/    published records, one file each, named by queue id
+ *	hold/      published records that are not handed out, as somebody said so
  *	damaged/   records that do not check; looked after by a human
  *
  * A record is published by a rename from incoming/ to active/, after its file
@@ -25,7 +26,7 @@
 #include "spool/envelope.h"
 
 struct queue {
-	int incoming, active, damaged; /* directories, owned */
+	int incoming, active, hold, damaged; /* directories, owned */
 	int lock, deposit;	       /* owned */
 	bool runner;		       /* this process holds lock */
 	int64_t touched_ns;	       /* see queue_touched */
@@ -94,6 +95,14 @@ enum status queue_remove(struct queue *, const char *id);
  * there. */
 enum status queue_set_aside(
     struct queue *, const char *id, char *name_out, size_t size);
+/* A published record to hold/, and back; it is flushed.  ERR_GONE: it is not
+ * there; ERR_INVALID: there is one of that id. */
+enum status queue_hold(struct queue *, const char *id);
+enum status queue_release(struct queue *, const char *id);
+/* Those in hold/: as queue_load and queue_remove. */
+enum status queue_load_held(
+    struct queue *, const char *id, struct record *out, const char **why);
+enum status queue_remove_held(struct queue *, const char *id);
 /* Calls found() for each id in active/, in no order.  Other names there are
  * counted in *foreign. */
 enum status queue_scan(struct queue *, void (*found)(void *arg, const char *id),

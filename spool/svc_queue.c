@@ -135,6 +135,7 @@ enter_publisher(void *arg)
 		if (i != ROLE_LOG)
 			close_fd(&r->peer[i]);
 	close_fd(&queue.lock); /* lives and ends with the queue itself */
+	close_fd(&queue.hold);
 	close_fd(&queue.damaged);
 	proc_title("queue: publisher");
 	sandbox_enter(r, ROLE_QUEUE);

@@ -617,8 +617,9 @@ main(void)
 	queue_close(&q);
 	clear();
 	char cmd[4][128];
-	static const char *const rest[] = { "active", "incoming", "damaged" };
-	for (size_t i = 0; i < 3; i++) {
+	static const char *const rest[] = { "active", "incoming", "hold",
+		"damaged" };
+	for (size_t i = 0; i < 4; i++) {
 		snprintf(cmd[i], sizeof(cmd[i]), "%s/%s", root, rest[i]);
 		rmdir(cmd[i]);
 	}
