@@ -181,8 +181,8 @@ test_failed(void)
 		has("It could NOT be delivered") &&
 		has("\r\n<rob@example.net>\r\n    There is no such mailbox."),
 	    "people read what was sent to whom, and why not");
-	ok(has("The server mx.example.net[192.0.2.7]:25 said: 550 5.1.1 No\r\n"
-	       "    such user\r\n"),
+	ok(has("    The server mx.example.net[192.0.2.7]:25 said: "
+	       "550 5.1.1 No such user\r\n"),
 	    "and what the other server said");
 	ok(has("\r\n\r\nOriginal-Envelope-Id: QQ+314 x\r\n"
 	       "Reporting-MTA: dns; mail.example.org\r\n"
@@ -303,6 +303,12 @@ test_hostile(void)
 	struct dsn_rcpt r = failed;
 	struct dsn d;
 
+	r.text = view_of(
+	    "550 one two three four five six seven eight nine ten eleven");
+	d = report_of(&e, &r, 1, MESSAGE);
+	print(&d);
+	ok(has(" said: 550 one two three four\r\n    five"),
+	    "long replies are wrapped for people");
 	r.text = view_of("550 a\r\nBcc: eve@example.org\r\n\r\n.\r\n\x1b[2J");
 	r.remote = view_of("mx\r\nX: y[1]");
 	d = report_of(&e, &r, 1, MESSAGE);
