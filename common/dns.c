@@ -12,7 +12,8 @@ enum {
 	TYPE_CNAME = 5,
 	LABEL_MAX = 63,
 	JUMPS_MAX = 32, /* of compression, RFC 1035 4.1.4, in one name */
-	NXDOMAIN = 3
+	NXDOMAIN = 3,
+	TLSA_FIXED = 3 /* octets before the data, RFC 6698 2.1 */
 };
 
 /* What is read, and where it was read up to. */
@@ -90,7 +91,7 @@ size_t
 dns_query(unsigned char out[DNS_QUERY_MAX], unsigned id, const char *name,
     enum dns_type type)
 {
-	static const unsigned char head[] = { 0, 0, 1 /* RD */, 0, 0, 1, 0, 0,
+	static const unsigned char head[] = { 0, 0, 1 /* RD */, 0x20 /* AD */, 0, 1, 0, 0,
 		0, 0, 0, 0 };
 	struct view rest = view_of(name);
 	size_t n = sizeof(head);
@@ -143,12 +144,23 @@ take_data(
 {
 	unsigned char *a = out->address[out->n];
 
-	if (type == DNS_PTR) {
+	if (type == DNS_PTR || type == DNS_MX) {
 		struct reader inner = { r->p, r->at + len, r->at, false };
 		char *name = out->name[out->n];
+		if (type == DNS_MX)
+			out->preference[out->n] = get_u16(&inner);
 		get_name(&inner, name);
 		return !inner.bad && inner.at == inner.n &&
-		       domain_valid(view_of(name));
+		       (domain_valid(view_of(name)) ||
+			   (type == DNS_MX && name[0] == '\0'));
+	}
+	if (type == DNS_TLSA) {
+		const unsigned char *p = r->p + r->at;
+		if (len < TLSA_FIXED + 1)
+			return false;
+		out->tlsa[out->n] = (struct dns_tlsa){ p[0], p[1], p[2],
+			p + TLSA_FIXED, len - TLSA_FIXED };
+		return true;
 	}
 	if (len != (type == DNS_A ? 4 : 16))
 		return false;
@@ -180,6 +192,11 @@ take_records(struct reader *r, unsigned records, enum dns_type type,
 			out->n++;
 			out->ttl = ttl < out->ttl ? ttl : out->ttl;
 		}
+		if (found == TYPE_CNAME && class == CLASS_IN) {
+			struct reader inner = { r->p, r->at + len, r->at,
+				false };
+			get_name(&inner, out->alias);
+		}
 		r->at += len;
 	}
 }
@@ -196,6 +213,8 @@ dns_parse(const unsigned char *p, size_t n, unsigned id, const char *name,
 	if (!is_answer(&r, id, name, type, &flags, &records))
 		return DNS_FOREIGN;
 	unsigned code = flags & 15;
+	out->cut = (flags & 0x0200) != 0;
+	out->authentic = (flags & 0x0020) != 0;
 	if (code != 0 && code != NXDOMAIN)
 		return DNS_FAILED;
 	if (code == 0)
@@ -206,7 +225,7 @@ dns_parse(const unsigned char *p, size_t n, unsigned id, const char *name,
 	 * none. */
 	if (out->n > 0)
 		return DNS_FOUND;
-	return r.bad || (flags & 0x0200) != 0 ? DNS_FAILED : DNS_NONE;
+	return r.bad || out->cut ? DNS_FAILED : DNS_NONE;
 }
 
 bool

@@ -10,7 +10,13 @@
 
 #include "common/network.h"
 
-enum dns_type { DNS_A = 1, DNS_PTR = 12, DNS_AAAA = 28 };
+enum dns_type {
+	DNS_A = 1,
+	DNS_PTR = 12,
+	DNS_MX = 15,
+	DNS_AAAA = 28,
+	DNS_TLSA = 52
+};
 enum {
 	DNS_NAME_MAX = 254, /* with its NUL, without the dot at the end */
 	DNS_MESSAGE_MAX = 4096,
@@ -29,9 +35,20 @@ struct dns_answer {
 	unsigned n;
 	/* A, AAAA */
 	unsigned char address[DNS_RECORDS_MAX][ADDRESS_OCTETS];
-	/* PTR: as text, lower-case; only names that are valid domains */
+	/* PTR, MX: as text, lower-case; only names that are valid domains; ""
+	 * for the root, which an MX record of RFC 7505 has */
 	char name[DNS_RECORDS_MAX][DNS_NAME_MAX];
+	unsigned preference[DNS_RECORDS_MAX]; /* MX */
+	struct dns_tlsa {
+		unsigned char usage, selector, matching;
+		const unsigned char *data; /* in the message */
+		size_t n;
+	} tlsa[DNS_RECORDS_MAX];
 	uint32_t ttl; /* s, the least of them */
+	bool cut;     /* there is more, which did not fit: ask by TCP */
+	bool authentic; /* the server says that it has validated all of it */
+	char alias[DNS_NAME_MAX]; /* the name is another's (CNAME), which is
+				   * the last one that was told; "": no */
 };
 
 /* Writes the question; its octets, or 0: the name is none. */

@@ -30,7 +30,7 @@ static struct msg m;
 /* Who is in a group.  The pool last: it needs the others to be there. */
 static const enum role_id members[2][GROUP__N][GROUP_ROLES_MAX] = {
 	{ { ROLE_LOG }, { ROLE_DELIVER, ROLE_EXPAND, ROLE_QUEUE },
-	    { ROLE_KEY, ROLE_AUTH, ROLE_LOOKUP, ROLE_POOL } },
+	    { ROLE_KEY, ROLE_AUTH, ROLE_LOOKUP, ROLE_RELAY, ROLE_POOL } },
 	{ { ROLE_LOG }, { ROLE_MASTER },
 	    { ROLE_KEY, ROLE_AUTH, ROLE_MAILDROP, ROLE_POOL } },
 };

@@ -85,6 +85,7 @@ user_of(const struct role *r, enum role_id as, char *dflt, size_t size)
 {
 	const char *role = as == ROLE_POOL     ? "worker"
 			   : as == ROLE_EXPAND ? "lookup"
+			   : as == ROLE_DIALER ? "relay"
 					       : role_name(as);
 	const struct settings *s = r->settings;
 

@@ -25,11 +25,11 @@
 
 static const char *const names[ROLE__N] = { "master", "log", "pool", "worker",
 	"key", "auth", "lookup", "queue", "deliver", "maildrop", "append",
-	"crypt", "relay", "sender", "expand" };
+	"crypt", "relay", "sender", "expand", "dialer" };
 /* The programs of Postfix and Dovecot whose lines a role writes. */
 static const char *const tags[ROLE__N] = { "master", "log", "master", "smtpd",
 	"tlsproxy", "auth", "trivial-rewrite", "qmgr", "local", "pop3", "local",
-	"auth", "smtp", "smtp", "local" };
+	"auth", "smtp", "smtp", "local", "smtp" };
 
 const char *
 role_name(enum role_id id)

@@ -36,6 +36,7 @@ enum role_id {
 	ROLE_RELAY,  /* its children speak SMTP to other hosts */
 	ROLE_SENDER, /* one of these, forked by relay */
 	ROLE_EXPAND, /* says what aliases lead to; lookup's user */
+	ROLE_DIALER, /* connects to Unix sockets for senders; forked by relay */
 	ROLE__N
 };
 

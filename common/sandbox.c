@@ -173,7 +173,7 @@ seccomp_enter(enum role_id as)
  * numbers are those of its ABI, of which older headers know less.
  */
 static void
-landlock_enter(void)
+landlock_enter(enum role_id as)
 {
 	struct {
 		uint64_t fs, net, scoped;
@@ -189,7 +189,7 @@ landlock_enter(void)
 		rules.fs |= 1ULL << 14; /* TRUNCATE by path */
 	if (abi >= 5)
 		rules.fs |= 1ULL << 15; /* IOCTL_DEV */
-	if (abi >= 4)
+	if (abi >= 4 && as != ROLE_RELAY)
 		rules.net = 3; /* bind, connect TCP */
 	if (abi >= 6)
 		rules.scoped = 3; /* abstract unix sockets, signals */
@@ -227,7 +227,7 @@ static void
 limits_enter(const struct role *r, enum role_id as)
 {
 	bool forks = as == ROLE_POOL || as == ROLE_AUTH || as == ROLE_DELIVER ||
-		     as == ROLE_MAILDROP;
+		     as == ROLE_MAILDROP || as == ROLE_RELAY;
 
 	limit(RLIMIT_CORE, 0);
 	if (!forks && r->root)
@@ -265,7 +265,8 @@ sandbox_enter(const struct role *r, enum role_id as)
 	if (as != ROLE_WORKER)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (as == ROLE_POOL || as == ROLE_KEY || as == ROLE_APPEND ||
-	    as == ROLE_CRYPT)
-		landlock_enter(); /* workers inherit the pool's */
+	    as == ROLE_CRYPT || as == ROLE_RELAY)
+		landlock_enter(as); /* workers inherit the pool's, senders the
+				     * relay's */
 	seccomp_enter(as);
 }

@@ -207,6 +207,37 @@ static const struct rule resolver[] = {
 	END
 };
 
+/* Speaks to other hosts, and asks DNS servers.  It reads the content of a
+ * message from a descriptor that it was handed. */
+static const struct rule sender[] = {
+	IF(socket, 0, 2 /* AF_INET */), IF(socket, 0, 10 /* AF_INET6 */),
+	ALLOW(connect), ALLOW(bind), /* the source address */
+	ALLOW(getsockopt), ALLOW(setsockopt), ALLOW(shutdown),
+	ALLOW(pread64),
+	END
+};
+
+/* Forks senders, and makes their channels. */
+static const struct rule relay[] = {
+	ALLOW(clone), ALLOW(set_robust_list), ALLOW(socketpair),
+#ifdef __NR_fork
+	ALLOW(fork),
+#endif
+#ifdef __NR_rseq
+	ALLOW(rseq),
+#endif
+	ALLOW(prlimit64), ALLOW(prctl), ALLOW(seccomp), /* a sender's own
+				  * sandbox is entered after the fork */
+	ALLOW(close_range),      /* a sender keeps only what is its own */
+	END
+};
+
+/* Connects to Unix sockets that the settings name. */
+static const struct rule dialer[] = {
+	IF(socket, 0, 1 /* AF_UNIX */), ALLOW(connect), ALLOW(getsockopt),
+	END
+};
+
 /* Connects to the system's log, again when that was restarted. */
 static const struct rule logger[] = {
 	IF(socket, 0, 1 /* AF_UNIX */), ALLOW(connect),
@@ -227,6 +258,9 @@ static const struct rule *const lists[ROLE__N][8] = {
 	[ROLE_APPEND] = { append, base },
 	[ROLE_CRYPT] = { crypt_proc, base },
 	[ROLE_EXPAND] = { reads_files, base },
+	[ROLE_RELAY] = { sender, relay, base },
+	[ROLE_SENDER] = { sender, base },
+	[ROLE_DIALER] = { dialer, base },
 };
 /* clang-format on */
 

@@ -192,13 +192,13 @@ static const struct conn_ops tls_ops = { tls_read, tls_write, tls_pending,
 /* ---- the handshake ---- */
 
 static bool
-tls_attach(struct conn *c, struct tls_server *srv)
+tls_attach(struct conn *c, SSL_CTX *ctx)
 {
 	struct tls_io *io = calloc(1, sizeof(*io));
 	BIO *bio = bio_new(c);
 
 	if (io != NULL)
-		io->ssl = SSL_new(srv->ctx);
+		io->ssl = SSL_new(ctx);
 	if (io == NULL || io->ssl == NULL || bio == NULL) {
 		if (io != NULL)
 			SSL_free(io->ssl);
@@ -208,24 +208,27 @@ tls_attach(struct conn *c, struct tls_server *srv)
 	}
 	io->under = c->ops;
 	SSL_set_bio(io->ssl, bio, bio);
-	SSL_set_accept_state(io->ssl);
 	c->io = io;
 	return true;
 }
 
 /* A short text for a handshake that failed. */
 static const char *
-handshake_why(enum line_status st)
+handshake_why(SSL *ssl, enum line_status st)
 {
 	unsigned long e = ERR_peek_error();
 	const char *why = keyprov_why();
+	long verified = SSL_get_verify_result(ssl);
 
 	if (st == LINE_TIMEOUT)
 		return "timeout";
 	if (st == LINE_STOP)
 		return "the server stops";
 	if (st == LINE_EOF)
-		return "the client has gone";
+		return "the other side has gone";
+	if (!SSL_is_server(ssl) && verified != X509_V_OK &&
+	    (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) != 0)
+		return X509_verify_cert_error_string(verified);
 	if (why == NULL && e != 0)
 		why = ERR_reason_error_string(e);
 	return why != NULL ? why : "the connection failed";
@@ -254,7 +257,8 @@ handshake_step(struct conn *c, short *events)
 }
 
 enum line_status
-conn_starttls(struct conn *c, struct tls_server *srv, const char **why)
+tls_start(struct conn *c, SSL_CTX *ctx, bool (*prepare)(SSL *, const void *arg),
+    const void *arg, const char **why)
 {
 	enum line_status st = LINE_OK;
 	int64_t until = 0;
@@ -265,11 +269,16 @@ conn_starttls(struct conn *c, struct tls_server *srv, const char **why)
 	conn_discard(c);
 	if (c->ended != LINE_OK || !conn_flush(c))
 		st = LINE_EOF;
-	else if (conn_is_tls(c) || !tls_attach(c, srv))
+	else if (conn_is_tls(c) || !tls_attach(c, ctx))
 		st = LINE_ERROR;
 	if (st != LINE_OK) {
-		*why = st == LINE_EOF ? "the client has gone" : "no memory";
+		*why = st == LINE_EOF ? "the other side has gone" : "no memory";
 		return st;
+	}
+	if (!prepare(((struct tls_io *)c->io)->ssl, arg)) {
+		*why = "TLS cannot be prepared for this host";
+		tls_free(c);
+		return LINE_ERROR;
 	}
 	do {
 		st = handshake_step(c, &events);
@@ -283,13 +292,27 @@ conn_starttls(struct conn *c, struct tls_server *srv, const char **why)
 #endif
 		return LINE_OK;
 	}
-	*why = handshake_why(st);
+	*why = handshake_why(((struct tls_io *)c->io)->ssl, st);
 	ERR_clear_error();
 	tls_free(c);
 	/* nothing in clear behind this */
 	c->ended = LINE_ERROR;
 	c->failed = true;
 	return st;
+}
+
+static bool
+prepare_server(SSL *ssl, const void *arg)
+{
+	(void)arg;
+	SSL_set_accept_state(ssl);
+	return true;
+}
+
+enum line_status
+conn_starttls(struct conn *c, struct tls_server *srv, const char **why)
+{
+	return tls_start(c, srv->ctx, prepare_server, NULL, why);
 }
 
 bool

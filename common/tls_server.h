@@ -18,6 +18,11 @@ struct tls_server {
  * call; NULL: no memory. */
 BIO_METHOD *tls_bio_method(void);
 
+/* The handshake, as conn_starttls says; prepare makes a server or a client of
+ * the SSL. */
+enum line_status tls_start(struct conn *, SSL_CTX *,
+    bool (*prepare)(SSL *, const void *arg), const void *arg,
+    const char **why);
 /* NULL: not TLS. */
 SSL *tls_ssl(const struct conn *);
 /* Sets these lists. */

@@ -8,6 +8,7 @@
 #include "common/svc_log.h"
 #include "smtpd/session.h"
 #include "smtpd/svc_lookup.h"
+#include "smtpd/svc_relay.h"
 #include "spool/svc_deliver.h"
 #include "spool/svc_expand.h"
 #include "spool/svc_queue.h"
@@ -26,7 +27,11 @@ static role_main *const mains[ROLE__N] = {
 	[ROLE_LOOKUP] = svc_lookup_main,
 	[ROLE_QUEUE] = svc_queue_main,
 	[ROLE_DELIVER] = svc_deliver_main,
+<<<<<<< HEAD
 	[ROLE_EXPAND] = svc_expand_main,
+=======
+	[ROLE_RELAY] = svc_relay_main,
+>>>>>>> 653a3fb (smtpd: the role relay speaks SMTP to other hosts)
 };
 
 int

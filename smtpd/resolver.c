@@ -2,8 +2,6 @@
 #define _GNU_SOURCE
 #include "smtpd/resolver.h"
 
-#include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -13,6 +11,7 @@
 
 #include "common/msg.h"
 #include "common/service.h"
+#include "smtpd/dns_servers.h"
 
 enum {
 	TRY_MS = 1500,	  /* for one server's answer */
@@ -22,8 +21,7 @@ enum {
 	CACHE_WAYS = 4, /* places that a name may have, side by side */
 	CACHE_MIN = 10, /* s */
 	CACHE_MAX = 3600,
-	CACHE_NONE = 300, /* s: there is none */
-	DNS_PORT = 53
+	CACHE_NONE = 300 /* s: there is none */
 };
 
 struct question {
@@ -54,62 +52,12 @@ static void try_next(struct question *q);
 
 /* ---- servers ---- */
 
-static void
-read_resolv_conf(void)
-{
-	char line[512];
-	FILE *f = fopen("/etc/resolv.conf", "re");
-
-	while (f != NULL && server_n < DNS_SERVERS_MAX &&
-	       fgets(line, sizeof(line), f) != NULL) {
-		line[strcspn(line, "\r\n")] = '\0';
-		struct view rest = view_of(line);
-		struct dns_server *d = &servers[server_n];
-		if (view_eqs(view_token(&rest), "nameserver") &&
-		    address_read(view_token(&rest), d->address)) {
-			d->port = DNS_PORT;
-			server_n++;
-		}
-	}
-	if (f != NULL)
-		fclose(f);
-}
-
 void
 resolver_init(const struct settings *s)
 {
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		seed = (uint32_t)now_ms();
-	server_n = s->dns_server_n;
-	memcpy(servers, s->dns_servers, sizeof(servers));
-	if (server_n == 0)
-		read_resolv_conf();
-	if (server_n == 0) {
-		address_read(view_of("127.0.0.1"), servers[0].address);
-		servers[0].port = DNS_PORT;
-		server_n = 1;
-	}
-}
-
-static int
-connect_to(const struct dns_server *d)
-{
-	struct sockaddr_in in = { .sin_family = AF_INET,
-		.sin_port = htons((uint16_t)d->port) };
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
-		.sin6_port = htons((uint16_t)d->port) };
-	bool v4 = d->address[10] == 0xff && d->address[11] == 0xff;
-	int sock = socket(v4 ? AF_INET : AF_INET6,
-	    SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (sock == -1)
-		return -1;
-	memcpy(&in.sin_addr, d->address + 12, 4);
-	memcpy(&in6.sin6_addr, d->address, 16);
-	if (connect(sock, v4 ? (struct sockaddr *)&in : (struct sockaddr *)&in6,
-		v4 ? sizeof(in) : sizeof(in6)) == -1)
-		close_fd(&sock);
-	return sock;
+	server_n = dns_servers_find(s, servers);
 }
 
 /* ---- the cache ---- */
@@ -231,7 +179,7 @@ try_next(struct question *q)
 		if (getrandom(&id, sizeof(id), 0) == sizeof(id))
 			n = dns_query(octets, id, q->name, q->type);
 		q->id = id;
-		q->sock = n == 0 ? -1 : connect_to(d);
+		q->sock = n == 0 ? -1 : dns_servers_connect(d, SOCK_DGRAM);
 		if (q->sock != -1 &&
 		    send(q->sock, octets, n, MSG_NOSIGNAL) == (ssize_t)n) {
 			q->watch = watch_add(q->sock, EPOLLIN, came, q);

@@ -210,7 +210,7 @@ sub conf_file { "$_[0]{dir}/$_[1].conf" }
 # Numeric ids, distinct for each role; 0 where the caller is not root.
 my %role_uid = (
 	log => 64101, key => 64102, lookup => 64103, queue => 64104,
-	append => 64105, crypt => 64106, worker => 64107,
+	append => 64105, crypt => 64106, worker => 64107, relay => 64109,
 );
 my %user_uid = (alice => 64001, bob => 64002, carol => 64003);
 sub role_uid {
@@ -298,7 +298,7 @@ sub config {
 	);
 	if (is_root()) {
 		$c{role_user} = [ map { "$_ " . $self->role_uid($d, $_) }
-		    grep { $d eq 'smtpd' || !/^(?:lookup|queue|append)$/ }
+		    grep { $d eq 'smtpd' || !/^(?:lookup|queue|append|relay)$/ }
 		    sort keys %role_uid ];
 	}
 	if ($d eq 'smtpd') {

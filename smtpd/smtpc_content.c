@@ -1,0 +1,172 @@
+/* Content on its way to another server.  Runs in: sender. */
+#include "smtpd/smtpc_content.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/view.h"
+
+enum { PIECE = 65536 };
+
+/* Where the last octet left it. */
+enum where { AT_LINE, IN_LINE, BEHIND_CR };
+
+static char piece[PIECE];
+
+/* The next piece from *at on, *v empty at the end. */
+static bool
+next_piece(const struct smtpc_content *c, uint64_t *at, struct view *v)
+{
+	uint64_t left = c->length - *at;
+	ssize_t n = 0;
+
+	*v = (struct view){ piece, 0 };
+	if (left == 0)
+		return true;
+	do
+		n = pread(c->fd, piece, left < PIECE ? (size_t)left : PIECE,
+		    (off_t)(c->offset + *at));
+	while (n == -1 && errno == EINTR);
+	if (n <= 0) /* a record that was cut short is damaged */
+		return false;
+	v->n = (size_t)n;
+	*at += v->n;
+	return true;
+}
+
+/* ---- looking ---- */
+
+struct scan {
+	bool in_header, line_empty, cr;
+};
+
+static void
+scan_piece(struct smtpc_content *c, struct scan *s, struct view v)
+{
+	unsigned char high = 0;
+
+	for (size_t i = 0; i < v.n; i++) {
+		unsigned char b = (unsigned char)v.p[i];
+		high |= b;
+		if (s->in_header && b >= 0x80)
+			c->header_utf8 = true;
+		if (b == '\n') {
+			c->strays |= !s->cr;
+			s->in_header = s->in_header && !s->line_empty;
+			s->line_empty = true;
+		} else {
+			c->strays |= s->cr;
+			if (b != '\r')
+				s->line_empty = false;
+		}
+		s->cr = b == '\r';
+	}
+	c->eight_bit |= high >= 0x80;
+}
+
+bool
+smtpc_content_scan(struct smtpc_content *c)
+{
+	struct scan s = { .in_header = true, .line_empty = true };
+	uint64_t at = 0;
+	struct view v;
+
+	c->eight_bit = c->header_utf8 = c->strays = false;
+	do {
+		if (!next_piece(c, &at, &v))
+			return false;
+		scan_piece(c, &s, v);
+	} while (v.n > 0);
+	/* The end: a CR that nothing follows, or a line that does not end. */
+	if (s.cr || !s.line_empty)
+		c->strays = true;
+	return true;
+}
+
+/* ---- writing ---- */
+
+static void
+write_octet(struct conn *out, enum where *w, char c)
+{
+	if (*w == BEHIND_CR) {
+		if (c == '\n') {
+			conn_write(out, "\r\n", 2);
+			*w = AT_LINE;
+			return;
+		}
+		conn_write(out, " ", 1); /* it was alone */
+		*w = IN_LINE;
+	}
+	if (c == '\r') {
+		/* Held back; at the start of a line no dot comes behind it. */
+		*w = BEHIND_CR;
+	} else if (c == '\n') {
+		conn_write(out, "\r\n", 2);
+		*w = AT_LINE;
+	} else {
+		if (c == '.' && *w == AT_LINE)
+			conn_write(out, ".", 1);
+		conn_write(out, &c, 1);
+		*w = IN_LINE;
+	}
+}
+
+/* Whole runs up to the next CR or LF go in one write. */
+static void
+write_piece(struct conn *out, enum where *w, struct view v)
+{
+	const char *p = v.p, *end = v.p + v.n;
+
+	while (p < end) {
+		const char *lf = memchr(p, '\n', (size_t)(end - p));
+		const char *stop = lf == NULL ? end : lf;
+		const char *cr = memchr(p, '\r', (size_t)(stop - p));
+
+		if (cr != NULL)
+			stop = cr;
+		if (stop - p < 2 || *w == BEHIND_CR) {
+			write_octet(out, w, *p++);
+			continue;
+		}
+		if (*w == AT_LINE && *p == '.')
+			conn_write(out, ".", 1);
+		/* The usual line end goes with its line. */
+		if (cr != NULL && lf == cr + 1)
+			stop = lf + 1;
+		conn_write(out, p, (size_t)(stop - p));
+		*w = stop[-1] == '\n' ? AT_LINE : IN_LINE;
+		p = stop;
+	}
+}
+
+bool
+smtpc_content_data(const struct smtpc_content *c, struct conn *out)
+{
+	enum where w = AT_LINE;
+	uint64_t at = 0;
+	struct view v;
+
+	do {
+		if (!next_piece(c, &at, &v))
+			return false;
+		write_piece(out, &w, v);
+	} while (v.n > 0 && !out->failed);
+	if (w != AT_LINE)
+		conn_write(out, "\r\n", 2);
+	return true;
+}
+
+bool
+smtpc_content_raw(const struct smtpc_content *c, struct conn *out)
+{
+	uint64_t at = 0;
+	struct view v;
+
+	do {
+		if (!next_piece(c, &at, &v))
+			return false;
+		conn_write(out, v.p, v.n);
+	} while (v.n > 0 && !out->failed);
+	return true;
+}

@@ -1,0 +1,56 @@
+#ifndef SMTPD_SMTPC_PARAMS_H
+#define SMTPD_SMTPC_PARAMS_H
+/*
+ * Which parameters of MAIL and RCPT go on to a server, and whether it can take
+ * the message at all.  Pure.  Runs in: sender.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "smtpd/smtp_reply.h"
+#include "spool/ask_relay.h"
+
+/* What the server's EHLO offers. */
+enum {
+	CAP_PIPELINING = 1,
+	CAP_SIZE = 2,
+	CAP_8BITMIME = 4,
+	CAP_SMTPUTF8 = 8,
+	CAP_DSN = 16,
+	CAP_CHUNKING = 32,
+	CAP_STARTTLS = 64,
+	CAP_REQUIRETLS = 128,
+	CAP_AUTH = 256,
+	CAP_ESMTP = 512 /* it knew EHLO */
+};
+
+struct smtpc_caps {
+	unsigned bits;
+	unsigned long long size_max; /* 0: not told */
+	char auth[256];		     /* mechanisms */
+};
+
+/* What a message needs. */
+struct smtpc_needs {
+	uint64_t size;
+	bool eight_bit, header_utf8;
+	bool require_tls; /* RFC 8689 */
+};
+
+/* One line of an EHLO reply, the first excepted. */
+void smtpc_caps_line(struct smtpc_caps *, struct view line);
+/* Is that keyword in the parameters of a record?  *value: what it has. */
+bool smtpc_param(struct view params, const char *keyword, struct view *value);
+/* Whether this server can take it.  False: r says why never. */
+bool smtpc_can_take(const struct smtpc_caps *, const struct relay_request *,
+    const struct smtpc_needs *, struct smtp_reply *r);
+/* Adds " SIZE=1234 BODY=8BITMIME ...". */
+void smtpc_mail_params(const struct smtpc_caps *, struct view params,
+    const struct smtpc_needs *, bool utf8, struct buf *out);
+void smtpc_rcpt_params(
+    const struct smtpc_caps *, struct view params, struct buf *out);
+/* Does an address of it, or its header, need SMTPUTF8 (RFC 6531)? */
+bool smtpc_needs_utf8(
+    const struct relay_request *, const struct smtpc_needs *);
+#endif
