@@ -27,11 +27,8 @@ static role_main *const mains[ROLE__N] = {
 	[ROLE_LOOKUP] = svc_lookup_main,
 	[ROLE_QUEUE] = svc_queue_main,
 	[ROLE_DELIVER] = svc_deliver_main,
-<<<<<<< HEAD
 	[ROLE_EXPAND] = svc_expand_main,
-=======
 	[ROLE_RELAY] = svc_relay_main,
->>>>>>> 653a3fb (smtpd: the role relay speaks SMTP to other hosts)
 };
 
 int

@@ -23,7 +23,7 @@ my %want = (
 		log => '/', pool => 'empty', worker => 'empty',
 		key => 'empty', auth => '/', lookup => '/', queue => 'queue',
 		deliver => '/', append => 'empty', crypt => 'empty',
-		expand => '/',
+		expand => '/', relay => 'empty',
 	},
 	pop3d => {
 		log => '/', pool => 'empty', worker => 'empty',
