@@ -10,7 +10,13 @@
  * It is never flushed, and speaks only for the boot of the host in which it was
  * written: within it every process sees what the last one wrote.  After a power
  * cut, or from another host, it says nothing, and the torn tail is closed with
- * a newline and kept like anybody else's.
+ * a newline and kept like anybody else's: as messages of its own, or, where it
+ * does not begin with a whole From_ line, as text behind the message before it.
+ * (A record that is true after a power cut would have to reach the disk before
+ * the mailbox does, and its end before the answer: three flushes for one.  And
+ * one whose end was not flushed, found on the disk, would name octets that have
+ * been acknowledged since, and that mutt may have rewritten: cutting these off
+ * loses mail, keeping a torn tail does not.)
  *
  * It is believed only if the mailbox has the named octets at the named place
  * and no From_ line behind it but those it names: another program may have come

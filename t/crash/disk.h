@@ -11,9 +11,10 @@
  *   power loss: what was not flushed is there, or not, or in part, in any
  *   combination; of a write any sectors.
  *
- * To use: define _GNU_SOURCE; disk_open(); disk_put() both files; disk_record(true); run the
- * program on disk.mbox and disk.state; disk_record(false); then disk_explore()
- * with a function that recovers and looks.
+ * To use: define _GNU_SOURCE; disk_open(); disk_put() both files;
+ * disk_record(true); run the program on disk.mbox and disk.state;
+ * disk_record(false); then disk_explore() with a function that recovers and
+ * looks.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -334,6 +335,8 @@ struct explore {
 	void *arg;
 	uint64_t seed;
 	unsigned samples; /* of torn writes at each flush */
+	size_t at;	  /* before which call the crash is */
+	bool power;	  /* it is one of the power */
 	unsigned long runs, failed;
 };
 
@@ -357,6 +360,7 @@ explore_one(struct explore *x, const struct op *op, size_t n,
 		disk_put(f, now[f]);
 		free(now[f].p);
 	}
+	x->at = n;
 	bool good = x->check(x->arg, last);
 	x->runs++;
 	x->failed += !good;
@@ -390,6 +394,7 @@ explore_power(struct explore *x, const struct op *op, size_t n, bool last)
 		abort();
 	memset(pick, PICK_WHOLE, n + 1);
 	size_t k = unflushed(op, n, which);
+	x->power = true;
 	unsigned long all = k <= 12 ? 1ul << k : 0;
 	for (unsigned long s = 0; s < all; s++) {
 		for (size_t i = 0; i < k; i++)
@@ -402,8 +407,35 @@ explore_power(struct explore *x, const struct op *op, size_t n, bool last)
 			pick[which[i]] = disk_random(&x->seed) % 3;
 		explore_one(x, op, n, pick, last);
 	}
+	x->power = false;
 	free(pick);
 	free(which);
+}
+
+enum { PAGE_OCTETS = 4096 };
+
+/* The process is killed in the middle of op[n], a write: the pages before some
+ * moment are there.  Of a power cut that is also what a file system leaves that
+ * makes a file longer only when its data are there (ext4 as it comes). */
+__attribute__((unused)) static void
+disk_explore_pages(
+    struct explore *x, const struct op *op, size_t n, size_t octets)
+{
+	size_t first = (size_t)(op[n].at / octets + 1) * octets;
+	unsigned char *pick = malloc(n + 2);
+	struct op part = op[n], *all = malloc((n + 1) * sizeof(*all));
+
+	if (pick == NULL || all == NULL)
+		abort();
+	memset(pick, PICK_WHOLE, n + 2);
+	memcpy(all, op, n * sizeof(*all));
+	for (size_t end = first; end < op[n].at + op[n].n; end += octets) {
+		part.n = end - (size_t)op[n].at;
+		all[n] = part;
+		explore_one(x, all, n + 1, pick, false);
+	}
+	free(all);
+	free(pick);
 }
 
 /* All crashes of what was recorded.  done: the program said that it was done,
