@@ -278,6 +278,25 @@ create_new(int dirfd, const struct stat *dir, const char *name,
 	return sync_name(dirfd, *fd);
 }
 
+/* Is fd still open under this name?  The link count alone does not tell: a
+ * second name of somebody's other file may have been here just long enough to
+ * be opened.  The kernel's entry that fd was opened by does: once it has been
+ * unlinked or renamed it never has that name again, even if the name is made
+ * anew.  So if the count was one before, this name was the one. */
+static bool
+has_name(int fd, const char *name)
+{
+	char proc[64], path[4096 + 1];
+
+	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(proc, path, sizeof(path) - 1);
+	if (n <= 0) /* no /proc, or too long a path */
+		return true;
+	path[n] = '\0';
+	const char *slash = strrchr(path, '/');
+	return slash != NULL && strcmp(slash + 1, name) == 0;
+}
+
 static enum status
 check_file(
     int fd, const struct user *u, const char *file, char *why, size_t size)
@@ -301,6 +320,9 @@ check_file(
 	if (st.st_mode & S_IWOTH)
 		return because(why, size, ERR_UNSAFE,
 		    "mailbox %s is writable for everybody", file);
+	if (!has_name(fd, strrchr(file, '/') + 1))
+		return because(why, size, ERR_CHANGED,
+		    "mailbox %s was moved while it was opened", file);
 	return OK;
 }
 

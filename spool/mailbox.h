@@ -44,7 +44,8 @@ enum status mailbox_dir_open(const struct mailbox_path *, const struct user *,
 
 /* Opens the mailbox as its owner: O_NOFOLLOW, O_NONBLOCK; refuses what is not a
  * regular file, has another owner, more than one link, or is writable for
- * everybody (ERR_UNSAFE).  create: makes a missing one, 0600, O_EXCL, its name
+ * everybody (ERR_UNSAFE), and what no longer has this name when that has been
+ * looked at (ERR_CHANGED).  create: makes a missing one, 0600, O_EXCL, its name
  * durable; where the user alone may not create (Debian's /var/mail is
  * root:mail 2775) it is made with the directory's group.  ERR_PERM for uid 0.
  * *fd is set with OK; *dirfd (may be NULL) is the directory, O_PATH. */

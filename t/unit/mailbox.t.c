@@ -3,6 +3,7 @@
 #include "spool/mailbox.h"
 
 #include <sys/fsuid.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
 #include "common/view.h"
@@ -75,6 +76,21 @@ try_open(bool create)
 	return st;
 }
 
+/* Somebody does this between the opening of the mailbox and the look at it. */
+static void (*meanwhile)(void);
+
+int
+fstat(int fd, struct stat *st)
+{
+	if (syscall(SYS_newfstatat, fd, "", st, AT_EMPTY_PATH) == -1)
+		return -1;
+	if (meanwhile == NULL || !S_ISREG(st->st_mode))
+		return 0;
+	meanwhile();
+	meanwhile = NULL;
+	return (int)syscall(SYS_newfstatat, fd, "", st, AT_EMPTY_PATH);
+}
+
 static void
 refused(enum status want, const char *what)
 {
@@ -103,6 +119,38 @@ test_links(void)
 	refused(ERR_UNSAFE, "a file with a second link");
 	must(unlink(path));
 	must(unlink(target));
+}
+
+static void
+take_away(void)
+{
+	must(unlink(in(spool, "alice")));
+}
+
+static void
+move_away(void)
+{
+	must(rename(in(spool, "alice"), in(spool, "moved")));
+}
+
+/* A second name that is there only while the file is opened: when its links are
+ * counted it has one, which is not the mailbox'. */
+static void
+test_swapped(void)
+{
+	const char *path = in(spool, "alice");
+	char target[256];
+
+	snprintf(target, sizeof(target), "%s", in(base, "target"));
+	put(target, "precious\n");
+	must(link(target, path));
+	meanwhile = take_away;
+	refused(ERR_CHANGED, "a second name that was taken away meanwhile");
+	must(unlink(target));
+	put(path, "");
+	meanwhile = move_away;
+	refused(ERR_CHANGED, "a mailbox that was moved meanwhile");
+	must(unlink(in(spool, "moved")));
 }
 
 static void
@@ -270,6 +318,7 @@ main(void)
 	box = here;
 	test_create();
 	test_links();
+	test_swapped();
 	test_types();
 	test_owner();
 	test_home();
