@@ -17,6 +17,7 @@ struct box {
 	uint64_t scanned; /* octets that the session saw */
 	uint64_t window;
 	uint64_t seed;
+	bool dotlock;	/* is taken, too */
 	bool nested;	/* recoveries are interrupted, too */
 	bool confirmed; /* the update had said OK */
 	bool removed;	/* the first recovery made it as after */
@@ -112,7 +113,7 @@ box_run(const struct box *b)
 {
 	struct stat sb;
 
-	if (fstat(disk.mbox, &sb) == -1)
+	if (syscall(SYS_newfstatat, disk.mbox, "", &sb, AT_EMPTY_PATH) == -1)
 		abort();
 	return update_run(&(struct update_job){ .mbox = disk.mbox,
 	    .mbox_dir = disk.state,
@@ -123,6 +124,7 @@ box_run(const struct box *b)
 	    .size = b->scanned,
 	    .del = b->del,
 	    .n = b->n,
+	    .dotlock = b->dotlock,
 	    .window = b->window });
 }
 

@@ -16,6 +16,7 @@
  * disk_record(false); then disk_explore() with a function that recovers and
  * looks.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -63,7 +64,11 @@ enum { /* kinds of calls */
 	CALL_FLUSH = 4,
 	CALL_CUT = 8,
 	CALL_RESERVE = 16,
-	CALL_ALL = 31
+	CALL_OPEN = 32,
+	CALL_STAT = 64,
+	CALL_LOCK = 128,
+	CALL_NAME = 256, /* renaming, linking, unlinking */
+	CALL_MEMORY = 512
 };
 
 __attribute__((unused)) static uint64_t
@@ -193,6 +198,100 @@ fallocate(int fd, int mode, off_t at, off_t n)
 	return rc;
 }
 
+int
+openat(int dir, const char *name, int flags, ...)
+{
+	va_list ap;
+
+	va_start(ap, flags);
+	int mode = (flags & O_CREAT) != 0 ? va_arg(ap, int) : 0;
+	va_end(ap);
+	if (disk_fault(CALL_OPEN) && disk.fail_errno != 0)
+		return -1;
+	return (int)syscall(SYS_openat, dir, name, flags, mode);
+}
+
+int
+fstat(int fd, struct stat *sb)
+{
+	if (disk_fault(CALL_STAT) && disk.fail_errno != 0)
+		return -1;
+	return (int)syscall(SYS_newfstatat, fd, "", sb, AT_EMPTY_PATH);
+}
+
+int
+fstatat(int dir, const char *name, struct stat *sb, int flags)
+{
+	if (disk_fault(CALL_STAT) && disk.fail_errno != 0)
+		return -1;
+	return (int)syscall(SYS_newfstatat, dir, name, sb, flags);
+}
+
+/* Only taking a lock can fail. */
+int
+fcntl(int fd, int cmd, ...)
+{
+	va_list ap;
+
+	va_start(ap, cmd);
+	void *arg = va_arg(ap, void *);
+	va_end(ap);
+	if (cmd == F_OFD_SETLK &&
+	    ((const struct flock *)arg)->l_type != F_UNLCK &&
+	    disk_fault(CALL_LOCK) && disk.fail_errno != 0)
+		return -1;
+	return (int)syscall(SYS_fcntl, fd, cmd, arg);
+}
+
+int
+renameat(int from, const char *a, int to, const char *b)
+{
+	if (disk_fault(CALL_NAME) && disk.fail_errno != 0)
+		return -1;
+	return (int)syscall(SYS_renameat2, from, a, to, b, 0);
+}
+
+int
+linkat(int from, const char *a, int to, const char *b, int flags)
+{
+	if (disk_fault(CALL_NAME) && disk.fail_errno != 0)
+		return -1;
+	return (int)syscall(SYS_linkat, from, a, to, b, flags);
+}
+
+int
+unlinkat(int dir, const char *name, int flags)
+{
+	if (disk_fault(CALL_NAME) && disk.fail_errno != 0)
+		return -1;
+	return (int)syscall(SYS_unlinkat, dir, name, flags);
+}
+
+/* A sanitizer has an allocator of its own. */
+#ifndef __SANITIZE_ADDRESS__
+void *__libc_malloc(size_t n);
+void *__libc_calloc(size_t n, size_t size);
+void *__libc_realloc(void *p, size_t n);
+
+void *
+malloc(size_t n)
+{
+	return disk_fault(CALL_MEMORY) ? NULL : __libc_malloc(n);
+}
+
+void *
+calloc(size_t n, size_t size)
+{
+	return disk_fault(CALL_MEMORY) ? NULL : __libc_calloc(n, size);
+}
+
+void *
+realloc(void *p, size_t n)
+{
+	return disk_fault(CALL_MEMORY) ? NULL : __libc_realloc(p, n);
+}
+#endif
+
 /* ---- files ---- */
 
 __attribute__((unused)) static void
@@ -224,11 +323,14 @@ disk_forget(void)
 __attribute__((unused)) static void
 disk_close(void)
 {
-	static const char *const names[] = { "mbox", "journal", "journal.bad",
-		"mbox.lock" };
+	DIR *d = opendir(disk.dir);
+	struct dirent *e;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		unlinkat(disk.state, names[i], 0);
+	if (d == NULL)
+		abort();
+	while ((e = readdir(d)) != NULL)
+		unlinkat(disk.state, e->d_name, 0);
+	closedir(d);
 	close(disk.mbox);
 	close(disk.state);
 	rmdir(disk.dir);

@@ -177,6 +177,8 @@ fault_box(struct box *b, unsigned kind, int error, unsigned nth, bool *hit)
 
 	disk_put(MBOX, b->before);
 	disk_put(JOURNAL, none);
+	unlinkat(disk.state, "mbox.lock", 0);
+	b->dotlock = true;
 	disk.fail_kinds = kind;
 	disk.fail_errno = error;
 	disk.fail_at = nth;
@@ -228,7 +230,17 @@ faults(void)
 		{ CALL_CUT, EINTR, "ftruncate EINTR" },
 		{ CALL_RESERVE, ENOSPC, "fallocate ENOSPC" },
 		{ CALL_RESERVE, EIO, "fallocate EIO" },
-		{ CALL_RESERVE, EINTR, "fallocate EINTR" } };
+		{ CALL_RESERVE, EINTR, "fallocate EINTR" },
+		{ CALL_OPEN, EIO, "openat EIO" },
+		{ CALL_OPEN, ENOSPC, "openat ENOSPC" },
+		{ CALL_OPEN, EMFILE, "openat EMFILE" },
+		{ CALL_STAT, EIO, "fstat EIO" },
+		{ CALL_LOCK, EIO, "fcntl EIO" },
+		{ CALL_LOCK, ENOLCK, "fcntl ENOLCK" },
+		{ CALL_LOCK, EINTR, "fcntl EINTR" },
+		{ CALL_NAME, EIO, "renameat, linkat, unlinkat EIO" },
+		{ CALL_NAME, ENOSPC, "renameat, linkat, unlinkat ENOSPC" },
+		{ CALL_MEMORY, ENOMEM, "malloc" } };
 	static const unsigned which[] = { 0x01, 0x2a, 0x60, 0x04, 0x7f, 0x23 };
 	static const uint64_t windows[] = { 64, 300, 1 << 20 };
 
