@@ -131,6 +131,12 @@ enum status index_write_at(struct index_writer *, struct index *ix, uint64_t n);
 enum status index_write_add(struct index_writer *, const struct index_entry *);
 /* The last block and the header.  The caller holds the mailbox lock. */
 enum status index_write_end(struct index_writer *, int mbox);
+/* The unique-ids of all are there: numbers those that are equal, and sets
+ * h.copies, looking at about `part` messages at a time: with INDEX_PART that
+ * takes 40 MiB at most, however many there are.  The header is the caller's
+ * business. */
+enum { INDEX_PART = 1 << 20 };
+enum status index_number_copies(struct index *ix, uint64_t part);
 /* The header of ix again, for the mailbox as it is now. */
 enum status index_seal(struct index *ix, int mbox);
 #endif

@@ -160,7 +160,7 @@ make_extents(const struct index_job *job, struct index *ix)
 
 /* Fills one block; the mailbox lock is held. */
 static enum status
-hash_block(struct index *ix, int mbox, uint64_t number, uint64_t *prefix)
+hash_block(struct index *ix, int mbox, uint64_t number)
 {
 	struct index_block b;
 	enum status st = index_block_read(ix->fd, &ix->h, number, &b);
@@ -178,7 +178,6 @@ hash_block(struct index *ix, int mbox, uint64_t number, uint64_t *prefix)
 			e->flags |= INDEX_UID;
 			e->copy = 1;
 		}
-		memcpy(&prefix[first + i], e->uid, sizeof(*prefix));
 	}
 	return st == OK ? index_block_write(ix->fd, &b) : st;
 }
@@ -186,7 +185,7 @@ hash_block(struct index *ix, int mbox, uint64_t number, uint64_t *prefix)
 /* Some blocks under one lock.  The mailbox may grow between. */
 static enum status
 hash_some(const struct index_job *job, struct index *ix, uint64_t *number,
-    uint64_t blocks, uint64_t *prefix)
+    uint64_t blocks)
 {
 	struct stat sb;
 	enum status st = lock_wait(job->mbox, false, job->lock_wait);
@@ -203,128 +202,8 @@ hash_some(const struct index_job *job, struct index *ix, uint64_t *number,
 	    index_fits(ix, job->mbox, &sb, job->mboxrd) == INDEX_STALE)
 		st = ERR_CHANGED;
 	for (int i = 0; st == OK && i < HASH_BLOCKS && *number < blocks; i++)
-		st = hash_block(ix, job->mbox, (*number)++, prefix);
+		st = hash_block(ix, job->mbox, (*number)++);
 	lock_release(job->mbox);
-	return st;
-}
-
-static int
-by_number(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* A message whose first octets of the unique-id are also another's. */
-struct twin {
-	unsigned char uid[16];
-	uint32_t i, copy;
-};
-
-static int
-by_uid(const void *a, const void *b)
-{
-	const struct twin *x = a, *y = b;
-	int c = memcmp(x->uid, y->uid, sizeof(x->uid));
-
-	if (c == 0)
-		c = x->i < y->i ? -1 : x->i > y->i;
-	return c;
-}
-
-static int
-by_place(const void *a, const void *b)
-{
-	const struct twin *x = a, *y = b;
-
-	return x->i < y->i ? -1 : x->i > y->i;
-}
-
-/* Leaves in p, sorted, what is in it more than once; returns how many. */
-static size_t
-repeated(uint64_t *p, size_t n)
-{
-	size_t kept = 0;
-
-	qsort(p, n, sizeof(*p), by_number);
-	for (size_t i = 1; i < n; i++)
-		if (p[i] == p[i - 1] && (kept == 0 || p[kept - 1] != p[i]))
-			p[kept++] = p[i];
-	return kept;
-}
-
-static enum status
-gather_twins(struct index *ix, const uint64_t *p, size_t kept,
-    struct twin **twins, size_t *n)
-{
-	size_t cap = 0;
-	enum status st = OK;
-
-	for (uint64_t i = 0; i < ix->h.n && st == OK; i++) {
-		struct index_entry e;
-		uint64_t head;
-		st = index_get(ix, i, &e);
-		memcpy(&head, e.uid, sizeof(head));
-		if (st != OK ||
-		    bsearch(&head, p, kept, sizeof(*p), by_number) == NULL)
-			continue;
-		if (*n == cap) {
-			cap = cap == 0 ? 64 : cap * 2;
-			struct twin *t = realloc(*twins, cap * sizeof(*t));
-			if (t == NULL)
-				return ERR_NOMEM;
-			*twins = t;
-		}
-		struct twin *t = &(*twins)[(*n)++];
-		memcpy(t->uid, e.uid, sizeof(t->uid));
-		t->i = (uint32_t)i;
-	}
-	return st;
-}
-
-static enum status
-write_copies(struct index *ix, struct twin *twins, size_t n)
-{
-	enum status st = OK;
-
-	if (n > 0)
-		qsort(twins, n, sizeof(*twins), by_uid);
-	for (size_t k = 0; k < n; k++) {
-		bool same = k > 0 && memcmp(twins[k].uid, twins[k - 1].uid,
-					 sizeof(twins[k].uid)) == 0;
-		twins[k].copy = same ? twins[k - 1].copy + 1 : 1;
-		ix->h.copies += same;
-	}
-	qsort(twins, n, sizeof(*twins), by_place);
-	for (size_t k = 0; k < n && st == OK;) {
-		struct index_block b;
-		uint64_t number = twins[k].i / INDEX_ENTRIES;
-		st = index_block_read(ix->fd, &ix->h, number, &b);
-		for (; k < n && twins[k].i / INDEX_ENTRIES == number; k++)
-			b.e[twins[k].i % INDEX_ENTRIES].copy = twins[k].copy;
-		if (st == OK)
-			st = index_block_write(ix->fd, &b);
-	}
-	return st;
-}
-
-/* Equal messages are told apart by their order. */
-static enum status
-number_copies(struct index *ix, uint64_t *prefix)
-{
-	struct twin *twins = NULL;
-	size_t n = 0, kept = repeated(prefix, (size_t)ix->h.n);
-	enum status st = OK;
-
-	ix->h.copies = 0;
-	ix->block.id = ~ix->h.id; /* what was read is not what is written */
-	if (kept > 0)
-		st = gather_twins(ix, prefix, kept, &twins, &n);
-	if (st == OK && n > 0)
-		st = write_copies(ix, twins, n);
-	ix->block.id = ~ix->h.id;
-	free(twins);
 	return st;
 }
 
@@ -332,25 +211,16 @@ static enum status
 make_uids(const struct index_job *job, struct index *ix)
 {
 	uint64_t blocks = (ix->h.n + INDEX_ENTRIES - 1) / INDEX_ENTRIES;
-	uint64_t *prefix = calloc((size_t)ix->h.n, sizeof(*prefix));
-	enum status st = prefix == NULL ? ERR_NOMEM : OK;
 	struct index_block b;
+	enum status st = OK;
 
-	/* Those before are there; only their numbers are needed. */
-	for (uint64_t k = 0; st == OK && k < ix->h.uids / INDEX_ENTRIES; k++) {
-		st = index_block_read(ix->fd, &ix->h, k, &b);
-		for (uint32_t i = 0; st == OK && i < INDEX_ENTRIES; i++)
-			memcpy(&prefix[k * INDEX_ENTRIES + i], b.e[i].uid,
-			    sizeof(*prefix));
-	}
 	for (uint64_t k = ix->h.uids / INDEX_ENTRIES; st == OK && k < blocks;) {
-		st = hash_some(job, ix, &k, blocks, prefix);
+		st = hash_some(job, ix, &k, blocks);
 		if (job->progress != NULL)
 			job->progress(job->arg, "unique-ids", k, blocks);
 	}
 	if (st == OK)
-		st = number_copies(ix, prefix);
-	free(prefix);
+		st = index_number_copies(ix, INDEX_PART);
 	if (st != OK)
 		return st;
 	ix->h.uids = ix->h.n;

@@ -23,8 +23,8 @@ struct index_job {
 };
 /* Brings the index up to date: nothing if it is, from the tail if the mailbox
  * only grew, else anew.  Takes the mailbox lock, shared, while it scans, and
- * for a few hundred unique-ids at a time.  Needs 8 octets a message for
- * unique-ids.  ERR_BUSY: somebody holds the mailbox or writes the index.
+ * for a few hundred unique-ids at a time.  Memory: index_number_copies().
+ * ERR_BUSY: somebody holds the mailbox or writes the index.
  * ERR_GONE: the mailbox is empty and needs none. */
 enum status index_make(const struct index_job *);
 

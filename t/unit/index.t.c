@@ -242,6 +242,20 @@ test_equal(void)
 	for (unsigned k = 0; k < 100; k++)
 		fill(3, 1);
 	ok(make(true) == OK && agrees(true) == 100, "a hundred equal messages");
+	/* In parts of any size it comes to the same. */
+	fill(4, 500);
+	make(true);
+	unsigned all = agrees(true), bad = 0;
+	for (uint64_t part = 1; part < 200; part = part * 3 + 1) {
+		struct index ix;
+		index_open(openat(state, "index", O_RDWR), &ix);
+		uint64_t copies = ix.h.copies;
+		bad += index_number_copies(&ix, part) != OK ||
+		       ix.h.copies != copies || copies < 150;
+		index_close(&ix);
+		bad += agrees(true) != all;
+	}
+	ok(bad == 0 && all == 600, "equal ones among others, in parts");
 }
 
 /* ---- what is no index ---- */
