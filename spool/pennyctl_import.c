@@ -3,8 +3,8 @@
  * these messages.  Runs in: pennyctl, as the owner of the mailbox.
  *
  *   popa3d   half of the MD5 of the header lines that popa3d 1.0 takes
- *   dovecot  %08Xu%08Xv, its default: X-UID and the X-IMAPbase or X-IMAP of the
- *            first message
+ *   dovecot  %08Xu%08Xv, its default, or dovecot:FORMAT, from X-UID and the
+ *            X-IMAPbase or X-IMAP of the first message
  *   x-uidl   X-UIDL, as qpopper and others left it; a sender can forge that
  *            one, which is why nobody reads it but on this order
  */
@@ -34,6 +34,7 @@ struct import {
 	struct index ix;
 	enum status (*id)(struct import *, struct view header, char *id);
 	unsigned long long validity; /* Dovecot's UIDVALIDITY; 0: not known */
+	const char *format;	     /* its pop3_uidl_format */
 	struct buf out;		     /* lines, not sorted */
 	uint64_t n;
 };
@@ -88,6 +89,57 @@ id_x_uidl(struct import *im, struct view header, char *id)
 	return OK;
 }
 
+/* One variable of Dovecot's at *f, behind its %: [0][width][X] and u or v.  With
+ * the 0 a number is filled up to the width, without it it is cut there.  X is
+ * for hexadecimal; the letters are small ones. */
+static bool
+dovecot_variable(const char **f, unsigned long long uid,
+    unsigned long long validity, struct buf *out)
+{
+	char text[32];
+	const char *p = *f;
+	bool zero = *p == '0';
+	unsigned width = 0;
+
+	p += zero;
+	for (; *p >= '0' && *p <= '9' && width < sizeof(text); p++)
+		width = width * 10 + (unsigned)(*p - '0');
+	bool hex = *p == 'X';
+	p += hex;
+	if (width >= sizeof(text) || (*p != 'u' && *p != 'v'))
+		return false;
+	unsigned long long number = *p == 'u' ? uid : validity;
+	int n = snprintf(text, sizeof(text), hex ? "%0*llx" : "%0*llu",
+	    zero ? (int)width : 1, number);
+	if (!zero && width > 0 && n > (int)width)
+		n = (int)width;
+	*f = p + 1;
+	return buf_add(out, text, (size_t)n);
+}
+
+static bool
+dovecot_id(const char *f, unsigned long long uid, unsigned long long validity,
+    char *id)
+{
+	struct buf out;
+	bool good = true, said = false;
+
+	buf_init(&out, UIDL_ID_MAX);
+	while (good && *f != '\0') {
+		if (*f != '%') {
+			good = *f > ' ' && *f < 0x7f && buf_addc(&out, *f);
+			f++;
+			continue;
+		}
+		f++;
+		good = dovecot_variable(&f, uid, validity, &out);
+		said = said || (good && f[-1] == 'u');
+	}
+	good = good && said && view_copy(buf_view(&out), id, UIDL_TEXT);
+	buf_free(&out);
+	return good;
+}
+
 static enum status
 id_dovecot(struct import *im, struct view header, char *id)
 {
@@ -99,7 +151,7 @@ id_dovecot(struct import *im, struct view header, char *id)
 		view_number(view_token(&v), UINT32_MAX, &im->validity);
 	if (im->validity != 0 && find_field(header, "X-UID:", &v) &&
 	    view_number(v, UINT32_MAX, &uid))
-		snprintf(id, UIDL_TEXT, "%08llX%08llX", uid, im->validity);
+		dovecot_id(im->format, uid, im->validity, id);
 	return OK;
 }
 
@@ -324,14 +376,29 @@ ctl_import(struct ctl_box *b, char **argv)
 		enum status (*id)(struct import *, struct view, char *);
 	} sources[] = { { "popa3d", id_popa3d }, { "dovecot", id_dovecot },
 		{ "x-uidl", id_x_uidl } };
-	struct import im = { .box = b, .ix = { .fd = -1 } };
+	struct import im = {
+		.box = b, .ix = { .fd = -1 }, .format = "%08Xu%08Xv"
+	};
+	static const char with_format[] = "dovecot:";
+	const char *name = argv[0];
+	char id[UIDL_TEXT];
 	size_t kept = 0;
 
+	if (strncmp(name, with_format, sizeof(with_format) - 1) == 0) {
+		im.format = name + sizeof(with_format) - 1;
+		name = "dovecot";
+	}
 	for (size_t i = 0; i < NELEM(sources); i++)
-		if (strcmp(argv[0], sources[i].name) == 0)
+		if (strcmp(name, sources[i].name) == 0)
 			im.id = sources[i].id;
 	if (im.id == NULL) {
-		ctl_say(b, "unknown source; there are popa3d, dovecot, x-uidl");
+		ctl_say(b, "unknown source; there are popa3d, dovecot, "
+			   "dovecot:FORMAT, x-uidl");
+		return CTL_FAILED;
+	}
+	if (!dovecot_id(im.format, UINT32_MAX, UINT32_MAX, id)) {
+		ctl_say(b, "Dovecot's format may hold %%u and %%v, such as "
+			   "%%08Xu%%08Xv or %%v.%%u, and must hold %%u");
 		return CTL_FAILED;
 	}
 	buf_init(&im.out, 2 * UIDL_FILE_MAX);

@@ -85,7 +85,7 @@ my $id = uidl();
 is($id->{7}, 'old-7', 'X-UIDL');
 is_ctl('uidl-import bob dovecot', 0, qr/1000 of 1000/);
 $id = uidl();
-is($id->{7}, sprintf('%08X%08X', 17, 1234567), 'Dovecot');
+is($id->{7}, sprintf('%08x%08x', 17, 1234567), 'Dovecot');
 is_ctl('uidl-import bob popa3d', 0, qr/1000 of 1000/);
 $id = uidl();
 my @h = unpack 'C*', md5("Delivered-To: bob\nReceived: from y\n\tby z; 7\n");
