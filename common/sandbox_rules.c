@@ -198,6 +198,7 @@ static const struct rule queue[] = {
 	ALLOW(socketpair),       /* its channels to deliver */
 	ALLOW(getsockname), ALLOW(getsockopt), /* who a local client is */
 	ALLOW(accept4),          /* its control socket: programs of this host */
+	ALLOW(getpeername),      /* where a client is: relay_networks */
 	END
 };
 

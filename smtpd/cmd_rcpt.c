@@ -48,12 +48,8 @@ refuse(struct session *s, const struct address *a, enum rcpt_kind kind)
 		    "recipient table",
 		    to);
 	case RCPT_FOREIGN:
-		if (!policy_may_relay(s))
-			return reject(s, to, 550, "5.7.1",
-			    "<%s>: Relay access denied", to);
-		return reject(s, to, 450, "4.4.4",
-		    "<%s>: This server cannot send mail to other hosts yet",
-		    to);
+		return reject(
+		    s, to, 550, "5.7.1", "<%s>: Relay access denied", to);
 	default:
 		return reject(
 		    s, to, 451, "4.3.0", "<%s>: Temporary lookup failure", to);
@@ -124,6 +120,13 @@ active(struct session *s, const char *address)
 		   s->t.sender.text, (struct view){ NULL, 0 }) == OK;
 }
 
+/* LMTP has no queue (RFC 2033 4.2), so nothing goes on from there. */
+static bool
+may_go_on(const struct session *s)
+{
+	return policy_may_relay(s) && !s->lmtp;
+}
+
 enum next
 cmd_rcpt(struct session *s, struct view arg)
 {
@@ -152,8 +155,11 @@ cmd_rcpt(struct session *s, struct view arg)
 		s->spent = true; /* the channel is of no use any more */
 		return refuse(s, &rcpt, RCPT_LATER);
 	}
-	if (found.kind != RCPT_LOCAL)
+	bool goes_on = found.kind == RCPT_FOREIGN && may_go_on(s);
+	if (found.kind != RCPT_LOCAL && !goes_on)
 		return refuse(s, &rcpt, found.kind);
+	if (goes_on)
+		memcpy(found.delivered_to, rcpt.text, sizeof(rcpt.text));
 	if (s->t.by == BY_SEND && !active(s, rcpt.text)) {
 		s->t.refused = true;
 		return reply(s, 450, "4.2.1",

@@ -15,9 +15,7 @@
 #include "common/service.h"
 #include "smtpd/content.h"
 #include "smtpd/intake.h"
-#include "smtpd/pra.h"
 #include "smtpd/session.h"
-#include "smtpd/solicit.h"
 #include "smtpd/trace.h"
 #include "spool/ask_queue.h"
 
@@ -30,6 +28,7 @@ static struct rcpt {
 	char delivered_to[ADDR_MAX + 1];
 	char params[PARAMS_MAX + 1]; /* to be kept; "" = none */
 	bool success;		     /* shall be told of its delivery */
+	bool foreign;		     /* goes on to another host */
 } rcpts[QUEUE_RCPT_MAX];
 
 /* Which of them each RCPT that was answered with 250 has named: LMTP answers
@@ -72,6 +71,7 @@ transaction_add(struct session *s, const struct address *a,
 	    notify ? "NOTIFY=" : "", p->notify, notify && orcpt ? " " : "",
 	    orcpt ? "ORCPT=" : "", p->orcpt);
 	r->success = p->success;
+	r->foreign = found->kind == RCPT_FOREIGN;
 	s->t.rcpt_n++;
 }
 
@@ -155,14 +155,29 @@ queue_channel(const struct session *s)
 	return s->right != -1 ? s->right : s->w->chan[ROLE_QUEUE];
 }
 
-static enum next
-refuse_by_status(struct session *s, enum status st)
+/* The queue sees for itself that the client may have mail sent on. */
+static void
+prove_client(struct session *s)
+{
+	bool foreign = false;
+
+	for (unsigned i = 0; i < s->t.rcpt_n; i++)
+		foreign |= rcpts[i].foreign;
+	if (foreign && s->right == -1 && !s->w->local_user)
+		(void)ask_queue_client(s->w->chan[ROLE_QUEUE], s->c->fd);
+}
+
+enum next
+transaction_refuse_status(struct session *s, enum status st)
 {
 	if (st == ERR_DOWN)
 		s->spent = true; /* its channel is of no use any more */
 	if (st == ERR_NOSPACE || st == ERR_QUOTA)
 		return reject(s, transaction_only_rcpt(s), 452, "4.3.1",
 		    "Insufficient system storage");
+	if (st == ERR_PERM) /* it was allowed a moment ago */
+		return reject(s, transaction_only_rcpt(s), 550, "5.7.1",
+		    "Relay access denied");
 	return reject(s, transaction_only_rcpt(s), 451, "4.3.0",
 	    "The message cannot be taken now: %s", status_text(st));
 }
@@ -201,9 +216,10 @@ to_queue(struct session *s, const struct content *content)
 			rcpts[i].address,
 			rcpts[i].params[0] == '\0' ? NULL : rcpts[i].params };
 	log_flush(); /* our lines stand before the queue's */
+	prove_client(s);
 	enum status st = ask_queue_deposit(queue_channel(s), &d);
 	return st == OK ? accepted(s, "in the queue, to be delivered now")
-			: refuse_by_status(s, st);
+			: transaction_refuse_status(s, st);
 }
 
 /* The mailbox is not to be written, whoever asks. */
@@ -277,76 +293,6 @@ to_mailbox(struct session *s, const struct content *content)
 		  * never */
 		return to_queue(s, content);
 	}
-}
-
-/* RFC 3865 2.3: the word of the Solicitation field that is not taken here. */
-static struct view
-unwanted(const struct session *s, const struct content *content)
-{
-	return solicit_match(header_text(&content->header, HEADER_SOLICITATION),
-	    view_of(s->set->no_soliciting));
-}
-
-/* RFC 4405 4.2: what is wrong with SUBMITTER, or NULL. */
-static const char *
-bad_submitter(const struct session *s, const struct content *content)
-{
-	struct address pra;
-
-	if (s->t.submitter[0] == '\0')
-		return NULL;
-	if (!pra_find(&content->header, &pra))
-		return "Cannot verify submitter address";
-	return view_caseeqs(view_of(pra.text), s->t.submitter)
-		   ? NULL
-		   : "Submitter does not match header";
-}
-
-static enum next
-refuse_content(struct session *s, const struct content *content)
-{
-	if (content->too_big)
-		return reject(s, transaction_only_rcpt(s), 552, "5.3.4",
-		    "The message is larger than %lld octets",
-		    (long long)s->set->message_size_max);
-	if (content->status != OK)
-		return refuse_by_status(s, content->status);
-	if (content->binary && content->convert.bad)
-		return reject(s, transaction_only_rcpt(s), 554, "5.6.3",
-		    "The binary MIME parts cannot be converted: nested too "
-		    "deep, or a header field is too long");
-	if (content->bare_lf && s->set->bare_newline_reject)
-		return reject(s, transaction_only_rcpt(s), 554, "5.6.0",
-		    "A line of the message ends in <LF> alone, not in "
-		    "<CR><LF>");
-	if (content->header.received > TRACE_HOPS_MAX)
-		return reject(s, transaction_only_rcpt(s), 554, "5.4.6",
-		    "Too many hops: the message is in a loop");
-	struct view word = unwanted(s, content);
-	if (word.n > 0)
-		return reject(s, transaction_only_rcpt(s), 550, "5.7.1",
-		    "SOLICIT=%.*s is not taken here", (int)word.n, word.p);
-	const char *why = bad_submitter(s, content);
-	bool known = why[0] == 'S';
-	return reject(s, transaction_only_rcpt(s), known ? 550 : 554,
-	    known ? "5.7.1" : "5.7.7", "%s", why);
-}
-
-bool
-transaction_refused(struct session *s, const struct content *content,
-    bool whole, enum next *next)
-{
-	bool refused = content->too_big || content->status != OK ||
-		       (content->binary && content->convert.bad) ||
-		       (content->bare_lf && s->set->bare_newline_reject) ||
-		       content->header.received > TRACE_HOPS_MAX;
-
-	if (!refused && whole) /* what only the whole header can tell */
-		refused = unwanted(s, content).n > 0 ||
-			  bad_submitter(s, content) != NULL;
-	if (refused)
-		*next = refuse_content(s, content);
-	return refused;
 }
 
 /* ---- LMTP ---- */
@@ -459,7 +405,7 @@ to_mailboxes(struct session *s, const struct content *content)
 {
 	/* Who wants to be told of a delivery (RFC 3461 4.1) is told by the
 	 * queue, which knows all that was asked for. */
-	if (s->t.rcpt_n == 1 && !rcpts[0].success)
+	if (s->t.rcpt_n == 1 && !rcpts[0].success && !rcpts[0].foreign)
 		return to_mailbox(s, content);
 	return to_queue(s, content);
 }

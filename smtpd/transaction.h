@@ -60,6 +60,8 @@ const char *transaction_only_rcpt(const struct session *);
  * is next.  whole: all of it has come. */
 bool transaction_refused(
     struct session *, const struct content *, bool whole, enum next *next);
+/* Tells the client why the message is not taken. */
+enum next transaction_refuse_status(struct session *, enum status);
 /* LMTP's end of a message: refused or delivered, and answered, for each
  * recipient. */
 enum next transaction_each(struct session *, struct content *);

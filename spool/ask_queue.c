@@ -130,13 +130,13 @@ ask_queue_deposit(int sock, struct deposit *d)
 	return st;
 }
 
-enum status
-ask_queue_local(int sock, int client)
+static enum status
+ask_about(int sock, uint32_t type, int client)
 {
 	char text[DELIVER_TEXT_MAX];
 	enum status st = ERR_DOWN;
 
-	msg_start(&scratch, QUEUE_LOCAL);
+	msg_start(&scratch, type);
 	scratch.fd = client;
 	if (!msg_call_lent(sock, &scratch, WAIT))
 		return st;
@@ -145,6 +145,18 @@ ask_queue_local(int sock, int client)
 		st = ERR_DOWN;
 	msg_wipe(&scratch);
 	return st;
+}
+
+enum status
+ask_queue_client(int sock, int client)
+{
+	return ask_about(sock, QUEUE_CLIENT, client);
+}
+
+enum status
+ask_queue_local(int sock, int client)
+{
+	return ask_about(sock, QUEUE_LOCAL, client);
 }
 
 enum status

@@ -3,7 +3,8 @@
 /*
  * A message into the queue.  On a worker's own channel the asker is anonymous;
  * on a channel that auth made (the "right") it is that user.  The queue checks
- * every recipient itself: local ones for anybody, foreign ones for users only.
+ * every recipient itself: local ones for anybody, foreign ones for users, those of
+ * this host, and clients in relay_networks.
  *
  * QUEUE_SPOOL: no fields.  Answer: u32 status; with OK an fd: an empty file
  *   without a name, open for reading and writing, for content over
@@ -19,6 +20,9 @@
  *   parameters of RCPT to be kept ("NOTIFY=NEVER").
  * QUEUE_COMMIT: u32 kind (0 inline, 1 spooled), u64 length, view content.
  *   Answer: u32 status, str text.  OK: the message survives a power cut.
+ * QUEUE_CLIENT, with the client's socket, an internet one: its other end decides
+ *   whether the next message may go to other hosts.  Answer: u32 status (OK, or
+ *   ERR_PERM), str text.
  * QUEUE_LOCAL, with the client's socket: it is a Unix socket's, and the asker
  *   is the user at its other end from now on, for terminals, for mail to other
  *   hosts, and as the owner of what it deposits.  Answer: u32 status, str text.
@@ -41,6 +45,7 @@ enum {
 	QUEUE_COMMIT = 4,
 	QUEUE_ABORT = 5,
 	QUEUE_RCPT_PARAMS = 6,
+	QUEUE_CLIENT = 7,
 	QUEUE_LOCAL = 8,
 	QUEUE_TERMINAL = 9
 };
@@ -69,6 +74,8 @@ struct deposit {
 int ask_queue_spool(int sock, enum status *st);
 /* OK: durable; 250 may be sent.  ERR_PERM: a recipient needs a right. */
 enum status ask_queue_deposit(int sock, struct deposit *d);
+/* client: an internet socket; borrowed.  ERR_PERM: it has no right. */
+enum status ask_queue_client(int sock, int client);
 /* client: a Unix socket; borrowed. */
 enum status ask_queue_local(int sock, int client);
 /* content is cut to what is shown at most. */

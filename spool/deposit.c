@@ -23,8 +23,11 @@
 #include "common/role.h"
 #include "common/service.h"
 #include "spool/ask_queue.h"
+#include "spool/deposit_value.h"
+#include "spool/destination.h"
 #include "spool/handout.h"
 #include "spool/publish.h"
+#include "spool/relay_right.h"
 #include "spool/slot.h"
 #include "spool/terminal_relay.h"
 #include "spool/terminal_text.h"
@@ -49,6 +52,7 @@ struct asker {
 	char user[64];	/* "": anybody */
 	char local[64]; /* who is at the other end of a Unix socket: "uid N of
 			 * this host", or "" */
+	bool relay;	/* the next message may go to other hosts */
 	int spool;	/* -1: none */
 	struct draft *draft;
 };
@@ -151,29 +155,6 @@ answer_spool(struct peer *p, struct msg *rq, struct msg *rp)
 	return ANSWER;
 }
 
-/* For people and logs only, so what is odd is made harmless, not refused. */
-static struct view
-harmless(char *text)
-{
-	for (char *c = text; *c != '\0'; c++)
-		if (*c < 0x20 || *c > 0x7e)
-			*c = '?';
-	return view_of(text);
-}
-
-/* An address is what common/address.h says, and no more than a line of a
- * record may hold. */
-static bool
-good_address(const char *text, bool null_ok, struct address *out)
-{
-	if (text[0] == '\0') {
-		*out = (struct address){ .text = "" };
-		return null_ok;
-	}
-	return address_parse_utf8(view_of(text), out) == ADDR_OK &&
-	       envelope_value_valid(view_of(out->text));
-}
-
 static enum answer
 answer_begin(struct peer *p, struct msg *rq, struct msg *rp)
 {
@@ -194,7 +175,7 @@ answer_begin(struct peer *p, struct msg *rq, struct msg *rp)
 	    !envelope_params_valid(view_of(params)))
 		return ANSWER_DROP;
 	abort_draft(a);
-	if (!good_address(sender, true, &from))
+	if (!deposit_address(sender, true, &from))
 		return answer_text(rp, ERR_INVALID, "malformed sender address");
 	if (sched_find(sched, id) != NULL)
 		return answer_text(rp, ERR_INVALID, "queue id is taken");
@@ -210,15 +191,23 @@ answer_begin(struct peer *p, struct msg *rq, struct msg *rp)
 	    &(struct envelope){ .id = view_of(id),
 		.arrived_us = time_us(),
 		.sender = view_of(from.text),
-		.client = harmless(client),
-		.helo = harmless(helo),
-		.protocol = harmless(protocol),
-		.user = harmless(a->user[0] != '\0' ? a->user : a->local),
+		.client = deposit_harmless(client),
+		.helo = deposit_harmless(helo),
+		.protocol = deposit_harmless(protocol),
+		.user =
+		    deposit_harmless(a->user[0] != '\0' ? a->user : a->local),
 		.params = view_of(params) });
 	a->draft = d;
 	if (d->out.bad)
 		return refuse(a, rp, ERR_NOMEM, "out of memory");
 	return answer_text(rp, OK, "");
+}
+
+/* A user, one of this host, or where he is says so. */
+static bool
+may_relay(const struct asker *a)
+{
+	return a->user[0] != '\0' || a->local[0] != '\0' || a->relay;
 }
 
 /* The queue believes nobody about whose mail it may take. */
@@ -230,13 +219,11 @@ add_rcpt(struct asker *a, const char *recipient, const char *original,
 	struct address to, first;
 
 	*why = "malformed address";
-	if (!good_address(recipient, false, &to) ||
-	    !good_address(original, true, &first))
+	if (!deposit_address(recipient, false, &to) ||
+	    !deposit_address(original, true, &first))
 		return ERR_INVALID;
-	*why = a->user[0] == '\0' ? "relay access denied"
-				  : "mail to other hosts cannot be sent on";
-	if (to.domain[0] != '\0' &&
-	    !settings_our_domain(settings, to.domain, strlen(to.domain)))
+	*why = "relay access denied";
+	if (!may_relay(a) && destination_foreign(settings, view_of(to.text)))
 		return ERR_PERM;
 	*why = "too many recipients";
 	if (d->rcpt_n >= (uint64_t)settings->recipients_max ||
@@ -376,6 +363,7 @@ answer_commit(struct peer *p, struct msg *rq, struct msg *rp)
 	view_copy(view_of(d->msg->id), d->job.pub.id, sizeof(d->job.pub.id));
 	d->job.done = published;
 	a->draft = NULL;
+	a->relay = false;
 	publish_submit(&d->job);
 	return ANSWER_LATER;
 }
@@ -388,6 +376,7 @@ answer_abort(struct peer *p, struct msg *rq, struct msg *rp)
 	(void)rq;
 	abort_draft(a);
 	close_fd(&a->spool);
+	a->relay = false;
 	msg_put_u32(rp, status_pack(OK));
 	return ANSWER;
 }
@@ -400,6 +389,16 @@ answer_local(struct peer *p, struct msg *rq, struct msg *rp)
 	if (!terminal_local_client(rq->fd, a->local, sizeof(a->local)))
 		return ANSWER_DROP;
 	return answer_text(rp, OK, "");
+}
+
+/* For one message, as a worker serves several clients. */
+static enum answer
+answer_client(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	struct asker *a = p->state;
+
+	a->relay = relay_right(settings, rq->fd);
+	return answer_text(rp, a->relay ? OK : ERR_PERM, "");
 }
 
 static enum answer
@@ -426,7 +425,7 @@ gone(struct peer *p)
 
 #define IDLE                                                                   \
 	(BIT(QUEUE_SPOOL) | BIT(QUEUE_BEGIN) | BIT(QUEUE_ABORT) |              \
-	    BIT(QUEUE_LOCAL) | BIT(QUEUE_TERMINAL))
+	    BIT(QUEUE_CLIENT) | BIT(QUEUE_LOCAL) | BIT(QUEUE_TERMINAL))
 
 #define RCPT (BIT(QUEUE_RCPT) | BIT(QUEUE_RCPT_PARAMS))
 
@@ -448,6 +447,8 @@ static const struct request requests[] = {
 	  .answer = answer_commit, .name = "commit" },
 	{ .type = QUEUE_ABORT, .max = 0, .then = IDLE,
 	  .answer = answer_abort, .name = "abort" },
+	{ .type = QUEUE_CLIENT, .max = 0, .fd = true, .then = IDLE,
+	  .answer = answer_client, .name = "client" },
 	{ .type = QUEUE_LOCAL, .max = 0, .fd = true, .then = IDLE,
 	  .answer = answer_local, .name = "local" },
 	{ .type = QUEUE_TERMINAL, .min = 12, .max = TERMINAL_CONTENT + 600,

@@ -163,7 +163,7 @@ valid_queue(unsigned i, struct msg *m)
 {
 	static const uint32_t types[] = { QUEUE_BEGIN, QUEUE_RCPT, QUEUE_COMMIT,
 		QUEUE_RCPT_PARAMS, QUEUE_ABORT, QUEUE_SPOOL, QUEUE_LOCAL,
-		QUEUE_TERMINAL };
+		QUEUE_TERMINAL, QUEUE_CLIENT };
 
 	msg_start(m, types[i]);
 	switch (types[i]) {
@@ -183,6 +183,7 @@ valid_queue(unsigned i, struct msg *m)
 			msg_put_str(m, "NOTIFY=NEVER");
 		break;
 	case QUEUE_LOCAL:
+	case QUEUE_CLIENT:
 		m->fd = 0; /* /dev/null: no socket of anybody's */
 		break;
 	case QUEUE_COMMIT:
@@ -256,8 +257,8 @@ const struct target hostile_targets[] = {
 	{ "lookup", ROLE_LOOKUP, false, 3, valid_lookup, NULL },
 	{ "deliver", ROLE_DELIVER, false, 2, valid_deliver, NULL },
 	{ "append", ROLE_APPEND, false, 2, valid_append, NULL },
-	{ "queue", ROLE_QUEUE, false, 8, valid_queue, before_queue },
-	{ "right", ROLE_MASTER, false, 8, valid_queue, before_queue },
+	{ "queue", ROLE_QUEUE, false, 9, valid_queue, before_queue },
+	{ "right", ROLE_MASTER, false, 9, valid_queue, before_queue },
 	{ "maildrop", ROLE_MAILDROP, false, 5, valid_maildrop,
 	    before_maildrop },
 };

@@ -243,8 +243,10 @@ add_queue(int sock, const struct intro *in)
 
 /* ---- starting both ---- */
 
+#include "t/unit/queue_relay.h"
+
 struct running {
-	pid_t queue, deliver;
+	pid_t queue, deliver, relay;
 	int ctl, pool, auth; /* our ends */
 };
 
@@ -264,7 +266,7 @@ fork_or_die(void)
 
 /* Takes intro. */
 static pid_t
-start_deliver(int intro)
+start_peer(int intro, void (*add)(int, const struct intro *))
 {
 	pid_t pid = fork_or_die();
 
@@ -277,9 +279,15 @@ start_deliver(int intro)
 	close_range(4, ~0u, 0);
 	dup2(open("/dev/null", O_WRONLY), 2);
 	service_init();
-	service_introductions(3, add_queue);
+	service_introductions(3, add);
 	service_run();
 	_exit(0);
+}
+
+static pid_t
+start_deliver(int intro)
+{
+	return start_peer(intro, add_queue);
 }
 
 static struct settings *
@@ -303,7 +311,8 @@ test_settings(const char *more)
 }
 
 static void
-queue_process(int ctl, int pool, int auth, int intro, const char *more)
+queue_process(
+    int ctl, int pool, int auth, int intro, int relay, const char *more)
 {
 	static struct role r;
 	char path[128];
@@ -315,6 +324,7 @@ queue_process(int ctl, int pool, int auth, int intro, const char *more)
 	r.peer[ROLE_POOL] = pool;
 	r.peer[ROLE_AUTH] = auth;
 	r.peer[ROLE_DELIVER] = intro;
+	r.peer[ROLE_RELAY] = relay;
 	r.settings = test_settings(more);
 	snprintf(path, sizeof(path), "%s/log", top);
 	int log = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -342,23 +352,27 @@ static struct running
 start(const char *more)
 {
 	struct running x;
-	int ctl[2], pool[2], auth[2], intro[2];
+	int ctl[2], pool[2], auth[2], intro[2], relay[2];
 
 	if (channel_pair(ctl) == -1 || channel_pair(pool) == -1 ||
-	    channel_pair(auth) == -1 || channel_pair(intro) == -1)
+	    channel_pair(auth) == -1 || channel_pair(intro) == -1 ||
+	    channel_pair(relay) == -1)
 		exit(1);
 	x.deliver = start_deliver(intro[1]);
+	x.relay = start_peer(relay[1], add_relay_peer);
 	x.queue = fork_or_die();
 	if (x.queue == 0) {
 		close(ctl[0]);
 		close(pool[0]);
 		close(auth[0]);
-		queue_process(ctl[1], pool[1], auth[1], intro[0], more);
+		queue_process(
+		    ctl[1], pool[1], auth[1], intro[0], relay[0], more);
 	}
 	close(ctl[1]);
 	close(pool[1]);
 	close(auth[1]);
 	close(intro[0]);
+	close(relay[0]);
 	x.ctl = ctl[0];
 	x.pool = pool[0];
 	x.auth = auth[0];
@@ -403,6 +417,7 @@ stop(struct running *x)
 	end_process(x->queue, 0);
 	pause_ms(300); /* what deliver has begun it finishes */
 	end_process(x->deliver, SIGKILL);
+	end_process(x->relay, SIGKILL);
 	close_channels(x);
 }
 
@@ -411,6 +426,7 @@ kill_both(struct running *x)
 {
 	end_process(x->queue, SIGKILL);
 	end_process(x->deliver, SIGKILL);
+	end_process(x->relay, SIGKILL);
 	close_channels(x);
 }
 
@@ -611,6 +627,10 @@ test_begin(void)
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		exit(1);
+	relay_shared = mmap(NULL, sizeof(*relay_shared), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (relay_shared == MAP_FAILED)
+		exit(1);
 	service_init();
 }
 
@@ -636,6 +656,7 @@ static int
 test_end(void)
 {
 	remove_all("/queue/active");
+	remove_all("/queue/hold");
 	remove_all("/queue/incoming");
 	remove_all("/queue/damaged");
 	remove_all("/queue");

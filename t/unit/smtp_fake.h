@@ -335,6 +335,14 @@ ask_queue_terminal(int sock, const char *recipient, const char *sender,
 }
 
 enum status
+ask_queue_client(int sock, int client)
+{
+	(void)sock;
+	(void)client;
+	return OK;
+}
+
+enum status
 ask_queue_local(int sock, int client)
 {
 	(void)sock;
