@@ -98,15 +98,15 @@ step_rcpt(void)
 
 	if (model.state != MAIL && model.state != RCPT)
 		return say(ways[w].text, 503);
-	if (ways[w].code == 250)
+	unsigned code = ways[w].code;
+	/* Users may send elsewhere. */
+	if (model.auth && strstr(ways[w].text, "elsewhere") != NULL)
+		code = 250;
+	if (code == 250)
 		model.state = RCPT;
 	else
 		model.refused = true;
-	/* Users may send elsewhere one day. */
-	return say(ways[w].text,
-	    model.auth && strstr(ways[w].text, "elsewhere") != NULL
-		? 450
-		: ways[w].code);
+	return say(ways[w].text, code);
 }
 
 static unsigned
