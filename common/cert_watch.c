@@ -47,10 +47,12 @@ look_at_all(struct look *l)
 {
 	memset(l, 0, ROLE_FILES_MAX * sizeof(*l));
 	for (unsigned i = 0; i < settings->tls_n; i++) {
-		look_at(settings->tls[i].certificate, &l[2 * i]);
-		look_at(settings->tls[i].key, &l[2 * i + 1]);
+		look_at(settings->tls[i].certificate, &l[3 * i]);
+		look_at(settings->tls[i].key, &l[3 * i + 1]);
+		if (settings->tls[i].ocsp != NULL)
+			look_at(settings->tls[i].ocsp, &l[3 * i + 2]);
 	}
-	look_at(settings->tls_client_ca, &l[2 * settings->tls_n]);
+	look_at(settings->tls_client_ca, &l[3 * settings->tls_n]);
 }
 
 static void

@@ -61,6 +61,11 @@ check_tls(const struct tls_pair *t)
 	else if (keys_expiry(0, text, sizeof(text)))
 		fprintf(stderr, "%s: warning: the certificate in %s %s\n",
 		    program, t->certificate, text);
+	if (t->ocsp != NULL && access(t->ocsp, R_OK) == -1)
+		fprintf(stderr,
+		    "%s: warning: %s: %s; the certificate will be shown "
+		    "without an OCSP response\n",
+		    program, t->ocsp, strerror(errno));
 	keys_free();
 out:
 	close_fd(&fd[0]);

@@ -128,8 +128,9 @@ struct tls_channel {
 };
 /* Makes the TLS server from nothing but certificates: the private keys stay in
  * the key role and are used through key_sock (borrowed; see common/ask_key.h).
- * cert_fds: PEM files, one per key, in the order the key role has the keys; at
- * most one for RSA and one for ECDSA.  files: their names for messages, or
+ * cert_fds: PEM files, one per key, in the order the key role has the keys; for
+ * each set of names at most one with RSA and one with ECDSA.  Clients get that
+ * of the host they name, else the first.  files: their names for messages, or
  * NULL.  Blocks until the key role answers.
  * Does one handshake against itself through memory, so that OpenSSL has
  * everything loaded before chroot and fork.  NULL: err says why (one line). */
@@ -137,6 +138,10 @@ struct tls_server *tls_server_new(const int *cert_fds,
     const char *const *files, unsigned n, int key_sock, char *err,
     size_t err_size);
 void tls_server_free(struct tls_server *);
+/* Shows with certificate n the OCSP response in that file (name, for messages).
+ * False: it is not shown; err says why (one line). */
+bool tls_server_staple(struct tls_server *, unsigned n, int fd,
+    const char *name, char *err, size_t err_size);
 /* From now on clients are asked for a certificate, which those in this PEM file
  * (name, for messages) must have signed to count; without one, or with another
  * one, they are served as before.  False: err says why. */

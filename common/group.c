@@ -17,11 +17,10 @@
 #include <unistd.h>
 
 #include "common/ctl.h"
+#include "common/group_order.h"
 #include "common/log.h"
 #include "common/msg.h"
 #include "common/service.h"
-
-enum { ORDER_TRIES = 50, ORDER_MS = 100 };
 
 static const struct group_host *host;
 static struct group *groups;
@@ -73,31 +72,6 @@ find_role(struct group *g, enum role_id id)
 
 /* ---- talking to a role ---- */
 
-/* A socket holds few messages until they are read (net.unix.max_dgram_qlen),
- * and a role that was just started reads as soon as it runs: it is waited for,
- * but not for long. */
-static bool
-order(struct proc *p, uint32_t type, int fd, uint32_t a, uint32_t b,
-    unsigned words)
-{
-	msg_start(&m, type);
-	if (words > 0)
-		msg_put_u32(&m, a);
-	if (words > 1)
-		msg_put_u32(&m, b);
-	m.fd = fd;
-	bool good = false;
-	for (int tries = 0; p->ctl != -1 && tries < ORDER_TRIES; tries++) {
-		struct pollfd pf = { .fd = p->ctl, .events = POLLOUT };
-		good = msg_send(p->ctl, &m) == 0;
-		if (good || errno != EAGAIN)
-			break;
-		poll(&pf, 1, ORDER_MS);
-	}
-	m.fd = -1;
-	return good;
-}
-
 static bool
 send_settings(struct proc *p, const struct settings *s)
 {
@@ -106,7 +80,7 @@ send_settings(struct proc *p, const struct settings *s)
 			 (host->inetd ? CTL_F_INETD : 0u) |
 			 (host->idle_exit ? CTL_F_IDLE_EXIT : 0u);
 	int fd = settings_memfd(s, host->pop3);
-	bool good = fd != -1 && order(p, CTL_SETTINGS, fd, flags, 0, 1);
+	bool good = fd != -1 && group_order(p, CTL_SETTINGS, fd, flags, 0, 1);
 
 	close_fd(&fd);
 	return good;
@@ -123,7 +97,7 @@ log_channel(struct proc *log, enum role_id as, int *intro)
 	if (log == NULL || channel_pair(end) == -1)
 		return -1;
 	int chan = introduce(end[0], &in);
-	if (chan != -1 && !order(log, CTL_PEER, end[1], as, 0, 2))
+	if (chan != -1 && !group_order(log, CTL_PEER, end[1], as, 0, 2))
 		close_fd(&chan);
 	close(end[1]);
 	if (intro != NULL)
@@ -147,9 +121,10 @@ give_log(struct proc *p, struct group *log_group)
 	if (p->id == ROLE_LOG)
 		return true;
 	int chan = log_channel(find_role(log_group, ROLE_LOG), p->id, &intro);
-	bool good =
-	    chan != -1 && order(p, CTL_PEER, chan, ROLE_LOG, 0, 2) &&
-	    (p->id != ROLE_POOL || order(p, CTL_PEER, intro, ROLE_LOG, 2, 2));
+	bool good = chan != -1 &&
+		    group_order(p, CTL_PEER, chan, ROLE_LOG, 0, 2) &&
+		    (p->id != ROLE_POOL ||
+			group_order(p, CTL_PEER, intro, ROLE_LOG, 2, 2));
 	close_fd(&chan);
 	close_fd(&intro);
 	return good;
@@ -163,12 +138,13 @@ make_link(struct proc *from, struct proc *to)
 
 	if (channel_pair(end) == -1)
 		return false;
-	bool good = order(to, CTL_PEER, end[1], from->id, 0, 2) &&
-		    order(from, CTL_PEER, end[0], to->id, 0, 2);
+	bool good = group_order(to, CTL_PEER, end[1], from->id, 0, 2) &&
+		    group_order(from, CTL_PEER, end[0], to->id, 0, 2);
 	/* The pool proves its certificates by a handshake with itself. */
 	if (good && to->id == ROLE_KEY) {
 		ask = introduce(end[0], &in);
-		good = ask != -1 && order(from, CTL_PEER, ask, ROLE_KEY, 1, 2);
+		good = ask != -1 &&
+		       group_order(from, CTL_PEER, ask, ROLE_KEY, 1, 2);
 	}
 	close_fd(&ask);
 	close(end[0]);
@@ -200,39 +176,6 @@ group_wire_late(struct group *g, struct group *back)
 			log_error("error: no channel from %s to %s",
 			    role_name(from->id), role_name(to->id));
 	}
-}
-
-/* ---- files and sockets ---- */
-
-static bool
-give_file(struct proc *p, const char *path, char *err, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-
-	if (fd == -1) {
-		snprintf(err, size,
-		    "%s: %s; see tls_certificate in the "
-		    "configuration",
-		    path, strerror(errno));
-		return false;
-	}
-	bool good = order(p, CTL_FILE, fd, 0, 0, 0);
-	close(fd);
-	return good;
-}
-
-static bool
-give_tls(struct proc *p, const struct settings *s, char *err, size_t size)
-{
-	for (unsigned i = 0; i < s->tls_n; i++) {
-		if (!give_file(p, s->tls[i].certificate, err, size))
-			return false;
-		if (p->id == ROLE_KEY &&
-		    !give_file(p, s->tls[i].key, err, size))
-			return false;
-	}
-	return p->id != ROLE_POOL || s->tls_client_ca[0] == '\0' ||
-	       give_file(p, s->tls_client_ca, err, size);
 }
 
 /* ---- processes ---- */
@@ -331,7 +274,7 @@ give_sockets(struct proc *p, const struct config *c)
 		bool control = c->settings->listeners[i].type == LISTEN_QUEUE;
 		if (p->id != (control ? ROLE_QUEUE : ROLE_POOL))
 			continue;
-		if (!order(p, CTL_LISTEN, c->listen_fd[i], 0, 0, 0))
+		if (!group_order(p, CTL_LISTEN, c->listen_fd[i], 0, 0, 0))
 			return false;
 	}
 	return true;
@@ -349,7 +292,7 @@ brief(struct group *g, struct group *log, char *err, size_t size)
 		if (!give_sockets(p, g->config))
 			return false;
 		if ((p->id == ROLE_POOL || p->id == ROLE_KEY) &&
-		    !give_tls(p, s, err, size))
+		    !group_give_tls(p, s, err, size))
 			return false;
 	}
 	return true;
@@ -376,7 +319,7 @@ group_start(enum group_kind kind, struct config *c, struct group *log,
 			good = start_proc(g, ids[i]);
 	good = good && brief(g, log, err, size) && wire(g, back);
 	for (unsigned i = 0; good && i < g->n; i++)
-		good = order(&g->proc[i], CTL_GO, -1, 0, 0, 0);
+		good = group_order(&g->proc[i], CTL_GO, -1, 0, 0, 0);
 	if (good)
 		return g;
 	g->failed = g->draining = true;
@@ -392,7 +335,7 @@ stop_proc(struct proc *p, uint32_t grace)
 	if (p->pid == 0)
 		return;
 	p->stopping = true;
-	if (!order(p, CTL_STOP, -1, grace, 0, 1))
+	if (!group_order(p, CTL_STOP, -1, grace, 0, 1))
 		kill(p->pid, SIGKILL);
 }
 

@@ -19,6 +19,7 @@
 #include "common/log.h"
 #include "common/msg.h"
 #include "common/pool_count.h"
+#include "common/pool_tls.h"
 #include "common/sandbox.h"
 #include "common/service.h"
 
@@ -457,29 +458,6 @@ stop(uint32_t grace)
 
 /* ---- main ---- */
 
-static void
-prepare_tls(void)
-{
-	const char *files[ROLE_FILES_MAX];
-	char err[512];
-
-	if (role->file_n == 0)
-		return;
-	unsigned n = role->settings->tls_n;
-	for (unsigned i = 0; i < n; i++)
-		files[i] = role->settings->tls[i].certificate;
-	tls = tls_server_new(
-	    role->file, files, n, role->key_ask, err, sizeof(err));
-	if (tls == NULL ||
-	    (role->file_n > n &&
-		!tls_server_client_ca(tls, role->file[n],
-		    role->settings->tls_client_ca, err, sizeof(err))))
-		role_failed(role, "%s", err);
-	tls_server_alpn(tls, role->pop3 ? "pop3" : "smtp");
-	for (unsigned i = 0; i < role->file_n; i++)
-		close_fd(&role->file[i]);
-}
-
 noreturn void
 pool_main(struct role *r, session_serve *serve)
 {
@@ -496,7 +474,7 @@ pool_main(struct role *r, session_serve *serve)
 		setrlimit(RLIMIT_NOFILE, &l);
 	}
 	service_init();
-	prepare_tls();
+	tls = pool_tls(r);
 	priv_drop(r, ROLE_POOL, r->settings->empty_directory);
 	sandbox_enter(r, ROLE_POOL);
 	sandbox_prepare(ROLE_WORKER);

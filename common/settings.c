@@ -225,6 +225,7 @@ settings_free(struct settings *s)
 	for (unsigned i = 0; i < s->tls_n; i++) {
 		free(s->tls[i].certificate);
 		free(s->tls[i].key);
+		free(s->tls[i].ocsp);
 	}
 	settings_mail_free(s);
 	settings_net_free(s);

@@ -57,7 +57,8 @@ enum vrfy_for { VRFY_AUTHENTICATED, VRFY_ALL, VRFY_NONE };
 
 struct tls_pair {
 	char *certificate; /* PEM file: certificate and chain */
-	char *key;         /* PEM file */
+	char *key;	   /* PEM file */
+	char *ocsp;	   /* DER file: OCSP response; NULL: none */
 };
 
 /* How relayed mail uses TLS. */

@@ -36,7 +36,7 @@ settings_string(const char *s)
 	return c;
 }
 
-/* ---- tls_certificate CERT KEY ---- */
+/* ---- tls_certificate CERT KEY [OCSP] ---- */
 
 char *
 parse_tls(void *target, const struct conf_line *c, bool again)
@@ -44,16 +44,18 @@ parse_tls(void *target, const struct conf_line *c, bool again)
 	struct settings *s = target;
 
 	(void)again;
-	if (c->n != 3 || strcmp(c->word[1], c->word[2]) == 0)
+	if (c->n < 3 || c->n > 4 || strcmp(c->word[1], c->word[2]) == 0)
 		return conf_error("tls_certificate takes two files, the "
 				  "certificate with its chain and the private "
-				  "key: processes that face the network read "
-				  "the first one");
+				  "key (processes that face the network read "
+				  "the first one), and perhaps a third one, an "
+				  "OCSP response");
 	if (s->tls_n == TLS_MAX)
 		return conf_error("more than %d certificates", TLS_MAX);
 	s->tls = settings_grow(s->tls, s->tls_n, sizeof(*s->tls));
 	s->tls[s->tls_n].certificate = settings_string(c->word[1]);
 	s->tls[s->tls_n].key = settings_string(c->word[2]);
+	s->tls[s->tls_n].ocsp = c->n == 4 ? settings_string(c->word[3]) : NULL;
 	s->tls_n++;
 	return NULL;
 }
@@ -64,8 +66,11 @@ print_tls(const void *target, struct buf *b)
 	const struct settings *s = target;
 
 	for (unsigned i = 0; i < s->tls_n; i++)
-		buf_addf(b, "tls_certificate \"%s\" \"%s\"\n",
-		    s->tls[i].certificate, s->tls[i].key);
+		buf_addf(b, "tls_certificate \"%s\" \"%s\"%s%s%s\n",
+		    s->tls[i].certificate, s->tls[i].key,
+		    s->tls[i].ocsp == NULL ? "" : " \"",
+		    s->tls[i].ocsp == NULL ? "" : s->tls[i].ocsp,
+		    s->tls[i].ocsp == NULL ? "" : "\"");
 }
 
 /* ---- role_user ROLE USER ---- */

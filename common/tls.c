@@ -312,7 +312,7 @@ prepare_server(SSL *ssl, const void *arg)
 enum line_status
 conn_starttls(struct conn *c, struct tls_server *srv, const char **why)
 {
-	return tls_start(c, srv->ctx, prepare_server, NULL, why);
+	return tls_start(c, srv->hosts.host[0].ctx, prepare_server, NULL, why);
 }
 
 bool

@@ -143,6 +143,18 @@ trust(SSL_CTX *ctx, X509 *ca)
 	       SSL_CTX_add_client_CA(ctx, ca) == 1;
 }
 
+static bool
+trust_all(SSL_CTX *ctx, X509 *first, const STACK_OF(X509) * others)
+{
+	bool good = trust(ctx, first);
+
+	for (int i = 0; good && i < sk_X509_num(others); i++)
+		good = trust(ctx, sk_X509_value(others, i));
+	SSL_CTX_set_verify_depth(ctx, DEPTH);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, verified);
+	return good;
+}
+
 bool
 tls_server_client_ca(struct tls_server *srv, int fd, const char *name,
     char *err, size_t err_size)
@@ -156,11 +168,9 @@ tls_server_client_ca(struct tls_server *srv, int fd, const char *name,
 	    !pem_certs(buf_view(&pem), name, &first, &others, err, err_size))
 		goto out;
 	snprintf(err, err_size, "%s: out of memory", name);
-	good = trust(srv->ctx, first);
-	for (int i = 0; good && i < sk_X509_num(others); i++)
-		good = trust(srv->ctx, sk_X509_value(others, i));
-	SSL_CTX_set_verify_depth(srv->ctx, DEPTH);
-	SSL_CTX_set_verify(srv->ctx, SSL_VERIFY_PEER, verified);
+	good = true;
+	for (unsigned k = 0; good && k < srv->hosts.n; k++)
+		good = trust_all(srv->hosts.host[k].ctx, first, others);
 out:
 	X509_free(first);
 	sk_X509_pop_free(others, X509_free);

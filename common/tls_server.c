@@ -9,10 +9,12 @@
 #include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "common/ask_key.h"
 #include "common/conn.h"
 #include "common/pem.h"
+#include "common/view.h"
 
 #define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES+SHA256:ECDHE+AES+SHA384"
 #define GROUPS "X25519:P-256:P-384"
@@ -86,10 +88,64 @@ openssl_why(void)
 	return why != NULL ? why : "out of memory";
 }
 
+static SSL_CTX *
+ctx_new(struct tls_server *srv, char *err, size_t err_size)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+
+	if (ctx != NULL && ctx_set(ctx)) {
+		SSL_CTX_set_alpn_select_cb(ctx, alpn_select, srv);
+		tls_staples_show(ctx, &srv->staples);
+		return ctx;
+	}
+	SSL_CTX_free(ctx);
+	snprintf(err, err_size, "OpenSSL: %s", openssl_why());
+	return NULL;
+}
+
+/* The host with the names of leaf, perhaps a new one.  NULL: err says why. */
+static struct tls_host *
+host_for(struct tls_server *srv, const X509 *leaf, enum key_kind kind,
+    const char *name, char *err, size_t err_size)
+{
+	struct tls_host *h = tls_host_same(&srv->hosts, leaf);
+
+	if (h == NULL) {
+		h = &srv->hosts.host[srv->hosts.n];
+		*h = (struct tls_host){ .ctx = ctx_new(srv, err, err_size) };
+		if (h->ctx == NULL)
+			return NULL;
+		srv->hosts.n++;
+		return h;
+	}
+	/* OpenSSL has one place for RSA and one for ECDSA. */
+	for (unsigned i = 0; i < h->leaf_n; i++) {
+		if ((h->kind[i] == KEY_KIND_RSA) != (kind == KEY_KIND_RSA))
+			continue;
+		snprintf(err, err_size,
+		    "%s and another certificate for the same names are of one "
+		    "kind, %s; one RSA and one ECDSA certificate can be used "
+		    "for a name",
+		    name, key_kind_name(kind));
+		return NULL;
+	}
+	return h;
+}
+
+static bool
+host_add(struct tls_host *h, X509 *leaf, EVP_PKEY *key, STACK_OF(X509) * chain)
+{
+	if (h->leaf_n == NELEM(h->leaf) || !X509_up_ref(leaf))
+		return false;
+	h->kind[h->leaf_n] = key_kind_of(key);
+	h->leaf[h->leaf_n++] = leaf;
+	return SSL_CTX_use_cert_and_key(h->ctx, leaf, key, chain, 1) == 1;
+}
+
 /* Adds the certificate in fd, whose key is number n of the key role. */
 static bool
-add_cert(SSL_CTX *ctx, int fd, const char *file, unsigned n,
-    enum key_kind *kind, char *err, size_t err_size)
+add_cert(struct tls_server *srv, int fd, const char *file, unsigned n,
+    char *err, size_t err_size)
 {
 	char name[300];
 	struct buf pem;
@@ -113,9 +169,14 @@ add_cert(SSL_CTX *ctx, int fd, const char *file, unsigned n,
 		    name);
 		goto out;
 	}
-	*kind = key_kind_of(key);
-	good = SSL_CTX_use_cert_and_key(ctx, leaf, key, chain, 1) == 1;
-	if (!good)
+	struct tls_host *h =
+	    host_for(srv, leaf, key_kind_of(key), name, err, err_size);
+	if (h == NULL)
+		goto out;
+	good = host_add(h, leaf, key, chain);
+	if (good)
+		srv->leaf[n] = leaf; /* its host's */
+	else
 		snprintf(err, err_size, "%s: %s", name, openssl_why());
 out:
 	EVP_PKEY_free(key);
@@ -125,25 +186,13 @@ out:
 	return good;
 }
 
-/* OpenSSL has one place for RSA and one for ECDSA. */
 static bool
-add_certs(SSL_CTX *ctx, const int *fds, const char *const *files, unsigned n,
-    enum key_kind *kinds, char *err, size_t err_size)
+warm_all(struct tls_server *srv, char *err, size_t err_size)
 {
-	for (unsigned i = 0; i < n; i++) {
-		if (!add_cert(ctx, fds[i], files == NULL ? NULL : files[i], i,
-			&kinds[i], err, err_size))
+	for (unsigned i = 0; i < srv->hosts.n; i++) {
+		const struct tls_host *h = &srv->hosts.host[i];
+		if (!tls_warm(h->ctx, h->kind, h->leaf_n, err, err_size))
 			return false;
-		for (unsigned k = 0; k < i; k++) {
-			if ((kinds[k] == KEY_KIND_RSA) !=
-			    (kinds[i] == KEY_KIND_RSA))
-				continue;
-			snprintf(err, err_size,
-			    "TLS certificates %u and %u are of one kind, %s; "
-			    "one RSA and one ECDSA certificate can be used",
-			    k + 1, i + 1, key_kind_name(kinds[i]));
-			return false;
-		}
 	}
 	return true;
 }
@@ -153,23 +202,23 @@ tls_server_new(const int *cert_fds, const char *const *files, unsigned n,
     int key_sock, char *err, size_t err_size)
 {
 	struct tls_server *srv = calloc(1, sizeof(*srv));
-	enum key_kind kinds[KEYS_MAX];
 
 	if (n == 0 || n > KEYS_MAX) {
 		snprintf(err, err_size, "%u TLS certificates are given", n);
 		goto bad;
 	}
 	ERR_clear_error();
-	if (srv == NULL || tls_bio_method() == NULL || !keyprov_init() ||
-	    (srv->ctx = SSL_CTX_new(TLS_server_method())) == NULL ||
-	    !ctx_set(srv->ctx)) {
+	if (srv == NULL || tls_bio_method() == NULL || !keyprov_init()) {
 		snprintf(err, err_size, "OpenSSL: %s", openssl_why());
 		goto bad;
 	}
-	SSL_CTX_set_alpn_select_cb(srv->ctx, alpn_select, srv);
 	keyprov_sock(key_sock);
-	if (!add_certs(srv->ctx, cert_fds, files, n, kinds, err, err_size) ||
-	    !tls_warm(srv->ctx, kinds, n, err, err_size))
+	for (unsigned i = 0; i < n; i++)
+		if (!add_cert(srv, cert_fds[i], files == NULL ? NULL : files[i],
+			i, err, err_size))
+			goto bad;
+	tls_hosts_choose(&srv->hosts);
+	if (!warm_all(srv, err, err_size))
 		goto bad;
 	return srv;
 bad:
@@ -177,12 +226,27 @@ bad:
 	return NULL;
 }
 
+bool
+tls_server_staple(struct tls_server *srv, unsigned n, int fd, const char *name,
+    char *err, size_t err_size)
+{
+	struct tls_staples *all = &srv->staples;
+
+	if (!tls_staple_read(&all->staple[all->n], srv->leaf[n], fd, name,
+		time(NULL), err, err_size))
+		return false;
+	all->n++;
+	return true;
+}
+
 void
 tls_server_free(struct tls_server *srv)
 {
 	if (srv == NULL)
 		return;
-	SSL_CTX_free(srv->ctx);
+	tls_hosts_free(&srv->hosts);
+	for (unsigned i = 0; i < srv->staples.n; i++)
+		tls_staple_free(&srv->staples.staple[i]);
 	free(srv);
 }
 

@@ -8,9 +8,13 @@
 
 #include "common/conn.h"
 #include "common/key_text.h"
+#include "common/tls_hosts.h"
+#include "common/tls_staple.h"
 
 struct tls_server {
-	SSL_CTX *ctx;
+	struct tls_hosts hosts; /* at least one */
+	struct tls_staples staples;
+	const X509 *leaf[KEYS_MAX]; /* in the order of the keys; of hosts */
 	const char *alpn; /* NULL: either protocol */
 };
 

@@ -125,7 +125,7 @@ test_texts(void)
 
 static char err[512];
 static char name_a[] = "/etc/a.crt", name_b[] = "/etc/a.key";
-static const struct tls_pair names = { name_a, name_b };
+static const struct tls_pair names = { name_a, name_b, NULL };
 
 static void
 refused(int cert, int key, const char *want, const char *what)
@@ -253,8 +253,8 @@ static pid_t role;
 static void
 role_run(const int *fd, unsigned n)
 {
-	static const struct tls_pair two[] = { { name_a, name_b },
-		{ name_a, name_b } };
+	static const struct tls_pair two[] = { { name_a, name_b, NULL },
+		{ name_a, name_b, NULL } };
 	int far[CHANNELS];
 
 	for (unsigned i = 0; i < CHANNELS; i++) {
