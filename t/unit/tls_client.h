@@ -25,8 +25,8 @@ static char why_text[128]; /* of the last handshake */
 /* ---- the key role ---- */
 
 static char file_name[] = "pem";
-static const struct tls_pair names[] = { { file_name, file_name },
-	{ file_name, file_name } };
+static const struct tls_pair names[] = { { file_name, file_name, NULL },
+	{ file_name, file_name, NULL } };
 
 /* A process that signs with these keys; *pid; its channel. */
 static int
