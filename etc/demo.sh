@@ -101,7 +101,7 @@ common() {
 }
 {
 	echo "# Written by etc/demo.sh at each start."
-	common 64101 log key lookup queue append crypt worker
+	common 64101 log key lookup queue append crypt worker relay
 	cat <<-END
 	listen mx 127.0.0.1:$smtp plaintext_auth
 	listen submission 127.0.0.1:$submission plaintext_auth
