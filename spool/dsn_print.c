@@ -33,7 +33,7 @@ fit(struct view v)
 {
 	bool more = true;
 
-	if (memchr(v.p, '\0', v.n) != NULL)
+	if (v.n > 0 && memchr(v.p, '\0', v.n) != NULL)
 		return false;
 	while (v.n > 0) {
 		struct view line = view_split(&v, '\n', &more);

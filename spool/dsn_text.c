@@ -9,7 +9,7 @@
 #include "common/xtext.h"
 #include "spool/dsn_words.h"
 
-enum { WIDTH = 72, SHOWN = 200, ENVID = 101 };
+enum { WIDTH = 72, SHOWN = 200, ENVID = 101, ENCODED = 960 };
 
 bool
 dsn_text_ascii(struct view v)
@@ -248,9 +248,25 @@ dsn_text_people(struct buf *out, const struct dsn *d)
 
 /* ---- for programs ---- */
 
-/* An address that may be outside ASCII, with its type. */
+/* In ASCII.  What would make too long a line is no address in earnest. */
 static void
-add_address(struct buf *out, struct view a, bool global)
+add_encoded(struct buf *out, struct view a)
+{
+	struct buf b;
+
+	buf_init(&b, ENCODED);
+	unitext_encode(&b, a);
+	if (b.bad)
+		add_clean(out, a, true);
+	else
+		buf_addv(out, buf_view(&b));
+	buf_free(&b);
+}
+
+/* An address that may be outside ASCII, with its type; one without a domain is
+ * ours. */
+static void
+add_address(struct buf *out, const struct dsn *d, struct view a, bool global)
 {
 	bool ascii = dsn_text_ascii(a);
 
@@ -258,7 +274,9 @@ add_address(struct buf *out, struct view a, bool global)
 	if (ascii || global)
 		buf_addv(out, a);
 	else
-		unitext_encode(out, a);
+		add_encoded(out, a);
+	if (a.n == 0 || memchr(a.p, '@', a.n) == NULL)
+		buf_addf(out, "@%s", d->hostname);
 }
 
 /* ORCPT is type;text.  RFC 3461 6.3 (d), RFC 6533 3. */
@@ -273,7 +291,7 @@ add_original(struct buf *out, struct view orcpt, bool global)
 	buf_addv(out, type);
 	buf_addc(out, ';');
 	if (utf8 && !dsn_text_ascii(v) && !global)
-		unitext_encode(out, v);
+		add_encoded(out, v);
 	else if (utf8 && (!global || !unitext_decode(v, text, sizeof(text))))
 		buf_addv(out, v);
 	else if (!utf8 && !xtext_decode(v, text, sizeof(text)))
@@ -304,7 +322,7 @@ add_rcpt(
 	if (given)
 		add_original(out, orcpt, global);
 	buf_adds(out, "Final-Recipient: ");
-	add_address(out, r->address, global);
+	add_address(out, d, r->address, global);
 	while (actions[which].action != r->action)
 		which++;
 	buf_addf(out, "\r\nAction: %s\r\nStatus: %s\r\n", actions[which].name,

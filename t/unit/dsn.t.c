@@ -243,7 +243,10 @@ test_others(void)
 	d.rcpt = r + 1;
 	d.rcpt_n = 1;
 	d.hostname = "penny";
+	r[1].address = view_of("erin");
 	print(&d);
+	ok(has("Final-Recipient: rfc822;erin@penny\r\n"),
+	    "an address of this host gets its name");
 	ok(has("Subject: Successful Mail Delivery Report\r\n") &&
 		has("Reporting-MTA: x-local-hostname; penny\r\n"),
 	    "6.3 (b): a host without a domain");
@@ -279,7 +282,14 @@ test_utf8(void)
 		    "Content-Transfer-Encoding: 8bit\r\n"),
 	    "RFC 6533: to those who use it");
 	ok(!has("In-Reply-To"), "no id that is not ASCII in our header");
+	char far[400];
+	memset(far, ' ', sizeof(far));
+	memcpy(far, "\xc3\xb6", 2);
+	r.address = (struct view){ far, sizeof(far) };
 	e.params = view_of("");
+	print(&d);
+	ok(times("\\x{20}") < 160, "no line grows beyond 998 octets");
+	r.address = view_of("j\xc3\xb6rg@example.net");
 	d.return_all = false;
 	print(&d);
 	ok(!utf8 && has("Content-Type: message/delivery-status\r\n\r\n") &&

@@ -63,6 +63,12 @@ test_spooled(void)
 	close(w);
 }
 
+static bool
+logged_now(const char *text)
+{
+	return strstr(log_text(), text) != NULL;
+}
+
 static void
 test_many(void)
 {
@@ -239,6 +245,42 @@ test_damaged_record(void)
 	close(w);
 }
 
+/* What failed stays until its sender could be told. */
+static void
+test_no_report(void)
+{
+	char path[128];
+
+	kill_both(&x);
+	drop_waiting();
+	clear_log();
+	shared->n = 0;
+	x = start("queue_lifetime 1s\n");
+	int w = new_worker(&x);
+	put_one(w, "full-r@example.org", "x");
+	close(w);
+	/* The queue cannot write any more. */
+	snprintf(path, sizeof(path), "%s/queue/incoming", top);
+	ok(rmdir(path) == 0 &&
+		logged("a report to the sender cannot be written now"),
+	    "a report that cannot be written: the log says so");
+	ok(!logged_now("removed") && files_in("active") == 1 && shared->n == 0,
+	    "and the message stays");
+	kill_both(&x);
+	start_again();
+	pause_ms(500);
+	ok(files_in("active") == 1 && shared->n == 0,
+	    "with more time it is tried again");
+	stop(&x);
+	x = start("queue_lifetime 1s\n");
+	ok(wait_done(1, 5000) &&
+		strcmp(shared->done[0].to, "alice@example.org") == 0 &&
+		wait_empty(5000),
+	    "or, when reports can be written, its sender is told");
+	stop(&x);
+	start_again();
+}
+
 static void
 test_deliver_away(void)
 {
@@ -368,6 +410,7 @@ main(void)
 	test_stop();
 	test_partial();
 	test_damaged_record();
+	test_no_report();
 	test_deliver_away();
 	test_two_runners();
 	test_kill();
