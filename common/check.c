@@ -207,11 +207,34 @@ config_check_places(
 	return problems;
 }
 
+static void
+say_mistake(void *arg, bool error, const char *text)
+{
+	(void)arg;
+	if (error)
+		problem("%s", text);
+	else
+		fprintf(stderr, "%s: warning: %s\n", program, text);
+}
+
+/* What has to do with users. */
+static void
+check_users(const struct daemon *d, const struct settings *s, struct passdb *db)
+{
+	char why[512];
+
+	if (d->check_files != NULL &&
+	    d->check_files(s, db, say_mistake, NULL) > 0)
+		return;
+	if (d->check != NULL && !d->check(s, db, why, sizeof(why)))
+		problem("%s", why);
+}
+
 unsigned
 config_check(
     const struct daemon *d, const struct options *o, const struct settings *s)
 {
-	char *err = NULL, why[512];
+	char *err = NULL;
 
 	program = d->name;
 	for (unsigned i = 0; i < s->tls_n; i++)
@@ -219,8 +242,8 @@ config_check(
 	struct passdb *db = passdb_open(s, false, &err);
 	if (db == NULL)
 		problem("%s", err);
-	else if (d->check != NULL && !d->check(s, db, why, sizeof(why)))
-		problem("%s", why);
+	else
+		check_users(d, s, db);
 	free(err);
 	passdb_free(db);
 	err = NULL;

@@ -15,6 +15,10 @@ struct daemon {
 	/* -t: what else can be wrong.  False: err is one line.  May be NULL. */
 	bool (*check)(const struct settings *, struct passdb *, char *err,
 	    size_t size);
+	/* -t, before that one: says each mistake, and warnings; returns the
+	 * number of mistakes.  May be NULL. */
+	unsigned (*check_files)(const struct settings *, struct passdb *,
+	    void (*say)(void *arg, bool error, const char *text), void *arg);
 };
 
 /* All of main(): options, checks, roles.  Returns the exit status. */

@@ -265,6 +265,48 @@ passdb_find(
 	return rc;
 }
 
+/* False: enough was seen. */
+static bool
+each_in_file(
+    struct passdb *db, bool (*see)(void *arg, const struct user *), void *arg)
+{
+	struct passdb_line l;
+	struct user u;
+
+	for (unsigned i = 0;
+	     i < PASSDB_EACH_MAX && passdb_file_at(db->file, i, &l); i++)
+		if (file_find(db, view_of(l.name), false, &u) && !see(arg, &u))
+			return false;
+	return true;
+}
+
+void
+passdb_each(
+    struct passdb *db, bool (*see)(void *arg, const struct user *), void *arg)
+{
+	struct passwd *pw;
+	struct user u;
+
+	if ((db->file != NULL && !each_in_file(db, see, arg)) || !db->system)
+		return;
+	setpwent();
+	for (int i = 0; i < PASSDB_EACH_MAX && (pw = getpwent()) != NULL; i++) {
+		memset(&u, 0, sizeof(u));
+		/* Who is in the file, too, was seen. */
+		if (!passdb_name_valid(view_of(pw->pw_name)) ||
+		    !view_copy(view_of(pw->pw_name), u.name, sizeof(u.name)) ||
+		    file_find(db, view_of(u.name), false, &u))
+			continue;
+		(void)snprintf(u.gecos, sizeof(u.gecos), "%s",
+		    pw->pw_gecos == NULL ? "" : pw->pw_gecos);
+		u.uid = pw->pw_uid;
+		u.gid = pw->pw_gid;
+		if (!see(arg, &u))
+			break;
+	}
+	endpwent();
+}
+
 bool
 passdb_hash_usable(const char *hash)
 {

@@ -19,6 +19,8 @@ enum {
 	USER_SHELL_MAX = 128
 };
 
+enum { PASSDB_EACH_MAX = 10000 };
+
 struct user {
 	char name[USER_NAME_MAX]; /* as the database spells it */
 	uid_t uid;
@@ -48,6 +50,10 @@ void passdb_refresh(struct passdb *);
  */
 int passdb_find(struct passdb *, struct view name, bool want_hash,
     struct user *out);
+/* Calls see() with each user of the file, then with each system user, of both
+ * the first PASSDB_EACH_MAX, until it says false. */
+void passdb_each(struct passdb *, bool (*see)(void *arg, const struct user *),
+    void *arg);
 /* Whether crypt(3) could ever match it: not empty, not locked by '!' or '*',
  * of a known method. */
 bool passdb_hash_usable(const char *hash);

@@ -353,6 +353,18 @@ passdb_file_free(struct passdb_file *f)
 	free(f);
 }
 
+static void
+line_out(
+    const struct passdb_file *f, const struct entry *e, struct passdb_line *out)
+{
+	*out = (struct passdb_line){ .name = f->text + e->name,
+		.hash = f->text + e->hash,
+		.gecos = f->text + e->gecos,
+		.home = f->text + e->home,
+		.uid = e->uid,
+		.gid = e->gid };
+}
+
 bool
 passdb_file_find(
     const struct passdb_file *f, struct view name, struct passdb_line *out)
@@ -361,12 +373,16 @@ passdb_file_find(
 
 	if (e == NULL)
 		return false;
-	*out = (struct passdb_line){ .name = f->text + e->name,
-		.hash = f->text + e->hash,
-		.gecos = f->text + e->gecos,
-		.home = f->text + e->home,
-		.uid = e->uid,
-		.gid = e->gid };
+	line_out(f, e, out);
+	return true;
+}
+
+bool
+passdb_file_at(const struct passdb_file *f, unsigned i, struct passdb_line *out)
+{
+	if (i >= f->n)
+		return false;
+	line_out(f, &f->entries[i], out);
 	return true;
 }
 

@@ -34,6 +34,9 @@ void passdb_file_free(struct passdb_file *); /* wipes */
 /* False: nobody of that name.  out borrows from the file. */
 bool passdb_file_find(
     const struct passdb_file *, struct view name, struct passdb_line *out);
+/* The i-th user; false: there are not so many. */
+bool passdb_file_at(
+    const struct passdb_file *, unsigned i, struct passdb_line *out);
 /* The first hash with which somebody could log in, "" if there is none. */
 const char *passdb_file_first_hash(const struct passdb_file *);
 unsigned passdb_file_count(const struct passdb_file *);

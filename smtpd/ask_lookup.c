@@ -22,7 +22,8 @@ ask_lookup_rcpt(int sock, const char *address, struct rcpt_answer *a)
 	kind = msg_get_u32(&scratch);
 	msg_get_str(&scratch, a->user, sizeof(a->user));
 	msg_get_str(&scratch, a->delivered_to, sizeof(a->delivered_to));
-	good = msg_done(&scratch) && kind <= RCPT_LATER && scratch.fd == -1;
+	msg_get_str(&scratch, a->moved, sizeof(a->moved));
+	good = msg_done(&scratch) && kind <= RCPT_MOVED && scratch.fd == -1;
 	if (good)
 		a->kind = (enum rcpt_kind)kind;
 	else
@@ -71,12 +72,66 @@ ask_lookup_vrfy(int sock, const char *address, struct vrfy_answer *a)
 		uint32_t kind = msg_get_u32(&scratch);
 		msg_get_str(&scratch, a->name, sizeof(a->name));
 		msg_get_str(&scratch, a->address, sizeof(a->address));
-		good = msg_done(&scratch) && kind <= RCPT_LATER &&
+		msg_get_str(&scratch, a->moved, sizeof(a->moved));
+		good = msg_done(&scratch) && kind <= RCPT_MOVED &&
 		       scratch.fd == -1;
 		a->kind = (enum rcpt_kind)kind;
 	}
 	if (!good)
 		*a = (struct vrfy_answer){ .kind = RCPT_LATER };
+	msg_wipe(&scratch);
+	return good;
+}
+
+/* n times name and address; at most max. */
+static bool
+get_people(struct person *a, unsigned max, unsigned *n)
+{
+	uint32_t count = msg_get_u32(&scratch);
+	bool good = count <= max && !scratch.bad;
+
+	for (uint32_t i = 0; i < count && good; i++)
+		good =
+		    msg_get_str(&scratch, a[i].name, sizeof(a[i].name)) &&
+		    msg_get_str(&scratch, a[i].address, sizeof(a[i].address));
+	good = good && msg_done(&scratch) && scratch.fd == -1;
+	*n = good ? count : 0;
+	return good;
+}
+
+bool
+ask_lookup_people(int sock, struct view text, struct person *a, unsigned *n)
+{
+	bool good = false;
+
+	*n = 0;
+	msg_start(&scratch, LOOKUP_PEOPLE);
+	msg_put_view(&scratch, text);
+	if (msg_call(sock, &scratch, TIMEOUT_MS))
+		good = get_people(a, LOOKUP_PEOPLE_MAX, n);
+	msg_wipe(&scratch);
+	return good;
+}
+
+bool
+ask_lookup_members(int sock, const char *address, unsigned first,
+    enum rcpt_kind *kind, struct person *a, unsigned *n)
+{
+	bool good = false;
+
+	*n = 0;
+	*kind = RCPT_LATER;
+	msg_start(&scratch, LOOKUP_MEMBERS);
+	msg_put_str(&scratch, address);
+	msg_put_u32(&scratch, first);
+	if (msg_call(sock, &scratch, TIMEOUT_MS)) {
+		uint32_t k = msg_get_u32(&scratch);
+		good = get_people(a, LOOKUP_MEMBERS_MAX, n) && k <= RCPT_MOVED;
+		if (good)
+			*kind = (enum rcpt_kind)k;
+	}
+	if (!good)
+		*n = 0;
 	msg_wipe(&scratch);
 	return good;
 }

@@ -51,9 +51,22 @@ refuse(struct session *s, const struct address *a, enum rcpt_kind kind)
 		return reject(
 		    s, to, 550, "5.7.1", "<%s>: Relay access denied", to);
 	default:
+		/* RCPT_MOVED is said by moved() */
 		return reject(
 		    s, to, 451, "4.3.0", "<%s>: Temporary lookup failure", to);
 	}
+}
+
+/* RFC 5321 3.4 */
+static enum next
+moved(struct session *s, const struct address *a, const char *where)
+{
+	char to[ADDR_MAX + 1];
+
+	s->t.refused = true;
+	log_clean(view_of(a->text), to, sizeof(to));
+	return reject(
+	    s, to, 551, "5.1.6", "User not local; please try <%s>", where);
 }
 
 /* Of the command at hand. */
@@ -155,8 +168,10 @@ cmd_rcpt(struct session *s, struct view arg)
 		s->spent = true; /* the channel is of no use any more */
 		return refuse(s, &rcpt, RCPT_LATER);
 	}
+	if (found.kind == RCPT_MOVED)
+		return moved(s, &rcpt, found.moved);
 	bool goes_on = found.kind == RCPT_FOREIGN && may_go_on(s);
-	if (found.kind != RCPT_LOCAL && !goes_on)
+	if (found.kind != RCPT_LOCAL && found.kind != RCPT_LIST && !goes_on)
 		return refuse(s, &rcpt, found.kind);
 	if (goes_on)
 		memcpy(found.delivered_to, rcpt.text, sizeof(rcpt.text));
@@ -168,5 +183,8 @@ cmd_rcpt(struct session *s, struct view arg)
 	name_message(s);
 	transaction_add(s, &rcpt, &found, &taken);
 	s->state = ST_RCPT;
+	if (found.kind == RCPT_LIST && found.moved[0] != '\0')
+		return reply(s, 251, "2.1.5",
+		    "User not local; will forward to <%s>", found.moved);
 	return reply(s, 250, "2.1.5", "Ok");
 }

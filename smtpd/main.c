@@ -9,6 +9,7 @@
 #include "smtpd/session.h"
 #include "smtpd/svc_lookup.h"
 #include "smtpd/svc_relay.h"
+#include "spool/aliases.h"
 #include "spool/svc_deliver.h"
 #include "spool/svc_expand.h"
 #include "spool/svc_queue.h"
@@ -37,7 +38,8 @@ main(int argc, char **argv)
 	static const struct daemon d = { .name = "smtpd",
 		.config = PENNYPOST_CONFIG_DIR "/smtpd.conf",
 		.mains = mains,
-		.check = lookup_check };
+		.check = lookup_check,
+		.check_files = aliases_check };
 
 	return daemon_main(argc, argv, &d);
 }

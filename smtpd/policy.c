@@ -148,7 +148,8 @@ policy_helo(struct session *s, struct view name, enum next *next)
 	return false;
 }
 
-/* user, user+tag and whatever else reaches this user's mailbox. */
+/* user, user+tag and whatever else reaches this user's mailbox, and nobody
+ * else's. */
 static bool
 owns(struct session *s, const struct address *sender)
 {
@@ -158,7 +159,9 @@ owns(struct session *s, const struct address *sender)
 		s->spent = true; /* the channel is of no use any more */
 		return false;
 	}
-	return found.kind == RCPT_LOCAL && strcmp(found.user, s->user) == 0;
+	/* An alias that is another name of the user has the user's name. */
+	return (found.kind == RCPT_LOCAL || found.kind == RCPT_LIST) &&
+	       strcmp(found.user, s->user) == 0;
 }
 
 bool

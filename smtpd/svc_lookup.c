@@ -19,92 +19,28 @@
 #include "common/msg.h"
 #include "common/service.h"
 #include "smtpd/ask_lookup.h"
+#include "smtpd/lookup_alias.h"
 #include "smtpd/lookup_client.h"
 #include "smtpd/resolver.h"
+#include "spool/expand.h"
 #include "spool/recipient.h"
 
 static struct role *role;
-static struct passdb *users;
+static struct book book;
 
-static enum rcpt_kind
-kind_of(enum rcpt_resolved r)
-{
-	switch (r) {
-	case RESOLVED_LOCAL:
-		return RCPT_LOCAL;
-	case RESOLVED_UNKNOWN:
-		return RCPT_UNKNOWN;
-	case RESOLVED_FOREIGN:
-		return RCPT_FOREIGN;
-	case RESOLVED_LATER:
-		break;
-	}
-	return RCPT_LATER;
-}
-
-static enum answer
-answer_lookup_rcpt(struct peer *p, struct msg *rq, struct msg *rp)
-{
-	char address[ADDR_MAX + 1], delivered_to[ADDR_MAX + 1];
-	struct user u;
-
-	(void)p;
-	msg_get_str(rq, address, sizeof(address));
-	if (!msg_done(rq))
-		return ANSWER_DROP;
-	passdb_refresh(users);
-	enum rcpt_resolved r =
-	    recipient_resolve(role->settings, users, address, &u, delivered_to);
-	msg_put_u32(rp, kind_of(r));
-	msg_put_str(rp, r == RESOLVED_LOCAL ? u.name : "");
-	msg_put_str(rp, r == RESOLVED_LOCAL ? delivered_to : "");
-	return ANSWER;
-}
-
-/* gecos up to the first comma, '&' being the login's name, as finger(1) has
- * it. */
-static void
-full_name(const struct user *u, char *out, size_t size)
-{
-	size_t n = 0;
-
-	for (const char *c = u->gecos; *c != '\0' && *c != ','; c++) {
-		const char *part = *c == '&' ? u->name : c;
-		size_t k = *c == '&' ? strlen(u->name) : 1;
-		for (size_t i = 0; i < k && n + 1 < size; i++)
-			out[n++] = part[i];
-	}
-	out[n] = '\0';
-}
-
-static enum answer
-answer_lookup_vrfy(struct peer *p, struct msg *rq, struct msg *rp)
-{
-	char address[ADDR_MAX + 1], mailbox[ADDR_MAX + 1];
-	char name[LOOKUP_NAME_MAX];
-	struct user u;
-
-	(void)p;
-	msg_get_str(rq, address, sizeof(address));
-	if (!msg_done(rq))
-		return ANSWER_DROP;
-	passdb_refresh(users);
-	enum rcpt_resolved r =
-	    recipient_resolve(role->settings, users, address, &u, mailbox);
-	full_name(&u, name, sizeof(name));
-	msg_put_u32(rp, kind_of(r));
-	msg_put_str(rp, r == RESOLVED_LOCAL ? name : "");
-	msg_put_str(rp, r == RESOLVED_LOCAL ? mailbox : "");
-	return ANSWER;
-}
-
-#define ANY (BIT(LOOKUP_RCPT) | BIT(LOOKUP_VRFY) | BIT(LOOKUP_CLIENT))
+#define ANY                                                                    \
+	(BIT(LOOKUP_RCPT) | BIT(LOOKUP_VRFY) | BIT(LOOKUP_CLIENT) |            \
+	    BIT(LOOKUP_PEOPLE) | BIT(LOOKUP_MEMBERS))
 
 static const struct request requests[] = {
 	{ LOOKUP_RCPT, 4, 4 + ADDR_MAX, false, ANY, answer_lookup_rcpt,
 	    "recipient" },
 	{ LOOKUP_VRFY, 4, 4 + ADDR_MAX, false, ANY, answer_lookup_vrfy,
 	    "verify" },
+	{ LOOKUP_PEOPLE, 4, 4 + LOOKUP_NAME_MAX, false, ANY,
+	    answer_lookup_people, "people" },
+	{ LOOKUP_MEMBERS, 8, 8 + ADDR_MAX, false, ANY, answer_lookup_members,
+	    "members" },
 	{ LOOKUP_CLIENT, 4, 4 + ADDRESS_TEXT, false, ANY, answer_lookup_client,
 	    "client" },
 };
@@ -133,55 +69,102 @@ add_introducer(enum role_id from, int fd)
 		close_fd(&fd);
 }
 
-/* What was in force stays so if the new users cannot be read any more. */
+/* What was in force stays so if the new users or aliases cannot be read. */
 static void
 new_settings(struct settings *s)
 {
-	char *err = NULL;
-	struct passdb *db = passdb_open(s, false, &err);
+	char *err = NULL, *mistake = NULL;
+	struct passdb *users = passdb_open(s, false, &err);
+	struct aliases *aliases = aliases_open(s, &mistake);
 
-	if (db == NULL) {
+	if (users == NULL)
 		log_error("error: %s; the users read before stay in force",
 		    err == NULL ? "out of memory" : err);
-		free(err);
-	} else {
-		passdb_free(users);
-		users = db;
+	if (mistake != NULL)
+		log_error(
+		    "error: %s; mail for names it may hold waits", mistake);
+	if (users != NULL) {
+		passdb_free(book.users);
+		book.users = users;
 	}
+	if (aliases != NULL) {
+		aliases_free(book.aliases);
+		book.aliases = aliases;
+	}
+	free(err);
+	free(mistake);
+	lookup_alias_forget();
 	lookup_client_settings(s);
+	book.settings = s;
 	settings_free(role->settings);
 	role->settings = s;
+}
+
+/* RFC 5321 4.5.1, for those whom aliases do not reach. */
+static bool
+postmaster_check(const struct book *b, char *err, size_t size)
+{
+	struct found f;
+
+	expand_find(b, "postmaster", &f);
+	if (f.kind == EXPAND_LIST ||
+	    recipient_postmaster_ok(b->settings, b->users))
+		return true;
+	snprintf(err, size,
+	    "postmaster %s: there is no such user, or it is uid 0, for whom "
+	    "no file is written; name the user who reads postmaster's and "
+	    "root's mail: postmaster USER",
+	    b->settings->postmaster);
+	return false;
 }
 
 bool
 lookup_check(
     const struct settings *s, struct passdb *db, char *err, size_t size)
 {
-	if (recipient_postmaster_ok(s, db))
-		return true;
-	snprintf(err, size,
-	    "postmaster %s: there is no such user, or it is uid 0, for whom "
-	    "no file is written; name the user who reads postmaster's and "
-	    "root's mail: postmaster USER",
-	    s->postmaster);
-	return false;
+	char *mistake = NULL;
+	struct book b = { s, db, aliases_open(s, &mistake) };
+	bool good = b.aliases != NULL && mistake == NULL;
+
+	if (!good)
+		snprintf(err, size, "%s",
+		    mistake == NULL ? "out of memory" : mistake);
+	good = good && postmaster_check(&b, err, size);
+	aliases_free(b.aliases);
+	free(mistake);
+	return good;
+}
+
+/* Has libc load and open whatever such a question takes. */
+static void
+open_book(struct role *r)
+{
+	char *err = NULL, why[512];
+
+	book.settings = r->settings;
+	book.users = passdb_open(r->settings, false, &err);
+	if (book.users == NULL)
+		role_failed(r, "%s", err == NULL ? "out of memory" : err);
+	if (!lookup_check(r->settings, book.users, why, sizeof(why)))
+		role_failed(r, "%s", why);
 }
 
 void
 svc_lookup_main(struct role *r)
 {
-	char *err = NULL, why[512];
+	char *mistake = NULL;
 
 	role = r;
-	users = passdb_open(r->settings, false, &err);
-	if (users == NULL)
-		role_failed(r, "%s", err == NULL ? "out of memory" : err);
-	/* Also has libc load and open whatever such a question takes. */
-	if (!lookup_check(r->settings, users, why, sizeof(why)))
-		role_failed(r, "%s", why);
+	open_book(r);
 	lookup_client_settings(r->settings);
 	resolver_init(r->settings);
 	priv_drop(r, ROLE_LOOKUP, NULL);
+	/* As whoever will read them again. */
+	book.aliases = aliases_open(r->settings, &mistake);
+	if (book.aliases == NULL || mistake != NULL)
+		role_failed(
+		    r, "%s", mistake == NULL ? "out of memory" : mistake);
+	lookup_alias_init(&book);
 	service_init();
 	sandbox_enter(r, ROLE_LOOKUP);
 	role_watch_master(r, add_introducer, new_settings);

@@ -29,6 +29,7 @@ static struct rcpt {
 	char params[PARAMS_MAX + 1]; /* to be kept; "" = none */
 	bool success;		     /* shall be told of its delivery */
 	bool foreign;		     /* goes on to another host */
+	bool list;		     /* the queue finds out where it leads */
 } rcpts[QUEUE_RCPT_MAX];
 
 /* Which of them each RCPT that was answered with 250 has named: LMTP answers
@@ -72,6 +73,7 @@ transaction_add(struct session *s, const struct address *a,
 	    orcpt ? "ORCPT=" : "", p->orcpt);
 	r->success = p->success;
 	r->foreign = found->kind == RCPT_FOREIGN;
+	r->list = found->kind == RCPT_LIST;
 	s->t.rcpt_n++;
 }
 
@@ -194,8 +196,9 @@ mail_params(const struct session *s, char *out, size_t size)
 	return n > 0 ? out + 1 : out;
 }
 
-static enum next
-to_queue(struct session *s, const struct content *content)
+/* lists: only those of which the queue is to find out where they lead. */
+static enum status
+deposit(struct session *s, const struct content *content, bool lists)
 {
 	static struct deposit_rcpt list[QUEUE_RCPT_MAX];
 	char params[PARAMS_MAX];
@@ -206,18 +209,27 @@ to_queue(struct session *s, const struct content *content)
 		.protocol = session_protocol(s),
 		.params = mail_params(s, params, sizeof(params)),
 		.rcpt = list,
-		.rcpt_n = s->t.rcpt_n,
 		.spooled = content->file != -1,
 		.content = buf_view(&content->mem),
 		.length = content->length };
 
 	for (unsigned i = 0; i < s->t.rcpt_n; i++)
-		list[i] = (struct deposit_rcpt){ rcpts[i].address,
-			rcpts[i].address,
-			rcpts[i].params[0] == '\0' ? NULL : rcpts[i].params };
+		if (rcpts[i].list || !lists)
+			list[d.rcpt_n++] = (struct deposit_rcpt){
+				rcpts[i].address, rcpts[i].address,
+				rcpts[i].params[0] == '\0' ? NULL
+							   : rcpts[i].params
+			};
 	log_flush(); /* our lines stand before the queue's */
 	prove_client(s);
-	enum status st = ask_queue_deposit(queue_channel(s), &d);
+	return ask_queue_deposit(queue_channel(s), &d);
+}
+
+static enum next
+to_queue(struct session *s, const struct content *content)
+{
+	enum status st = deposit(s, content, false);
+
 	return st == OK ? accepted(s, "in the queue, to be delivered now")
 			: transaction_refuse_status(s, st);
 }
@@ -323,8 +335,26 @@ say_delivered(struct session *s, const struct rcpt *r, enum status st)
 	}
 }
 
-/* One reply for each RCPT that was accepted, in their order.  There is no
- * queue: who sends by LMTP has one (RFC 2033 4.2, 1). */
+/* Delivers to each: result. */
+static void
+deliver_each(struct session *s, const struct content *content, int8_t *result)
+{
+	enum status queued = OK;
+	bool any = false;
+
+	for (unsigned i = 0; i < s->t.rcpt_n; i++)
+		any = any || rcpts[i].list;
+	if (any)
+		queued = deposit(s, content, true);
+	for (unsigned i = 0; i < s->t.rcpt_n; i++)
+		result[i] =
+		    (int8_t)(rcpts[i].list ? queued
+					   : deliver(s, content, rcpts + i));
+}
+
+/* One reply for each RCPT that was accepted, in their order.  Nothing waits in
+ * the queue that could be delivered now: who sends by LMTP has one (RFC 2033
+ * 4.2, 1). */
 enum next
 transaction_each(struct session *s, struct content *content)
 {
@@ -336,10 +366,10 @@ transaction_each(struct session *s, struct content *content)
 	while (answered < s->t.accepted &&
 	       transaction_refused(s, content, true, &next))
 		answered++;
-	if (answered == 0)
+	if (answered == 0) {
 		log_message_id(s->t.id, view_of(content->header.id));
-	for (unsigned i = 0; answered == 0 && i < s->t.rcpt_n; i++)
-		result[i] = (int8_t)deliver(s, content, rcpts + i);
+		deliver_each(s, content, result);
+	}
 	for (; answered < s->t.accepted; answered++)
 		next = say_delivered(s, rcpts + named[answered],
 		    (enum status)result[named[answered]]);
@@ -403,9 +433,11 @@ to_terminals(struct session *s, const struct content *content)
 static enum next
 to_mailboxes(struct session *s, const struct content *content)
 {
+	const struct rcpt *r = rcpts;
+
 	/* Who wants to be told of a delivery (RFC 3461 4.1) is told by the
 	 * queue, which knows all that was asked for. */
-	if (s->t.rcpt_n == 1 && !rcpts[0].success && !rcpts[0].foreign)
+	if (s->t.rcpt_n == 1 && !r->success && !r->foreign && !r->list)
 		return to_mailbox(s, content);
 	return to_queue(s, content);
 }

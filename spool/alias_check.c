@@ -127,7 +127,7 @@ aliases_check(
 		check_file(&c, s->alias_files[i], ALIAS_LOCAL);
 	for (unsigned i = 0; i < s->virtual_file_n; i++)
 		check_file(&c, s->virtual_files[i], ALIAS_VIRTUAL);
-	if (c.errors == 0) {
+	if (c.errors == 0 && s->alias_file_n > 0) {
 		check_reached(&c, "postmaster");
 		check_reached(&c, "root");
 	}

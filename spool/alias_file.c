@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/address.h"
+#include "common/fold.h"
 #include "common/passdb_file.h"
 #include "common/private_file.h"
 #include "spool/target.h"
@@ -78,7 +79,10 @@ mistake(struct reading *r, unsigned line, const char *fmt, ...)
 static bool
 same_name(const struct alias_file *f, struct view name, const char *ours)
 {
-	return f->exact ? view_eqs(name, ours) : view_caseeqs(name, ours);
+	if (f->exact)
+		return view_eqs(name, ours) ||
+		       fold_same(name, view_of(ours), false);
+	return passdb_name_same(name, ours);
 }
 
 static const struct entry *

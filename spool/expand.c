@@ -14,7 +14,10 @@
 
 #include "common/log.h"
 #include "common/private_file.h"
+#include "spool/envelope.h"
 #include "spool/recipient.h"
+
+_Static_assert((int)EXPANSION_MAX == (int)ENVELOPE_RCPT_MAX, "a list fits into a record");
 
 struct walk {
 	const struct book *book;
@@ -100,11 +103,10 @@ add_target(struct walk *w, enum target_kind kind, const char *text)
 	}
 	size_t start = x->text.n;
 	buf_addc(&x->text, (char)kind);
-	if (x->n == ENVELOPE_RCPT_MAX ||
-	    !buf_add(&x->text, text, strlen(text) + 1))
+	if (x->n == EXPANSION_MAX || !buf_add(&x->text, text, strlen(text) + 1))
 		return fail(x, EXPAND_ERROR, "5.2.4",
 		    "'%s' leads to more than %d targets, or too long ones",
-		    x->key, ENVELOPE_RCPT_MAX);
+		    x->key, EXPANSION_MAX);
 	x->at[x->n++] = (uint32_t)start;
 	x->slot[i] = (uint16_t)x->n;
 	return true;

@@ -26,7 +26,6 @@
 #include "common/settings.h"
 #include "spool/aliases.h"
 #include "spool/ask_expand.h"
-#include "spool/envelope.h"
 
 struct book { /* all borrowed */
 	const struct settings *settings;
@@ -48,6 +47,7 @@ struct found {
 void expand_find(const struct book *, const char *address, struct found *);
 
 enum {
+	EXPANSION_MAX = 8000, /* targets: recipients of a record */
 	EXPANSION_DEPTH = 20,
 	EXPANSION_STEPS = 100000, /* targets looked at */
 	EXPANSION_SLOTS = 16384,  /* a power of two, beyond twice the most
@@ -65,7 +65,7 @@ struct expansion {
 	char key[ADDR_MAX + 1];
 	unsigned n;
 	struct buf text;	/* of each: kind, text, NUL */
-	uint32_t at[ENVELOPE_RCPT_MAX];	/* offsets */
+	uint32_t at[EXPANSION_MAX];	/* offsets */
 	uint16_t slot[EXPANSION_SLOTS];	/* by hash: number + 1 */
 	/* While it is made. */
 	const char *path[EXPANSION_DEPTH]; /* names of entries */

@@ -219,8 +219,23 @@ static const struct {
 	  E BOB "VRFY j\xc3\xb6rg SMTPUTF8\r\nVRFY SMTPUTF8\r\n" Q,
 	  "250|235|250 2.1.5 Mr j\xc3\xb6rg <j\xc3\xb6rg@example.org>|550 5.1.1|221", CLEAR, 0, 0 },
 	{ "3.5.2: EXPN, for users",
-	  E BOB "EXPN bob\r\nEXPN staff\r\nEXPN\r\n" Q,
-	  "250|235|250 2.1.5 Mr bob <bob@example.org>|550 5.1.1|501 5.5.4|221", CLEAR, 0, 0 },
+	  E BOB "EXPN bob\r\nEXPN stuff\r\nEXPN\r\nEXPN smith\r\nEXPN nobody-list\r\nEXPN a b\r\n" Q,
+	  "250|235|250 2.1.5 Mr bob <bob@example.org>|550 5.1.1|501 5.5.4|550 5.1.1|450 4.3.0|553 5.1.3|221", CLEAR, 0, 0 },
+	{ "3.5.2: EXPN of a list",
+	  E BOB "EXPN staff\r\n" Q,
+	  "250|235|250 2.1.5 <m64@example.org>|221", CLEAR, 0, 0 },
+	{ "3.5.1: VRFY of full names and lists",
+	  E BOB "VRFY Ann Smith\r\nVRFY smith\r\nVRFY smith@example.org\r\nVRFY staff\r\n" Q,
+	  "250|235|250 2.1.5 Ann Smith <alice@example.org>|553 5.1.4 Bob ?x? Smith <bob@example.org>|550 5.1.1|"
+	  "250 2.1.5 <staff@example.org>|221", CLEAR, 0, 0 },
+	{ "3.4: 251 and 551",
+	  E BOB "VRFY sent-on\r\nEXPN sent-on\r\nVRFY moved\r\nMAIL FROM:<bob@example.org>\r\n"
+	  "RCPT TO:<moved>\r\nRCPT TO:<sent-on>\r\n" D T Q,
+	  "250|235|251 2.1.5 User not local; will forward to <bob@elsewhere.example>|251 2.1.5|"
+	  "551 5.1.6 User not local; please try <bob@elsewhere.example>|250|551 5.1.6|251 2.1.5|354|250 2.0.0|221", CLEAR, 0, 1 },
+	{ "a list goes into the queue, alone or not",
+	  "EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<staff>\r\n" D T Q,
+	  "250|250|250 2.1.5|354|250 2.0.0|221", 0, 0, 1 },
 	{ "sendmail: VERB, for users",
 	  E BOB "VERB\r\nVERB x\r\n" M R D T M R "RCPT TO:<alice>\r\n" D T Q,
 	  "250|235|250 2.0.0|501|250|250|354|250 2.0.0 Ok|250|250|250|354|250 2.0.0 Ok|221",
@@ -572,7 +587,7 @@ vrfy(void)
 			snprintf(in, sizeof(in), "VRFY %s\r\nEXPN %s\r\n",
 			    names[i], names[i]);
 			fake_session(view_of(in));
-			ok(fake.lookups == (shown ? 2 : 0) &&
+			ok(fake.lookups == (shown ? 3 : 0) &&
 				(strstr(buf_cstr(&fake.out), "252 ") != NULL) ==
 				    !shown,
 			    "VRFY %s: %u lookups", names[i], fake.lookups);

@@ -196,6 +196,21 @@ ask_lookup_rcpt(int sock, const char *address, struct rcpt_answer *a)
 	    addr.domain[0] == '\0' || strcmp(addr.domain, "example.org") == 0
 		? RCPT_UNKNOWN
 		: RCPT_FOREIGN;
+	if (a->kind == RCPT_UNKNOWN &&
+	    (view_caseeqs(view_of(addr.local), "staff") ||
+		view_caseeqs(view_of(addr.local), "nobody-list") ||
+		view_caseeqs(view_of(addr.local), "sent-on"))) {
+		a->kind = RCPT_LIST;
+		snprintf(a->delivered_to, sizeof(a->delivered_to),
+		    "%s@example.org", addr.local);
+		if (addr.local[1] == 'e')
+			strcpy(a->moved, "bob@elsewhere.example");
+	}
+	if (a->kind == RCPT_UNKNOWN &&
+	    view_caseeqs(view_of(addr.local), "moved")) {
+		a->kind = RCPT_MOVED;
+		strcpy(a->moved, "bob@elsewhere.example");
+	}
 	for (size_t i = 0; i < NELEM(users); i++) {
 		if (a->kind != RCPT_UNKNOWN ||
 		    !view_caseeqs(view_of(addr.local), users[i]))
@@ -238,7 +253,48 @@ ask_lookup_vrfy(int sock, const char *address, struct vrfy_answer *a)
 		snprintf(a->name, sizeof(a->name), "Mr %s", r.user);
 		snprintf(a->address, sizeof(a->address), "%s", r.delivered_to);
 	}
+	if (r.kind == RCPT_LIST)
+		strcpy(a->address, r.delivered_to);
+	strcpy(a->moved, r.moved);
 	return good;
+}
+
+/* Two people are called Smith; one of them Ann. */
+bool
+ask_lookup_people(int sock, struct view text, struct person *a, unsigned *n)
+{
+	(void)sock;
+	fake.lookups++;
+	*n = 0;
+	if (view_caseeqs(text, "smith")) {
+		*n = 2;
+		a[0] = (struct person){ "Ann Smith", "alice@example.org" };
+		a[1] = (struct person){ "Bob \"x\" Smith", "bob@example.org" };
+	} else if (view_caseeqs(text, "ann smith")) {
+		*n = 1;
+		a[0] = (struct person){ "Ann Smith", "alice@example.org" };
+	}
+	return true;
+}
+
+/* The list "staff" has one member more than an answer holds. */
+bool
+ask_lookup_members(int sock, const char *address, unsigned first,
+    enum rcpt_kind *kind, struct person *a, unsigned *n)
+{
+	unsigned all =
+	    view_casestarts(view_of(address), "staff") ? LOOKUP_MEMBERS_MAX + 1
+						       : 0;
+
+	(void)sock;
+	fake.lookups++;
+	*kind = RCPT_LIST;
+	for (*n = 0; *n < LOOKUP_MEMBERS_MAX && first + *n < all; (*n)++) {
+		a[*n].name[0] = '\0';
+		snprintf(a[*n].address, sizeof(a[*n].address),
+		    "m%u@example.org", first + *n);
+	}
+	return true;
 }
 
 static void
