@@ -154,6 +154,13 @@ found(void *arg, const char *id)
 }
 
 void
+handout_flush(void)
+{
+	turns_flush(local_turns());
+	turns_flush(remote_turns());
+}
+
+void
 handout_scan(void)
 {
 	bool full = false;

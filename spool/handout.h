@@ -29,6 +29,8 @@ void handout_run(void);
 void handout_scan(void);
 /* An orderly end: no delivery is begun, those under way are waited for. */
 void handout_end(int64_t ms);
+/* Destinations that were down may be tried now. */
+void handout_flush(void);
 /* Random bits, for jitter and hash tables. */
 uint64_t handout_seed(void);
 /* The schedule's limits as the settings want them. */

@@ -1,7 +1,7 @@
 /*
- * pennyctl: looks after mailboxes.  Runs in: a process of the administrator's,
- * or of the mailbox' owner; as root it becomes the owner for good before it
- * reads a mailbox.
+ * pennyctl: looks after mailboxes and the queue.  Runs in: a process of the
+ * administrator's, or of the mailbox' owner; as root it becomes the owner for
+ * good before it reads a mailbox.
  */
 #include "spool/pennyctl.h"
 
@@ -61,6 +61,7 @@ usage(void)
 	fputs("usage: pennyctl [-f file] mailbox verb user [argument ...]\n"
 	      "       pennyctl -V\n",
 	    stderr);
+	ctl_queue_usage();
 	for (const struct ctl_verb *v = ctl_mailbox_verbs; v->name != NULL; v++)
 		fprintf(stderr, "  mailbox %s user%s%s: %s\n", v->name,
 		    v->args[0] != '\0' ? " " : "", v->args, v->help);
@@ -130,7 +131,7 @@ run(struct settings *s, const struct ctl_verb *v, const char *user, char **argv)
 int
 main(int argc, char **argv)
 {
-	const char *file = PENNYPOST_CONFIG_DIR "/pop3d.conf";
+	const char *file = NULL;
 	const struct ctl_verb *v = ctl_mailbox_verbs;
 	char *err = NULL;
 	int opt;
@@ -147,8 +148,14 @@ main(int argc, char **argv)
 	}
 	argc -= optind;
 	argv += optind;
+	if (argc >= 1 && strcmp(argv[0], "queue") == 0) {
+		int rc = ctl_queue(file, argc - 1, argv + 1);
+		return rc == -1 ? usage() : rc;
+	}
 	if (argc < 3 || strcmp(argv[0], "mailbox") != 0)
 		return usage();
+	if (file == NULL)
+		file = PENNYPOST_CONFIG_DIR "/pop3d.conf";
 	while (v->name != NULL && strcmp(v->name, argv[1]) != 0)
 		v++;
 	if (v->name == NULL || (unsigned)argc != 3 + v->argc)

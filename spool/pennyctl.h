@@ -42,6 +42,11 @@ int ctl_stat(struct ctl_box *, char **);
 int ctl_who(struct ctl_box *, char **);
 int ctl_import(struct ctl_box *, char **);
 
+/* pennyctl queue: argv[0] is the verb.  config: NULL for the default.  -1: there
+ * is no such verb. */
+int ctl_queue(const char *config, int argc, char **argv);
+void ctl_queue_usage(void);
+
 /* A line on standard error: "pennyctl: alice: ...". */
 void ctl_say(const struct ctl_box *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

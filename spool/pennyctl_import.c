@@ -89,7 +89,7 @@ id_x_uidl(struct import *im, struct view header, char *id)
 	return OK;
 }
 
-/* One variable of Dovecot's at *f, behind its %: [0][width][X] and u or v.  With
+/* One variable of Dovecot's at *f, behind its %: [0][width][X] and u or v. With
  * the 0 a number is filled up to the width, without it it is cut there.  X is
  * for hexadecimal; the letters are small ones. */
 static bool

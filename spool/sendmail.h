@@ -83,6 +83,7 @@ int sendmail_send(const struct sendmail *);
 int sendmail_verify(const struct sendmail *);
 int sendmail_smtp(const struct sendmail *);  /* -bs */
 int sendmail_queue(const struct sendmail *); /* -bp, -q, -bi */
+int sendmail_aliases(const struct sendmail *);
 
 /* Whose process this is: the login name, or "uid1234". */
 const char *sendmail_caller(void);

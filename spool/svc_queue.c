@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "common/msg.h"
 #include "common/service.h"
+#include "spool/control_server.h"
 #include "spool/deposit.h"
 #include "spool/handout.h"
 #include "spool/own_record.h"
@@ -80,6 +81,7 @@ new_settings(struct settings *s)
 	sched_set_limits(sched, &l);
 	deposit_settings(s);
 	handout_settings(s);
+	control_listen(-1); /* if there is one now it comes behind this */
 	settings_free(role->settings);
 	role->settings = s;
 }
@@ -97,6 +99,7 @@ tick(void *arg)
 	if (queue.runner && (queue_touched(&queue) || !runner))
 		handout_scan();
 	handout_tick();
+	control_tick();
 	timer_add(TICK, tick, NULL);
 }
 
@@ -134,6 +137,8 @@ enter_publisher(void *arg)
 	for (unsigned i = 0; i < ROLE__N; i++)
 		if (i != ROLE_LOG)
 			close_fd(&r->peer[i]);
+	for (unsigned i = 0; i < r->listen_n; i++)
+		close_fd(&r->listen_fd[i]);
 	close_fd(&queue.lock); /* lives and ends with the queue itself */
 	close_fd(&queue.hold);
 	close_fd(&queue.damaged);
@@ -150,6 +155,7 @@ svc_queue_main(struct role *r)
 	signal(SIGXFSZ, SIG_IGN); /* EFBIG instead */
 	signal(SIGPIPE, SIG_IGN);
 	open_queue(r);
+	control_init(&queue, &sched);
 	signal(SIGCHLD, SIG_IGN); /* a publisher's end shows on its channel */
 	if (!publishers_fork(&queue, PUBLISHERS, enter_publisher, r))
 		role_failed(r, "fork: %s", strerror(errno));
@@ -176,10 +182,13 @@ svc_queue_main(struct role *r)
 		log_info("another process hands out the queue");
 	if (sched_count(sched) > 0)
 		log_info("%zu messages in the queue", sched_count(sched));
+	control_listen(r->listen_n > 0 ? r->listen_fd[0] : -1);
 	role_watch_master(r, add_intro, new_settings);
+	role_on_listen(control_listen);
 	role_ready(r);
 	tick(NULL);
 	service_run();
+	control_close();
 	handout_end(END_WAIT);
 	publishers_end(END_WAIT);
 	log_flush();
