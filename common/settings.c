@@ -108,7 +108,7 @@ static const struct conf_option options[] = {
 	{ SPECIAL(relay_tls, relay_tls), .mask = S, .dflt = "may" },
 	{ OPT(relay_tls_ca),       .type = CONF_STRING, .mask = S, .dflt = "\"\"" },
 	{ SPECIAL(transport, transport), .mask = S },
-	{ OPT(relay_processes),    .type = CONF_INT,  .mask = S, .dflt = "20",  .min = 1, .max = 500 },
+	{ OPT(relay_processes),    .type = CONF_INT,  .mask = S, .dflt = "100",  .min = 1, .max = 500 },
 	{ OPT(relay_connections),  .type = CONF_INT,  .mask = S, .dflt = "5",   .min = 1, .max = 500 },
 	{ OPT(relay_mx_port),      .type = CONF_INT,  .mask = S, .dflt = "25",  .min = 1, .max = 65535 },
 	{ SPECIAL(relay_source, relay_source), .mask = S },

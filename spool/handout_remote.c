@@ -11,7 +11,7 @@
 
 enum {
 	LANES = 500, /* the most that relay_processes may say */
-	FIRST = 2,   /* connections to what is not known to work */
+	FIRST = 1,   /* connections to what is not known to work */
 	KNOWN = 5000 /* destinations that are known to work */
 };
 

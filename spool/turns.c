@@ -17,7 +17,8 @@ turns_new(const struct turns_limits *l)
 		ring_init(&t->ready[i]);
 	ring_init(&t->down);
 	ring_init(&t->idle);
-	ring_init(&t->call);
+	ring_init(&t->call[0]);
+	ring_init(&t->call[1]);
 	turns_set_limits(t, l);
 	return t;
 }
@@ -45,17 +46,28 @@ turns_free(struct turns *t)
 	free(t);
 }
 
+/* May no more wait for destinations of that class?  Half of the places are for
+ * those that are known to work. */
+static bool
+class_full(const struct turns *t, int c)
+{
+	unsigned others = t->waiting_n[1] + t->called[1];
+	unsigned all = t->waiting_n[0] + t->called[0] + others;
+	unsigned room = t->limits.waiting;
+
+	return room > 0 && (all >= room || (c == 1 && others >= room / 2));
+}
+
 /* Too many wait already, or would be overtaken. */
 static bool
 crowded(struct turns *t, struct turns_dest *d, const struct turn *r)
 {
-	const struct turns_limits *l = &t->limits;
+	unsigned room = dest_room(t, d);
 
 	if (r->called && d->called > 0)
 		return false;
-	return d->parked.first != NULL ||
-	       (l->waiting > 0 && t->waiting_n >= l->waiting) ||
-	       (l->waiting_dest > 0 && d->waiting_n >= l->waiting_dest);
+	return d->parked.first != NULL || class_full(t, dest_class(d)) ||
+	       (room > 0 && d->waiting_n >= room);
 }
 
 bool
@@ -70,10 +82,8 @@ turns_add(struct turns *t, struct turn *r, struct view dest, int64_t now)
 	dest_wake(t, d);
 	r->dest = d;
 	bool full = crowded(t, d, r);
-	if (r->called && d->called > 0) {
-		d->called--;
-		t->called--;
-	}
+	if (r->called && d->called > 0)
+		dest_count(t, d, 0, -1);
 	if (d->down_until > now) {
 		dest_suspend(t, d, r);
 		return true;
@@ -86,8 +96,7 @@ turns_add(struct turns *t, struct turn *r, struct view dest, int64_t now)
 		return true;
 	}
 	fifo_put(&d->waiting, r);
-	d->waiting_n++;
-	t->waiting_n++;
+	dest_count(t, d, 1, 0);
 	if (ring_empty(&d->ready))
 		dest_ready(t, d);
 	dest_call(t, d);
@@ -175,16 +184,16 @@ turns_park(struct turns *t, struct sched_msg *m, struct view dest, int64_t now)
 struct sched_msg *
 turns_call(struct turns *t)
 {
-	unsigned room = t->limits.waiting;
+	int c = 0;
 
-	if (ring_empty(&t->call) ||
-	    (room > 0 && t->waiting_n + t->called >= room))
+	while (c < 2 && (ring_empty(&t->call[c]) || class_full(t, c)))
+		c++;
+	if (c == 2)
 		return NULL;
-	struct turns_dest *d = DEST(t->call.next, call);
+	struct turns_dest *d = DEST(t->call[c].next, call);
 	struct sched_msg *m = sched_list_take(&d->parked);
 	m->called = true;
-	d->called++;
-	t->called++;
+	dest_count(t, d, 0, 1);
 	t->parked--;
 	ring_remove(&d->call); /* to the end of the ring */
 	dest_call(t, d);
@@ -216,7 +225,7 @@ dest_tick(struct turns *t, struct turns_dest *d, int64_t now)
 {
 	if (d->called == 0)
 		return;
-	d->called = 0;
+	dest_count(t, d, 0, -(int)d->called);
 	dest_call(t, d);
 	if (dest_unused(t, d, now))
 		dest_forget(t, d);
@@ -225,9 +234,8 @@ dest_tick(struct turns *t, struct turns_dest *d, int64_t now)
 void
 turns_tick(struct turns *t, int64_t now)
 {
-	if (t->called > 0)
+	if (t->called[0] + t->called[1] > 0)
 		dests_each(t, now, dest_tick);
-	t->called = 0;
 }
 
 static void
@@ -271,7 +279,7 @@ turns_dests(const struct turns *t)
 unsigned
 turns_waiting(const struct turns *t)
 {
-	return t->waiting_n;
+	return t->waiting_n[0] + t->waiting_n[1];
 }
 
 struct view

@@ -41,10 +41,12 @@ struct turns_limits {
 	int64_t pause;	    /* ms */
 	uint64_t seed;	    /* random: the hash table */
 	/* 0: no limit of its own */
-	unsigned first;	   /* to one that is not known to work */
+	unsigned first;	   /* to one that is not known to work; and one more
+			    * waits */
 	unsigned unproven; /* to all that are not known to work */
 	unsigned failing;  /* to those of them that failed last */
-	unsigned waiting;  /* turns that wait */
+	unsigned waiting;  /* turns that wait; half of them at most for those
+			    * that are not known to work */
 	unsigned waiting_dest;
 	/* Destinations that are known to work though nothing concerns them. */
 	unsigned known;

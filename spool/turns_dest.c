@@ -149,26 +149,52 @@ dest_ready(struct turns *t, struct turns_dest *d)
 		ring_append(&t->ready[d->standing], &d->ready);
 }
 
+unsigned
+dest_room(const struct turns *t, const struct turns_dest *d)
+{
+	/* Whoever waits for what may be dead waits long. */
+	return t->limits.first > 0 && d->standing != WORKS
+		   ? t->limits.first + 1
+		   : t->limits.waiting_dest;
+}
+
 void
 dest_call(struct turns *t, struct turns_dest *d)
 {
-	unsigned room = t->limits.waiting_dest;
+	unsigned room = dest_room(t, d);
 
 	if (d->parked.first == NULL ||
 	    (room > 0 && d->waiting_n + d->called >= room))
 		ring_remove(&d->call);
 	else if (ring_empty(&d->call))
-		ring_append(&t->call, &d->call);
+		ring_append(&t->call[dest_class(d)], &d->call);
+}
+
+void
+dest_count(struct turns *t, struct turns_dest *d, int waiting, int called)
+{
+	int c = dest_class(d);
+
+	d->waiting_n += (unsigned)waiting;
+	t->waiting_n[c] += (unsigned)waiting;
+	d->called += (unsigned)called;
+	t->called[c] += (unsigned)called;
 }
 
 static void
 dest_standing(struct turns *t, struct turns_dest *d, enum standing standing)
 {
+	int waiting = (int)d->waiting_n, called = (int)d->called;
+
+	if (d->standing == standing)
+		return;
 	t->flying[d->standing] -= d->in_flight;
 	t->flying[standing] += d->in_flight;
-	if (d->standing != standing)
-		ring_remove(&d->ready); /* for dest_ready to put it right */
+	dest_count(t, d, -waiting, -called);
+	ring_remove(&d->ready); /* for dest_ready to put it right */
+	ring_remove(&d->call);
 	d->standing = standing;
+	dest_count(t, d, waiting, called);
 }
 
 struct turn *
@@ -176,10 +202,8 @@ dest_take(struct turns *t, struct turns_dest *d)
 {
 	struct turn *r = fifo_take(&d->waiting);
 
-	if (r != NULL) {
-		d->waiting_n--;
-		t->waiting_n--;
-	}
+	if (r != NULL)
+		dest_count(t, d, -1, 0);
 	return r;
 }
 
@@ -225,6 +249,7 @@ dest_works(struct turns *t, struct turns_dest *d)
 	dest_standing(t, d, WORKS);
 	if (d->limit < t->limits.per_dest)
 		d->limit++;
+	dest_call(t, d);
 }
 
 void

@@ -45,11 +45,13 @@ struct turns {
 	struct turns_limits limits;
 	struct turns_dest *dest[DEST_BUCKETS];
 	unsigned dests;
-	struct node ready[STANDINGS], down, idle, call;
+	struct node ready[STANDINGS], down, idle;
+	struct node call[2]; /* of those that work; of the others */
 	struct fifo suspended;
 	struct sched_list unparked, unparked_busy;
 	enum standing next; /* whose turn it is */
-	unsigned in_flight, flying[STANDINGS], waiting_n, called, idle_n;
+	unsigned in_flight, flying[STANDINGS], idle_n;
+	unsigned waiting_n[2], called[2]; /* as for call */
 	size_t parked;
 };
 
@@ -80,6 +82,16 @@ void dest_wake(struct turns *, struct turns_dest *);
 void dest_ready(struct turns *, struct turns_dest *);
 /* Whether it may call who is parked there. */
 void dest_call(struct turns *, struct turns_dest *);
+/* 0: it is known to work; 1: it is not. */
+static inline int
+dest_class(const struct turns_dest *d)
+{
+	return d->standing != WORKS;
+}
+/* How many may wait for it; 0: any number. */
+unsigned dest_room(const struct turns *, const struct turns_dest *);
+/* Counts n more turns that wait, and messages that were called. */
+void dest_count(struct turns *, struct turns_dest *, int waiting, int called);
 /* Its first turn that waits; NULL: none. */
 struct turn *dest_take(struct turns *, struct turns_dest *);
 /* A turn goes back to the caller. */
