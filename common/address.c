@@ -285,7 +285,7 @@ skip_route(struct view *v)
 	do {
 		hop = view_split(&hops, ',', &found);
 		if (hop.n < 2 || hop.p[0] != '@' ||
-		    !domain_valid((struct view){ hop.p + 1, hop.n - 1 }))
+		    !is_domain((struct view){ hop.p + 1, hop.n - 1 }))
 			return false;
 	} while (found);
 	return true;
