@@ -199,6 +199,7 @@ static const struct rule queue[] = {
 	ALLOW(getsockname), ALLOW(getsockopt), /* who a local client is */
 	ALLOW(accept4),          /* its control socket: programs of this host */
 	ALLOW(getpeername),      /* where a client is: relay_networks */
+	ALLOW(fstatfs),          /* is there room for a message? */
 	END
 };
 

@@ -11,6 +11,8 @@
 #include "smtpd/solicit.h"
 #include "spool/ask_queue.h"
 
+enum { SMALL = 1 << 20, ROOM_LASTS = 1000 /* ms */ };
+
 static bool
 is_size(struct view v)
 {
@@ -29,8 +31,10 @@ take_size(struct session *s, struct view value, enum next *next)
 	if (!is_size(value))
 		return param_bad(
 		    s, view_of("SIZE"), "a number of octets", next);
-	if (view_number(value, max, &n))
+	if (view_number(value, max, &n)) {
+		s->t.size = n;
 		return true;
+	}
 	*next = reply(
 	    s, 552, "5.3.4", "The message is larger than %llu octets", max);
 	return false;
@@ -168,6 +172,27 @@ prove_local(struct session *s)
 	return s->proved;
 }
 
+/* RFC 1870 6.3: the queue's disk has room for it.  What is small need not be
+ * asked for each time. */
+static bool
+room(struct session *s, enum next *next)
+{
+	static int64_t asked; /* when there was room */
+	int queue = s->right != -1 ? s->right : s->w->chan[ROLE_QUEUE];
+
+	if (s->t.size <= SMALL && asked != 0 && now_ms() - asked < ROOM_LASTS)
+		return true;
+	enum status st = ask_queue_space(queue, s->t.size);
+	if (st != ERR_NOSPACE) { /* other trouble shows at the end of DATA */
+		asked = st == OK ? now_ms() : 0;
+		if (st == ERR_DOWN)
+			s->spent = true;
+		return true;
+	}
+	*next = reject(s, NULL, 452, "4.3.1", "Insufficient system storage");
+	return false;
+}
+
 static enum next
 begin(struct session *s, struct view arg, enum begun_by by)
 {
@@ -189,7 +214,7 @@ begin(struct session *s, struct view arg, enum begun_by by)
 		return path_refused(s, e, "5.1.7");
 	transaction_reset(s); /* what a refused MAIL left */
 	if (!params_take(s, arg, params, NELEM(params), &next) ||
-	    !policy_sender(s, &sender, &next))
+	    !policy_sender(s, &sender, &next) || !room(s, &next))
 		return next;
 	if (address_is_utf8(&sender) && !s->t.utf8)
 		return path_refused(s, ADDR_UTF8, "5.1.7");

@@ -42,6 +42,7 @@ transaction_reset(struct session *s)
 	s->t.sender.text[0] = s->t.sender.domain[0] = '\0';
 	s->t.id[0] = '\0';
 	s->t.rcpt_n = s->t.accepted = 0;
+	s->t.size = 0;
 	s->t.refused = s->t.binary = s->t.utf8 = false;
 	s->t.ret[0] = s->t.envid[0] = s->t.solicit[0] = '\0';
 	s->t.submitter[0] = '\0';

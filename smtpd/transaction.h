@@ -37,6 +37,7 @@ struct transaction {
 	int64_t begun;	       /* now_ms() of MAIL */
 	unsigned rcpt_n;       /* distinct recipients */
 	unsigned accepted;     /* RCPT commands answered with 250 */
+	uint64_t size;	       /* that MAIL announced; 0: it did not */
 	bool refused;	       /* a recipient was refused */
 	bool binary;	       /* BODY=BINARYMIME, RFC 3030 */
 	bool utf8;	       /* SMTPUTF8, RFC 6531 */

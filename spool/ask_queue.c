@@ -160,6 +160,16 @@ ask_queue_local(int sock, int client)
 }
 
 enum status
+ask_queue_space(int sock, uint64_t size)
+{
+	struct deposit d;
+
+	msg_start(&scratch, QUEUE_SPACE);
+	msg_put_u64(&scratch, size);
+	return ask(sock, WAIT, &d);
+}
+
+enum status
 ask_queue_terminal(
     int sock, const char *recipient, const char *sender, struct view content)
 {

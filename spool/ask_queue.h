@@ -30,6 +30,8 @@
  *   message; empty: is there a terminal?).  Only users may ask it.  Answer: u32
  *   status, str text.  OK: it was written; ERR_GONE: the user is not active, or
  *   takes no messages.
+ * QUEUE_SPACE: u64 octets.  Answer: u32 status, str text.  OK: a message of
+ *   that size would leave queue_free_min on the queue's disk; ERR_NOSPACE.
  * QUEUE_ABORT: forgets what was begun.  Answer: u32 status.
  */
 #include <stdint.h>
@@ -47,7 +49,8 @@ enum {
 	QUEUE_RCPT_PARAMS = 6,
 	QUEUE_CLIENT = 7,
 	QUEUE_LOCAL = 8,
-	QUEUE_TERMINAL = 9
+	QUEUE_TERMINAL = 9,
+	QUEUE_SPACE = 10
 };
 enum { QUEUE_RCPT_MAX = 1000 };
 /* Octets that content may have beyond message_size_max: our header, CRs that
@@ -78,6 +81,8 @@ enum status ask_queue_deposit(int sock, struct deposit *d);
 enum status ask_queue_client(int sock, int client);
 /* client: a Unix socket; borrowed. */
 enum status ask_queue_local(int sock, int client);
+/* Is there room for a message of that size?  ERR_NOSPACE: there is not. */
+enum status ask_queue_space(int sock, uint64_t size);
 /* content is cut to what is shown at most. */
 enum status ask_queue_terminal(
     int sock, const char *recipient, const char *sender, struct view content);

@@ -402,6 +402,18 @@ answer_client(struct peer *p, struct msg *rq, struct msg *rp)
 }
 
 static enum answer
+answer_space(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	uint64_t size = msg_get_u64(rq);
+
+	(void)p;
+	if (!msg_done(rq))
+		return ANSWER_DROP;
+	return answer_text(rp,
+	    queue_space(queue, size, (uint64_t)settings->queue_free_min), "");
+}
+
+static enum answer
 answer_terminal(struct peer *p, struct msg *rq, struct msg *rp)
 {
 	struct asker *a = p->state;
@@ -425,7 +437,8 @@ gone(struct peer *p)
 
 #define IDLE                                                                   \
 	(BIT(QUEUE_SPOOL) | BIT(QUEUE_BEGIN) | BIT(QUEUE_ABORT) |              \
-	    BIT(QUEUE_CLIENT) | BIT(QUEUE_LOCAL) | BIT(QUEUE_TERMINAL))
+	    BIT(QUEUE_CLIENT) | BIT(QUEUE_LOCAL) | BIT(QUEUE_SPACE) |          \
+	    BIT(QUEUE_TERMINAL))
 
 #define RCPT (BIT(QUEUE_RCPT) | BIT(QUEUE_RCPT_PARAMS))
 
@@ -454,6 +467,8 @@ static const struct request requests[] = {
 	{ .type = QUEUE_TERMINAL, .min = 12, .max = TERMINAL_CONTENT + 600,
 	  .then = IDLE,
 	  .answer = answer_terminal, .name = "terminal" },
+	{ .type = QUEUE_SPACE, .min = 8, .max = 8, .then = IDLE,
+	  .answer = answer_space, .name = "space" },
 };
 /* clang-format on */
 

@@ -50,6 +50,9 @@ bool queue_touched(struct queue *);
 
 /* An empty file without a name, open for reading and writing; -1: *st. */
 int queue_spool(struct queue *, enum status *st);
+/* Would size octets more leave `keep` octets on the disk to this user?
+ * ERR_NOSPACE: they would not. */
+enum status queue_space(struct queue *, uint64_t size, uint64_t keep);
 /* Creates the record id in incoming/.  ERR_INVALID: that id is there already,
  * or published. */
 int queue_create(struct queue *, const char *id, enum status *st);

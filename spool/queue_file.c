@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/file.h"
@@ -91,6 +92,21 @@ queue_spool(struct queue *q, enum status *st)
 	return -1;
 }
 
+enum status
+queue_space(struct queue *q, uint64_t size, uint64_t keep)
+{
+	struct statfs s;
+
+	if (fstatfs(q->incoming, &s) == -1)
+		return status_from_errno(errno);
+	uint64_t block = (uint64_t)s.f_bsize, free = (uint64_t)s.f_bavail;
+	/* In blocks, as octets could overflow.  There are file systems that do
+	 * not know. */
+	if (s.f_blocks > 0 && block > 0 && size / block + keep / block >= free)
+		return ERR_NOSPACE;
+	return OK;
+}
+
 int
 queue_create(struct queue *q, const char *id, enum status *st)
 {
@@ -130,8 +146,8 @@ complete(struct queue *q, struct publication *p)
 	if (fd == -1 || (p->content != -1 && fstat(fd, &s) == -1))
 		p->status = status_from_errno(errno);
 	else if (p->content != -1)
-		p->status = file_copy(fd, (uint64_t)s.st_size, p->content,
-		    p->offset, p->length);
+		p->status = file_copy(
+		    fd, (uint64_t)s.st_size, p->content, p->offset, p->length);
 	if (p->status != OK)
 		close_fd(&fd);
 	return fd;

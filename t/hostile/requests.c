@@ -163,7 +163,7 @@ valid_queue(unsigned i, struct msg *m)
 {
 	static const uint32_t types[] = { QUEUE_BEGIN, QUEUE_RCPT, QUEUE_COMMIT,
 		QUEUE_RCPT_PARAMS, QUEUE_ABORT, QUEUE_SPOOL, QUEUE_LOCAL,
-		QUEUE_TERMINAL, QUEUE_CLIENT };
+		QUEUE_TERMINAL, QUEUE_CLIENT, QUEUE_SPACE };
 
 	msg_start(m, types[i]);
 	switch (types[i]) {
@@ -190,6 +190,9 @@ valid_queue(unsigned i, struct msg *m)
 		msg_put_u32(m, 0);
 		msg_put_u64(m, 4);
 		msg_put_view(m, (struct view){ "hi\r\n", 4 });
+		break;
+	case QUEUE_SPACE:
+		msg_put_u64(m, UINT64_MAX);
 		break;
 	case QUEUE_TERMINAL:
 		msg_put_str(m, "alice@example.org");
@@ -257,8 +260,8 @@ const struct target hostile_targets[] = {
 	{ "lookup", ROLE_LOOKUP, false, 3, valid_lookup, NULL },
 	{ "deliver", ROLE_DELIVER, false, 2, valid_deliver, NULL },
 	{ "append", ROLE_APPEND, false, 2, valid_append, NULL },
-	{ "queue", ROLE_QUEUE, false, 9, valid_queue, before_queue },
-	{ "right", ROLE_MASTER, false, 9, valid_queue, before_queue },
+	{ "queue", ROLE_QUEUE, false, 10, valid_queue, before_queue },
+	{ "right", ROLE_MASTER, false, 10, valid_queue, before_queue },
 	{ "maildrop", ROLE_MAILDROP, false, 5, valid_maildrop,
 	    before_maildrop },
 };
