@@ -188,7 +188,8 @@ key_take(struct view *v, bool colon)
 			break;
 	}
 	key.n = i < v->n ? i : v->n;
-	bool found = i < v->n && v->p[i] != '\n';
+	/* A line end is as good as a blank. */
+	bool found = i < v->n && (!colon || v->p[i] != '\n');
 	size_t skip = key.n + (found ? 1 : 0);
 	*v = (struct view){ v->p + skip, v->n - skip };
 	if (colon && !found)

@@ -28,6 +28,7 @@ struct walk {
 };
 
 static bool walk_entry(struct walk *, const struct alias_entry *);
+static bool walk_target(struct walk *, const struct alias_target *);
 
 /* ---- the result ---- */
 
@@ -248,10 +249,7 @@ walk_include(struct walk *outer, const char *path)
 		good = ++w.x->steps <= EXPANSION_STEPS ||
 		       fail(w.x, EXPAND_ERROR, "5.2.4",
 			   "'%s' leads to too many targets", w.x->key);
-		if (good && t.kind == TARGET_ADDRESS)
-			good = add_address(&w, t.text);
-		else if (good)
-			good = add_target(&w, t.kind, t.text);
+		good = good && walk_target(&w, &t);
 	}
 	private_file_wipe(&all);
 	return good;
