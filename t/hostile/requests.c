@@ -114,11 +114,13 @@ static void
 valid_lookup(unsigned i, struct msg *m)
 {
 	static const uint32_t types[] = { LOOKUP_RCPT, LOOKUP_CLIENT,
-		LOOKUP_VRFY };
+		LOOKUP_VRFY, LOOKUP_PEOPLE, LOOKUP_MEMBERS };
 
 	msg_start(m, types[i]);
 	msg_put_str(
 	    m, types[i] == LOOKUP_CLIENT ? "192.0.2.1" : "alice@example.org");
+	if (types[i] == LOOKUP_MEMBERS)
+		msg_put_u32(m, 0);
 }
 
 /* ---- deliver: nobody of that name, so that nothing is ever opened ---- */
@@ -257,7 +259,7 @@ const struct target hostile_targets[] = {
 	{ "pool", ROLE_POOL, true, 4, valid_pool, NULL },
 	{ "key", ROLE_KEY, false, 1, valid_key, NULL },
 	{ "auth", ROLE_AUTH, false, 4, valid_auth, before_auth },
-	{ "lookup", ROLE_LOOKUP, false, 3, valid_lookup, NULL },
+	{ "lookup", ROLE_LOOKUP, false, 5, valid_lookup, NULL },
 	{ "deliver", ROLE_DELIVER, false, 2, valid_deliver, NULL },
 	{ "append", ROLE_APPEND, false, 2, valid_append, NULL },
 	{ "queue", ROLE_QUEUE, false, 10, valid_queue, before_queue },
