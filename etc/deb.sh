@@ -2,8 +2,7 @@
 # make deb: a Debian package of what lies below $STAGE, which make install
 # PREFIX=/usr has filled.  Prints the name of the file.
 #
-# It provides no mail-transport-agent: there is no sendmail in it.  It conflicts
-# with opensmtpd, whose files have the same names.
+# It is a mail-transport-agent, with the commands and the conflicts of one.
 set -eu
 umask 022
 stage=$STAGE
@@ -15,7 +14,8 @@ doc=$stage/usr/share/doc/pennypost
 control=$stage/DEBIAN
 date=$(git log -1 --format=%cD 2>/dev/null || date -R)
 
-mkdir -p "$control"
+mkdir -p "$control" "$stage/usr/lib"
+ln -sf ../sbin/sendmail "$stage/usr/lib/sendmail" # FHS 4.2
 strip --strip-unneeded --remove-section=.comment --remove-section=.note \
     "$stage"/usr/sbin/*
 gzip -9nf "$stage"/usr/share/man/man?/*
@@ -51,15 +51,16 @@ Architecture: $arch
 Maintainer: $maintainer
 Installed-Size: $(du -sk --exclude=DEBIAN "$stage" | cut -f1)
 Depends: $libs, systemd | systemd-standalone-sysusers, systemd | systemd-standalone-tmpfiles
-Conflicts: opensmtpd
+Provides: mail-transport-agent
+Conflicts: mail-transport-agent, opensmtpd
+Replaces: mail-transport-agent
 Description: privilege-separated SMTP and POP3 servers over mbox files
  smtpd receives mail and pop3d hands it out; in between lies nothing but an
  ordinary mbox file per user.  Both are sets of small processes: whatever faces
  the network holds no private key, no password file and no path in the file
  system.
  .
- This package has no sendmail command, so it does not take the place of the
- host's mail transport agent for programs that call one.
+ Programs of the host hand in mail by sendmail, which needs no privileges.
 END
 echo /etc/pennypost/smtpd.conf >"$control/conffiles"
 echo /etc/pennypost/pop3d.conf >>"$control/conffiles"

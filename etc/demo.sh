@@ -106,6 +106,8 @@ common() {
 	listen mx 127.0.0.1:$smtp plaintext_auth
 	listen submission 127.0.0.1:$submission plaintext_auth
 	listen smtps 127.0.0.1:$smtps
+	listen mx unix:$dir/smtp
+	listen queue unix:$dir/queue.sock
 	local_domains example.org
 	postmaster alice
 	queue_directory $dir/queue

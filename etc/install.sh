@@ -30,6 +30,9 @@ files() {
 	for f in $PROGRAMS; do
 		echo "program $f $prefix/sbin/${f##*/}"
 	done
+	for f in mailq newaliases; do
+		echo "link ../sbin/sendmail $prefix/bin/$f"
+	done
 	for f in $PAGES; do
 		echo "text $f $prefix/share/man/man${f##*.}/${f##*/}"
 	done
@@ -60,6 +63,11 @@ install_files() {
 		program) put 755 "$to" <"$from" ;;
 		text) at_home "$from" | put 644 "$to" ;;
 		plain) put 644 "$to" <"$from" ;;
+		link)
+			mkdir -p "${to%/*}"
+			ln -s "$from" "$to.pennypost-new"
+			mv -f "$to.pennypost-new" "$to"
+			;;
 		esac
 	done
 	mkdir -p "$prefix/lib/pennypost" "${DESTDIR-}$EMPTY_DIR"

@@ -44,11 +44,17 @@ my @want = map { s/^\t+//r } split /\n/, <<'END';
 	/usr/local/lib/sysusers.d/pennypost.conf
 	/usr/local/lib/tmpfiles.d/pennypost.conf
 	/usr/local/sbin/pop3d
+	/usr/local/bin/mailq
+	/usr/local/bin/newaliases
+	/usr/local/sbin/pennyctl
+	/usr/local/sbin/sendmail
 	/usr/local/sbin/smtpd
 	/usr/local/share/doc/pennypost/README.md
 	/usr/local/share/doc/pennypost/examples/inetd.conf
 	/usr/local/share/doc/pennypost/examples/smtpd.conf
 	/usr/local/share/man/man5/smtpd.conf.5
+	/usr/local/share/man/man1/mailq.1
+	/usr/local/share/man/man8/sendmail.8
 	/usr/local/share/man/man8/smtpd.8
 END
 like($installed, qr/^\Q$_\E$/m, "installed: $_") for @want;

@@ -28,6 +28,10 @@ python3               python3
 swaks                 swaks
 procmail              procmail
 mutt                  mutt
+s-nail                s-nail
+git-email             FILE:/usr/lib/git-core/git-send-email
+libmailtools-perl     PERL:Mail::Address
+php-cli               php
 gsasl                 gsasl
 fetchmail             fetchmail
 libnet-ssleay-perl    PERL:Net::SSLeay
