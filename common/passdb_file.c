@@ -361,6 +361,7 @@ line_out(
 		.hash = f->text + e->hash,
 		.gecos = f->text + e->gecos,
 		.home = f->text + e->home,
+		.shell = f->text + e->shell,
 		.uid = e->uid,
 		.gid = e->gid };
 }

@@ -69,6 +69,8 @@ static const struct conf_option options[] = {
 	{ SPECIAL(aliases, aliases), .mask = S },
 	{ SPECIAL(virtual, virtual), .mask = S },
 	{ OPT(alias_user),         .type = CONF_STRING, .mask = S, .dflt = "nobody" },
+	{ OPT(forward),            .type = CONF_BOOL,   .mask = S, .dflt = "yes" },
+	{ OPT(command_time),       .type = CONF_TIME,   .mask = S, .dflt = "10m", .min = SEC, .max = HOUR },
 	{ OPT(postmaster),         .type = CONF_STRING, .mask = S, .dflt = "root" },
 	{ OPT(recipient_delimiter), .type = CONF_STRING, .mask = S, .dflt = "+" },
 	{ OPT(queue_directory),    .type = CONF_STRING, .mask = S, .dflt = PENNYPOST_QUEUE_DIR },

@@ -132,6 +132,8 @@ struct settings {
 	unsigned alias_file_n;
 	char *virtual_files[ALIAS_FILES_MAX]; /* virtual */
 	unsigned virtual_file_n;
+	bool forward;         /* ~/.forward is used */
+	int64_t command_time; /* ms: a command that gets a message */
 	char *alias_user; /* runs commands of aliases, owns their files */
 	char *postmaster;     /* user who gets postmaster's mail */
 	char *recipient_delimiter; /* "" = none */

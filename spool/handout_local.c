@@ -1,10 +1,12 @@
 /* Handing out to the mailboxes of this host.  Runs in: queue. */
 #include "spool/handout_local.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/log.h"
 #include "common/service.h"
+#include "spool/expand_step.h"
 #include "spool/handout.h"
 #include "spool/slot.h"
 
@@ -36,6 +38,19 @@ turns_limits(const struct settings *s)
 
 /* ---- turns ---- */
 
+/* Of a command, that one of that user: others have the same. */
+static struct view
+destination(const struct envelope_rcpt *c)
+{
+	static char name[ENVELOPE_TARGET_MAX + 2 + USER_NAME_MAX];
+
+	if (c->as.n == 0)
+		return c->address;
+	int n = snprintf(name, sizeof(name), "%.*s %.*s", (int)c->as.n, c->as.p,
+	    (int)c->address.n, c->address.p);
+	return (struct view){ name, n > 0 ? strnlen(name, sizeof(name)) : 0 };
+}
+
 void
 local_add(struct letter *l, unsigned i)
 {
@@ -44,14 +59,15 @@ local_add(struct letter *l, unsigned i)
 	struct turn *t = &l->turn[i];
 
 	*t = (struct turn){ .owner = l, .index = i, .called = l->msg->called };
-	if (!turns_add(turns, t, l->rec.env.rcpt[i].address, now_ms()))
+	if (!turns_add(turns, t, destination(&l->rec.env.rcpt[i]), now_ms()))
 		letter_result(l, i, &no_memory, false);
 }
 
 bool
 local_park(struct letter *l, unsigned i)
 {
-	return turns_park(turns, l->msg, l->rec.env.rcpt[i].address, now_ms());
+	return turns_park(
+	    turns, l->msg, destination(&l->rec.env.rcpt[i]), now_ms());
 }
 
 struct turns *
@@ -80,8 +96,17 @@ begin(struct slot *s, struct turn *t)
 		.file = -1,
 		.offset = e->content_at,
 		.length = e->content_n };
+	s->kind = e->rcpt[t->index].kind;
+	s->source = e->rcpt[t->index].source;
+	view_copy(e->rcpt[t->index].as, s->as, sizeof(s->as));
 	s->turn = t;
 	slot_start(s);
+}
+
+static bool
+is_target(enum rcpt_kind kind)
+{
+	return kind == KIND_COMMAND || kind == KIND_FILE;
 }
 
 /* Just before it is sent, so that one buffer will do for all slots. */
@@ -92,7 +117,7 @@ content(struct slot *s)
 	struct letter *l = s->turn->owner;
 	enum status st = OK;
 
-	if (s->d.length > INLINE) {
+	if (s->d.length > INLINE || is_target(s->kind)) {
 		s->d.file = queue_record_reader(queue, &l->rec, &st);
 	} else {
 		s->d.content = (struct view){ octets, (size_t)s->d.length };
@@ -106,6 +131,7 @@ outcome(enum status st)
 {
 	switch (st) {
 	case OK:
+	case ERR_FORWARD:
 		return TURN_DONE;
 	case ERR_BUSY:
 		return TURN_BUSY;
@@ -130,11 +156,20 @@ delivered(struct slot *s)
 	unsigned i = s->turn->index;
 	const struct attempt a = { .status = s->d.status,
 		.text = s->d.text,
+		.failed = s->failed,
+		.dsn = s->dsn[0] == '\0' ? NULL : s->dsn,
 		.active_us = l->active_us,
 		.began_us = s->began_us,
 		.opened_us = s->opened_us };
 
-	turns_result(turns, s->turn, outcome(a.status), now_ms());
+	/* What a command says is said of one message. */
+	turns_result(turns, s->turn,
+	    a.status != OK && a.dsn != NULL ? TURN_RETRY : outcome(a.status),
+	    now_ms());
+	if (a.status == ERR_FORWARD) {
+		expand_forward(l, i, &s->forwarding, &a);
+		return;
+	}
 	letter_result(l, i, &a, a.status == ERR_BUSY);
 	letter_settle(l);
 }
@@ -180,6 +215,7 @@ local_init(
 	struct turns_limits l = turns_limits(s);
 
 	queue = q;
+	expand_init(q);
 	owner = (struct slot_owner){ content, delivered, freed };
 	turns = turns_new(&l);
 	if (turns == NULL)

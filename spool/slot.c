@@ -18,6 +18,7 @@
 enum {
 	OPEN_WAIT = 60000,    /* ms; a user database may be slow */
 	APPEND_WAIT = 600000, /* ms; append's own waits are shorter */
+	RUN_WAIT = 3900000,   /* ms; so is what deliver lets a command have */
 	OPEN_TRIES = 3
 };
 
@@ -96,6 +97,7 @@ ended(struct slot *s)
 	s->state = SLOT_FREE;
 	close_append(s);
 	owner->done(s);
+	forwarding_free(&s->forwarding);
 	s->turn = NULL;
 	s->next = free_slots;
 	free_slots = s;
@@ -110,17 +112,90 @@ failed(struct slot *s, const char *text)
 	ended(s);
 }
 
-/* Asks deliver to open the mailbox. */
+/* m is a question to deliver. */
 static void
-open_mailbox(struct slot *s)
+ask(struct slot *s, enum slot_state state, int64_t ms)
 {
-	s->state = SLOT_OPENING;
-	s->deadline = now_ms() + OPEN_WAIT;
-	deliver_put_open(&m, &s->d);
+	s->state = state;
+	s->deadline = now_ms() + ms;
 	if (msg_send(s->sock, &m) == -1) {
 		close_sock(s);
 		failed(s, "deliver has gone");
 	}
+}
+
+/* Asks deliver to open the mailbox. */
+static void
+open_mailbox(struct slot *s)
+{
+	deliver_put_open(&m, &s->d);
+	if (s->kind == KIND_USER)
+		m.type = DELIVER_OPEN_HERE;
+	ask(s, SLOT_OPENING, OPEN_WAIT);
+}
+
+/* ---- forwarding ---- */
+
+static void
+forwarded(struct slot *s)
+{
+	forward_got(&m, &s->d, &s->forwarding);
+	if (s->d.status == ERR_GONE) { /* nowhere else */
+		s->kind = KIND_USER;
+		open_mailbox(s);
+		return;
+	}
+	if (s->d.status == OK)
+		s->d.status = ERR_FORWARD;
+	ended(s);
+}
+
+static void
+run(struct slot *s)
+{
+	if (owner->content(s) != OK) { /* not the command's fault */
+		failed(s, "the record cannot be read");
+		return;
+	}
+	run_put(&m,
+	    &(struct run){ .kind = s->kind == KIND_COMMAND ? TARGET_COMMAND
+							    : TARGET_FILE,
+		.source = s->source,
+		.user = s->as,
+		.text = s->recipient,
+		.id = s->d.id,
+		.sender = s->d.sender,
+		.original = s->d.original,
+		.offset = s->d.offset,
+		.length = s->d.length,
+		.file = s->d.file });
+	ask(s, SLOT_RUNNING, RUN_WAIT);
+}
+
+/* A command or a file has had the message. */
+static void
+ran(struct slot *s)
+{
+	enum run_outcome o;
+
+	if (!run_got(&m, &o, s->dsn, s->d.text)) {
+		close_fd(&m.fd);
+		s->dsn[0] = '\0';
+		failed(s, "deliver's answer made no sense");
+		return;
+	}
+	s->opened_us = s->began_us;
+	if (o == RUN_STALE && s->source == SOURCE_FORWARD) {
+		/* He has changed his mind, and it is still his. */
+		snprintf(s->recipient, sizeof(s->recipient), "%s", s->as);
+		s->kind = KIND_USER;
+		s->dsn[0] = '\0';
+		open_mailbox(s);
+		return;
+	}
+	s->failed = o == RUN_FAILED;
+	s->d.status = o == RUN_DONE ? OK : ERR_IO;
+	ended(s);
 }
 
 static void
@@ -152,6 +227,11 @@ opened(struct slot *s)
 {
 	s->append = deliver_got_open(&m, &s->d);
 	s->opened_us = time_us();
+	if (s->d.status == ERR_FORWARD && s->kind == KIND_ADDRESS) {
+		forward_put_ask(&m, s->d.recipient);
+		ask(s, SLOT_FORWARDING, OPEN_WAIT);
+		return;
+	}
 	if (s->append == -1) {
 		ended(s);
 		return;
@@ -168,6 +248,14 @@ opened(struct slot *s)
 		failed(s, "append does not listen");
 }
 
+/* Does deliver owe it an answer? */
+static bool
+asking(const struct slot *s)
+{
+	return s->state == SLOT_OPENING || s->state == SLOT_FORWARDING ||
+	       s->state == SLOT_RUNNING;
+}
+
 static void
 sock_ready(void *arg, uint32_t events)
 {
@@ -177,13 +265,24 @@ sock_ready(void *arg, uint32_t events)
 	int rc = msg_recv(s->sock, &m);
 	if (rc == -1 && errno == EAGAIN)
 		return;
-	if (rc == 1 && s->state == SLOT_OPENING && m.type == DELIVER_OPEN) {
+	if (rc == 1 && s->state == SLOT_OPENING &&
+	    m.type == (s->kind == KIND_USER ? DELIVER_OPEN_HERE
+					    : DELIVER_OPEN)) {
 		opened(s);
+		return;
+	}
+	if (rc == 1 && s->state == SLOT_FORWARDING &&
+	    m.type == DELIVER_FORWARD) {
+		forwarded(s);
+		return;
+	}
+	if (rc == 1 && s->state == SLOT_RUNNING && m.type == DELIVER_RUN) {
+		ran(s);
 		return;
 	}
 	close_fd(&m.fd);
 	close_sock(s);
-	if (s->state == SLOT_OPENING)
+	if (asking(s))
 		failed(s, "deliver has gone");
 }
 
@@ -231,7 +330,12 @@ slot_start(struct slot *s)
 	s->tries = 0;
 	s->opened_us = 0;
 	s->began_us = time_us();
-	open_mailbox(s);
+	s->failed = false;
+	s->dsn[0] = '\0';
+	if (s->kind == KIND_COMMAND || s->kind == KIND_FILE)
+		run(s);
+	else
+		open_mailbox(s);
 }
 
 void
@@ -244,7 +348,7 @@ slots_tick(void)
 		if (s->state == SLOT_FREE || s->deadline > now)
 			continue;
 		/* A late answer must not be taken for the next one's. */
-		if (s->state == SLOT_OPENING)
+		if (asking(s))
 			close_sock(s);
 		failed(s, "no answer in time");
 	}
@@ -262,6 +366,11 @@ slots_drain(int64_t ms)
 			close_sock(s); /* no second try */
 			if (poll(&p, 1, (int)(until - now_ms())) == 1)
 				append_ready(s, 0);
+		}
+		while (s->state == SLOT_RUNNING && now_ms() < until) {
+			struct pollfd p = { .fd = s->sock, .events = POLLIN };
+			if (poll(&p, 1, (int)(until - now_ms())) == 1)
+				sock_ready(s, 0);
 		}
 	}
 }

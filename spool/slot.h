@@ -7,16 +7,28 @@
  *	  ^                    |  ^------the mailbox was replaced---'    |
  *	  `---- done() --------+-----------------------------------------'
  *
+ * A user who forwards: OPENING --ERR_FORWARD--> FORWARDING, and from there done()
+ * with where to, or, if it leads nowhere, OPENING again.  A target that is a
+ * command or a file: slot_start --> RUNNING --> done(); one that its user has
+ * taken back meanwhile goes to the mailbox: OPENING.
+ *
  * A slot has a channel of its own to deliver, made when it is needed.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "spool/ask_deliver.h"
+#include "spool/ask_forward.h"
 #include "spool/envelope.h"
 #include "spool/turns.h"
 
-enum slot_state { SLOT_FREE, SLOT_OPENING, SLOT_APPENDING };
+enum slot_state {
+	SLOT_FREE,
+	SLOT_OPENING,
+	SLOT_FORWARDING,
+	SLOT_RUNNING,
+	SLOT_APPENDING
+};
 
 struct slot {
 	struct turn *turn; /* the caller's */
@@ -24,6 +36,13 @@ struct slot {
 	char recipient[ENVELOPE_TARGET_MAX + 1]; /* room for its strings */
 	char original[ENVELOPE_VALUE_MAX + 1];
 	char sender[ENVELOPE_VALUE_MAX + 1];
+	enum rcpt_kind kind;	     /* the caller fills in */
+	enum rcpt_source source;     /* of a command or file, and likewise */
+	char as[USER_NAME_MAX];	     /* its user */
+	/* With d.status ERR_FORWARD: where to; the slot frees it. */
+	struct forwarding forwarding;
+	bool failed;		 /* for good; out */
+	char dsn[RUN_CODE_MAX];	 /* of a command or file, or ""; out */
 	int64_t began_us, opened_us; /* 0: not opened; time of day */
 	/* The caller does not touch what follows. */
 	enum slot_state state;

@@ -23,10 +23,14 @@
 #include "spool/append_grant.h"
 #include "spool/appenders.h"
 #include "spool/ask_deliver.h"
+#include "spool/ask_forward.h"
+#include "spool/grant_give.h"
 #include "spool/intent.h"
 #include "spool/mailbox.h"
 #include "spool/recipient.h"
+#include "spool/runner.h"
 #include "spool/state.h"
+#include "spool/svc_forward.h"
 #include "spool/svc_terminal.h"
 #include "spool/terminal_text.h"
 
@@ -51,6 +55,7 @@ static int64_t refreshed;
  * the asker's end, for nothing but to see when append has closed its own. */
 struct asker {
 	bool queue;
+	bool here; /* whatever the user forwards */
 	int given[OPEN_MAX_EACH]; /* -1: none */
 	uint64_t peer;
 	/* while it waits for one of those to end */
@@ -108,6 +113,18 @@ find_user(const char *name, struct user *u, struct mailbox_path *path)
 	return mailbox_path(role->settings, u, path);
 }
 
+static int
+find_by_name(const char *name, struct user *u)
+{
+	return passdb_find(users, view_of(name), false, u);
+}
+
+static const struct settings *
+settings_now(void)
+{
+	return role->settings;
+}
+
 /* ---- opening ---- */
 
 static enum status
@@ -136,41 +153,6 @@ open_mailbox(const struct user *u, struct mailbox_path *path, int *fd, int *dir,
 	return OK;
 }
 
-/* Puts what append must know into the asker's end, where it is the first that
- * comes out of the other. */
-static enum status
-put_grant(int end, const struct asker *a, const struct user *u,
-    const char *delivered_to, const char *name, int fd, int dir, int intent)
-{
-	static struct msg m;
-	const struct settings *s = role->settings;
-	struct grant g = { .mboxrd = s->quoting_mboxrd,
-		.dotlock = s->lock_dotlock,
-		.intent = intent != -1,
-		.quota = (uint64_t)s->quota,
-		.lock_wait = s->mailbox_lock_wait,
-		.length_max =
-		    a->queue ? INT64_MAX
-			     : (uint64_t)s->message_size_max + HEADER_ROOM };
-
-	snprintf(g.user, sizeof(g.user), "%s", u->name);
-	snprintf(g.delivered_to, sizeof(g.delivered_to), "%s", delivered_to);
-	snprintf(g.name, sizeof(g.name), "%s", name);
-	grant_put(&m, &g);
-	m.fd = fd;
-	if (msg_send(end, &m) == -1)
-		return ERR_NOMEM;
-	msg_start(&m, GRANT_DIR);
-	m.fd = dir;
-	if (msg_send(end, &m) == -1)
-		return ERR_NOMEM;
-	if (intent == -1)
-		return OK;
-	msg_start(&m, GRANT_INTENT);
-	m.fd = intent;
-	return msg_send(end, &m) == -1 ? ERR_NOMEM : OK;
-}
-
 /* ---- what an asker has open ---- */
 
 static bool
@@ -195,34 +177,28 @@ free_place(struct asker *a)
 	return place;
 }
 
-/* Makes the channel.  *end is the asker's. */
+/* *end is the asker's. */
 static enum status
 make_channel(struct asker *a, const struct user *u, const char *delivered_to,
     const char *name, int fd, int dir, int intent, int *end)
 {
-	int pair[2], copy = -1;
-	enum status st = ERR_LIMIT;
+	const struct settings *s = role->settings;
+	struct grant g = { .mboxrd = s->quoting_mboxrd,
+		.dotlock = s->lock_dotlock,
+		.intent = intent != -1,
+		.quota = (uint64_t)s->quota,
+		.lock_wait = s->mailbox_lock_wait,
+		.length_max =
+		    a->queue ? INT64_MAX
+			     : (uint64_t)s->message_size_max + HEADER_ROOM };
 	int *place = free_place(a);
 
 	if (place == NULL)
 		return ERR_LIMIT;
-	if (channel_pair(pair) == -1)
-		return ERR_NOMEM;
-	copy = fcntl(pair[0], F_DUPFD_CLOEXEC, 3);
-	st = copy == -1 ? ERR_NOMEM
-			: put_grant(pair[0], a, u, delivered_to, name, fd, dir,
-			      intent);
-	if (st == OK)
-		st = appenders_hand(u->name, pair[1]);
-	if (st == OK) {
-		*place = copy;
-		*end = pair[0];
-		copy = pair[0] = -1;
-	}
-	close_fd(&copy);
-	close_fd(&pair[0]);
-	close_fd(&pair[1]);
-	return st;
+	snprintf(g.user, sizeof(g.user), "%s", u->name);
+	snprintf(g.delivered_to, sizeof(g.delivered_to), "%s", delivered_to);
+	snprintf(g.name, sizeof(g.name), "%s", name);
+	return grant_give(&g, fd, dir, intent, end, place);
 }
 
 static enum status
@@ -233,6 +209,8 @@ open_for(struct asker *a, struct user *u, int *end, char *why, size_t size)
 	int fd = -1, dir = -1, intent = -1;
 	enum status st = resolve_status(a->address, u, delivered_to, why, size);
 
+	if (st == OK)
+		st = a->here ? OK : forward_first(u, why, size);
 	if (st != OK)
 		return st;
 	st = open_mailbox(u, &path, &fd, &dir, why, size);
@@ -248,7 +226,7 @@ open_for(struct asker *a, struct user *u, int *end, char *why, size_t size)
 	close_fd(&fd);
 	close_fd(&dir);
 	close_fd(&intent);
-	if (st != OK)
+	if (st != OK && st != ERR_FORWARD)
 		log_warn("warning: %s", why);
 	return st;
 }
@@ -289,7 +267,7 @@ one_ended(void *arg, uint32_t events)
 
 	(void)events;
 	wait_no_more(a);
-	msg_start(&rp, DELIVER_OPEN);
+	msg_start(&rp, a->here ? DELIVER_OPEN_HERE : DELIVER_OPEN);
 	open_and_say(a, &rp);
 	peer_answer(service_find(a->peer), &rp);
 }
@@ -314,6 +292,7 @@ answer_open(struct peer *p, struct msg *rq, struct msg *rp)
 {
 	struct asker *a = p->state;
 
+	a->here = rq->type == DELIVER_OPEN_HERE;
 	msg_get_str(rq, a->address, sizeof(a->address));
 	if (!msg_done(rq))
 		return ANSWER_DROP;
@@ -326,14 +305,25 @@ answer_open(struct peer *p, struct msg *rq, struct msg *rp)
 
 /* ---- askers ---- */
 
+enum {
+	QUEUE_MAY = BIT(DELIVER_OPEN) | BIT(DELIVER_TERMINAL) |
+		    BIT(DELIVER_OPEN_HERE) | BIT(DELIVER_FORWARD) |
+		    BIT(DELIVER_RUN)
+};
+
 /* clang-format off */
 static const struct request requests[] = {
-	{ DELIVER_OPEN, 5, 4 + ADDR_MAX, false, BIT(DELIVER_OPEN),
+	{ DELIVER_OPEN, 5, 4 + ADDR_MAX, false, QUEUE_MAY,
 	    answer_open, "DELIVER_OPEN" },
 	/* The queue may ask that, a worker may not. */
-	{ DELIVER_TERMINAL, 16, TERMINAL_CONTENT + 1024, false,
-	    BIT(DELIVER_OPEN) | BIT(DELIVER_TERMINAL), answer_terminal,
-	    "DELIVER_TERMINAL" },
+	{ DELIVER_TERMINAL, 16, TERMINAL_CONTENT + 1024, false, QUEUE_MAY,
+	    answer_terminal, "DELIVER_TERMINAL" },
+	{ DELIVER_OPEN_HERE, 5, 4 + ADDR_MAX, false, QUEUE_MAY,
+	    answer_open, "DELIVER_OPEN_HERE" },
+	{ DELIVER_FORWARD, 5, 4 + ADDR_MAX, false, QUEUE_MAY,
+	    answer_forward, "DELIVER_FORWARD" },
+	{ DELIVER_RUN, 44, 2560, true, QUEUE_MAY,
+	    answer_run, "DELIVER_RUN" },
 };
 /* clang-format on */
 
@@ -361,7 +351,7 @@ static const struct service queue_service = {
 	.name = "queue",
 	.requests = requests,
 	.n = NELEM(requests),
-	.first = BIT(DELIVER_OPEN) | BIT(DELIVER_TERMINAL),
+	.first = QUEUE_MAY,
 	.gone = asker_gone,
 };
 
@@ -443,6 +433,16 @@ stop_late(void *arg)
 	service_stop();
 }
 
+/* append, and processes that act as users. */
+static int stopping;
+
+static void
+one_stopped(void)
+{
+	if (--stopping == 0)
+		service_stop();
+}
+
 /* The master says so.  What append has begun it finishes: the end of this
  * process would kill it. */
 static void
@@ -450,7 +450,9 @@ stop(uint32_t grace)
 {
 	(void)grace;
 	timer_add(STOP_MAX, stop_late, NULL);
-	appenders_stop(service_stop);
+	stopping = 2;
+	appenders_stop(one_stopped);
+	forward_stop(one_stopped);
 }
 
 void
@@ -462,12 +464,16 @@ svc_deliver_main(struct role *r)
 	service_init();
 	intent_init();
 	priv_drop(r, ROLE_DELIVER, NULL);
+	if (runner_fork(r) != OK)
+		role_failed(r, "fork: %s", strerror(errno));
 	users = passdb_open(r->settings, false, &err);
 	if (users == NULL)
 		role_failed(r, "%s", err == NULL ? "users" : err);
 	refreshed = now_ms();
 	sandbox_enter(r, ROLE_DELIVER);
+	runner_watch();
 	terminal_init(resolve, r->peer[ROLE_LOG]);
+	forward_init(resolve, settings_now, find_by_name);
 	appenders_start(r, (unsigned)r->settings->append_processes, find_user);
 	if (r->peer[ROLE_POOL] != -1)
 		add_intro(ROLE_POOL, r->peer[ROLE_POOL]);

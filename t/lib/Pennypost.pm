@@ -154,6 +154,7 @@ sub sent_part {
 # Options: daemons => [names], smtpd => { keyword => value }, pop3d => { ... },
 # both => { ... }; a value of undef leaves the keyword out, a list repeats it.
 # users => { name => password hash or undef for "NAME-pass" }, rsa => 1,
+# shell => of all users,
 # leak => a file that is left open in the daemons.
 sub new {
 	my ($class, %o) = @_;
@@ -260,7 +261,17 @@ sub user_line {
 	my ($self, $u, $hash) = @_;
 	$hash //= crypt("$u-pass", '$6$rounds=1000$pennypost$');
 	return join(':', $u, $hash, $self->user_uid($u), $self->user_gid($u),
-	    ucfirst $u, "$self->{dir}/home/$u") . "\n";
+	    ucfirst $u, "$self->{dir}/home/$u",
+	    $self->{o}{shell} // ()) . "\n";
+}
+# A home directory for that user; gives it.
+sub make_home {
+	my ($self, $user) = @_;
+	my $home = "$self->{dir}/home/$user";
+	mkdir $home, 0755;
+	chown $self->user_uid($user), $self->user_gid($user), $home
+	    if is_root();
+	return $home;
 }
 
 sub make_directories {

@@ -1,0 +1,126 @@
+/* One order, carried out.  Runs in: a child of deliver's runner, as the user. */
+#define _GNU_SOURCE
+#include "spool/runner_job.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/msg.h"
+#include "spool/command.h"
+#include "spool/file_target.h"
+#include "spool/forward_file.h"
+#include "spool/order.h"
+
+enum { ORDER_WAIT = 10000 }; /* ms */
+
+static struct alias_target targets[FORWARD_TARGETS_MAX];
+
+/* ---- ORDER_FORWARD ---- */
+
+static void
+do_forward(const struct order *o, struct msg *m)
+{
+	char why[LOG_LINE_MAX];
+	unsigned n = 0;
+	enum status st = forward_read(
+	    &o->user, targets, NELEM(targets), &n, why, sizeof(why));
+
+	if (st == ERR_GONE && why[0] != '\0')
+		log_warn("warning: %s", why);
+	msg_start(m, ORDER_FORWARD);
+	msg_put_u32(m, status_pack(st));
+	msg_put_u32(m, n);
+	for (unsigned i = 0; i < n; i++) {
+		msg_put_u32(m, targets[i].kind);
+		msg_put_str(m, targets[i].text);
+	}
+}
+
+/* ---- ORDER_RUN ---- */
+
+/* Does the owner's file say so at this moment?  ERR_GONE: no. */
+static enum status
+in_forward(const struct order *o, const struct alias_target *t)
+{
+	char why[LOG_LINE_MAX];
+	unsigned n = 0;
+	enum status st = forward_read(
+	    &o->user, targets, NELEM(targets), &n, why, sizeof(why));
+
+	for (unsigned i = 0; st == OK && i < n; i++)
+		if (target_same(&targets[i], t))
+			return OK;
+	return st == OK ? ERR_GONE : st;
+}
+
+/* Somebody whose shell is none may not log in, and so may run nothing. */
+static bool
+shell_listed(const char *shell)
+{
+	bool found = false;
+	const char *s;
+
+	setusershell();
+	while (!found && shell[0] != '\0' && (s = getusershell()) != NULL)
+		found = strcmp(s, shell) == 0;
+	endusershell();
+	return found;
+}
+
+static enum run_outcome
+do_run(const struct order *o, char *code, char *text)
+{
+	struct alias_target t = { .kind = o->run.kind };
+	enum status st;
+
+	view_copy(view_of(o->run.text), t.text, sizeof(t.text));
+	st = in_forward(o, &t);
+	if (st == ERR_GONE) {
+		snprintf(code, RUN_CODE_MAX, "4.3.5");
+		snprintf(text, DELIVER_TEXT_MAX, "not forwarded there now");
+		return RUN_STALE;
+	}
+	if (st != OK) {
+		snprintf(code, RUN_CODE_MAX, "4.3.0");
+		snprintf(text, DELIVER_TEXT_MAX, "%s", status_text(st));
+		return RUN_LATER;
+	}
+	if (!o->shell_ok && !shell_listed(o->user.shell)) {
+		log_warn("warning: user %s has no shell of /etc/shells, and so "
+			 "may not have mail run commands or written to files",
+		    o->user.name);
+		snprintf(code, RUN_CODE_MAX, "5.7.1");
+		snprintf(text, DELIVER_TEXT_MAX,
+		    "this user may not forward to commands and files");
+		return RUN_FAILED;
+	}
+	return o->run.kind == TARGET_COMMAND ? order_command(o, code, text)
+					     : file_target(o, code, text);
+}
+
+noreturn void
+runner_job_main(uid_t uid, int end)
+{
+	static struct msg m;
+	static struct order o;
+	struct pollfd p = { .fd = end, .events = POLLIN };
+	char code[RUN_CODE_MAX], text[DELIVER_TEXT_MAX];
+
+	if (poll(&p, 1, ORDER_WAIT) != 1 || msg_recv(end, &m) != 1 ||
+	    !order_get(&m, &o) || o.user.uid != uid)
+		_exit(1);
+	if (m.type == ORDER_FORWARD) {
+		do_forward(&o, &m);
+	} else {
+		enum run_outcome out = do_run(&o, code, text);
+		msg_start(&m, ORDER_RUN);
+		run_put_answer(&m, out, code, text);
+	}
+	m.fd = -1;
+	log_flush();
+	_exit(msg_send(end, &m) == 0 ? 0 : 1);
+}
