@@ -121,7 +121,6 @@ order_exec(const struct order *o, char **argv, char **envp, int in, int out,
 		signal(s, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	limit(RLIMIT_CORE, 0);
 	limit(RLIMIT_CPU, (rlim_t)(o->time / 1000 + 1));
 	limit(RLIMIT_NOFILE, FILES_MAX);
 	umask(077);

@@ -53,7 +53,11 @@ turns_limits(const struct settings *s)
 bool
 remote_has(const struct letter *l, unsigned i)
 {
-	return destination_foreign(settings, l->rec.env.rcpt[i].address);
+	const struct envelope_rcpt *c = &l->rec.env.rcpt[i];
+
+	/* The words of a command may look like an address. */
+	return c->kind == KIND_ADDRESS &&
+	       destination_foreign(settings, c->address);
 }
 
 /* The same for all recipients of a turn. */

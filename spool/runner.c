@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -72,12 +73,9 @@ child(const char *name, uid_t uid, gid_t gid, int end, int alive)
 	proc_title("runner: %s", name);
 	if (geteuid() == 0)
 		priv_become(uid, gid);
-	/* What the change of user has cleared.  No program gets more rights
-	 * than this user has. */
+	/* What the change of user has cleared. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
-		fatal("no_new_privs: %s", strerror(errno));
 	runner_job_main(uid, end);
 }
 
@@ -142,6 +140,15 @@ static const struct service deliver_service = { .name = "deliver",
 	.first = BIT(RUNNER_JOB),
 	.gone = deliver_gone };
 
+static void
+limit_core(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	if (setrlimit(RLIMIT_CORE, &none) == -1)
+		fatal("setrlimit: %s", strerror(errno));
+}
+
 static noreturn void
 runner_main(const struct role *r, int sock)
 {
@@ -152,6 +159,10 @@ runner_main(const struct role *r, int sock)
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	/* No program gets more rights than its user has. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+		fatal("no_new_privs: %s", strerror(errno));
+	limit_core();
 	fds_keep_only(keep, NELEM(keep));
 	proc_title("runner");
 	service_init();

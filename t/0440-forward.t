@@ -30,8 +30,9 @@ close $f;
 open $f, '>>', "$base.env" or exit 73;
 print $f map { "$_=$ENV{$_}\n" } sort keys %ENV;
 print $f "uid=$< $> gid=$(|$)\ncwd=", readlink '/proc/self/cwd', "\n",
-    'fds=', join(' ', map { s{.*/}{}r } grep { -e readlink || 1 }
-	glob '/proc/self/fd/*'), "\n", grep /^NoNewPrivs/, split /^/m,
+    'fds=', join(' ', grep { my $l = readlink "/proc/self/fd/$_";
+	defined $l && $l !~ m{/tool$|\.env$|^/proc/} } 0 .. 99), "\n",
+    grep /^NoNewPrivs/, split /^/m,
     do { open my $s, '<', '/proc/self/status'; <$s> };
 close $f;
 print STDERR "it has been told\nmore\n";
@@ -118,12 +119,13 @@ file_has("$out/a.env", qr/NoNewPrivs/, 'a command runs');
 is(slurp("$out/a.args"), '[one][two $HOME][th ree][*][;id]',
     'no shell looks at its words');
 my $in = slurp("$out/a.in");
-like($in, qr/\AFrom alice\@example\.org .*\nReturn-Path: <alice\@example\.org>
-\n?X-Original-To: bob\+lists\@example\.org\nDelivered-To: /x,
+like($in, qr/\AFrom alice\@example\.org .*\nReturn-Path: <alice\@exa/,
     'it gets what a mailbox would');
+like($in, qr/\nX-Original-To: bob\+lists\@example\.org\nDelivered-To: bob\@/,
+    'all of it');
 like($in, qr/\nFrom here\non\.\n\z/, 'not quoted, nothing behind it');
 unlike($in, qr/\r/, 'lines end in LF');
-my %env = map { split /=/, $_, 2 } split /\n/, slurp("$out/a.env");
+my %env = map { split /=/, $_, 2 } grep /=/, split /\n/, slurp("$out/a.env");
 is($env{HOME}, $home{bob}, 'HOME');
 is($env{cwd}, $home{bob}, 'where it runs');
 is($env{$_}, 'bob', $_) for qw(USER LOGNAME);
@@ -134,14 +136,15 @@ is(join(' ', grep /^[A-Z_]+$/, sort keys %env), 'DOMAIN EXTENSION HOME LOCAL '
     . 'LOGNAME ORIGINAL_RECIPIENT PATH QUEUE_ID RECIPIENT SENDER SHELL USER',
     'and nothing else is in its environment');
 my ($uid, $gid) = ($pp->user_uid('bob'), $pp->user_gid('bob'));
-is($env{uid}, "$uid $uid gid=$gid $gid|$gid $gid", 'as bob, in no other group')
+like($env{uid}, qr/^$uid $uid gid=$gid(?: $gid)?\|$gid(?: $gid)?$/, 'as bob, in no other group')
     if is_root();
-is($env{fds} =~ s/ [3-9]\z//r, '0 1 2', 'no descriptor of ours');
+is($env{fds}, '0 1 2', 'no descriptor of ours');
 drained();
 
 # What a message carries cannot be more than text there.
-$pp->send('bob+$(id)@example.org', message('odd'), from => 'a`id`;b@x.test');
-file_has("$out/a.env", qr/^SENDER=a_id__b\@x\.test$/m,
+$pp->send('bob+$`id`@example.org', message('odd'),
+    from => '"a`id`;b"@example.org');
+file_has("$out/a.env", qr/^SENDER=_a_id__b_\@example\.org$/m,
     'what a shell could take for more is not in it');
 drained();
 

@@ -128,11 +128,26 @@ valid_lookup(unsigned i, struct msg *m)
 static void
 valid_deliver(unsigned i, struct msg *m)
 {
-	msg_start(m, i == 0 ? DELIVER_OPEN : DELIVER_TERMINAL);
-	msg_put_str(m, "nobody-of-that-name@example.org");
-	if (i == 0)
+	static const uint32_t types[] = { DELIVER_OPEN, DELIVER_TERMINAL,
+		DELIVER_OPEN_HERE, DELIVER_FORWARD, DELIVER_RUN };
+
+	/* But for the first, only the queue may ask that. */
+	if (types[i] == DELIVER_RUN) {
+		run_put(m,
+		    &(struct run){ .kind = TARGET_COMMAND,
+			.source = SOURCE_ALIASES,
+			.user = "alice",
+			.text = "/bin/touch /tmp/pennypost-hostile",
+			.id = "0123456789ABCDEF",
+			.sender = "alice@example.org",
+			.original = "alice@example.org",
+			.file = -1 });
 		return;
-	/* Only the queue may ask that. */
+	}
+	msg_start(m, types[i]);
+	msg_put_str(m, "nobody-of-that-name@example.org");
+	if (types[i] != DELIVER_TERMINAL)
+		return;
 	msg_put_str(m, "alice");
 	msg_put_str(m, "alice@example.org");
 	msg_put_view(m, (struct view){ "hi\r\n", 4 });
@@ -260,7 +275,7 @@ const struct target hostile_targets[] = {
 	{ "key", ROLE_KEY, false, 1, valid_key, NULL },
 	{ "auth", ROLE_AUTH, false, 4, valid_auth, before_auth },
 	{ "lookup", ROLE_LOOKUP, false, 5, valid_lookup, NULL },
-	{ "deliver", ROLE_DELIVER, false, 2, valid_deliver, NULL },
+	{ "deliver", ROLE_DELIVER, false, 5, valid_deliver, NULL },
 	{ "append", ROLE_APPEND, false, 2, valid_append, NULL },
 	{ "queue", ROLE_QUEUE, false, 10, valid_queue, before_queue },
 	{ "right", ROLE_MASTER, false, 10, valid_queue, before_queue },
