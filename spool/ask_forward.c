@@ -29,8 +29,8 @@ get_target(struct msg *m, struct alias_target *out)
 	uint32_t kind = msg_get_u32(m);
 
 	msg_get_str(m, out->text, sizeof(out->text));
-	if (m->bad || kind >= TARGET__N ||
-	    !(TARGETS_FORWARD & 1u << kind) || out->text[0] == '\0')
+	if (m->bad || kind >= TARGET__N || !(TARGETS_FORWARD & 1u << kind) ||
+	    out->text[0] == '\0')
 		return false;
 	out->kind = (enum target_kind)kind;
 	return true;
@@ -110,8 +110,7 @@ run_get(struct msg *m, struct run *out, struct run_space *space)
 		.offset = msg_get_u64(m),
 		.file = m->fd };
 	out->length = msg_get_u64(m);
-	return msg_done(m) &&
-	       (kind == TARGET_COMMAND || kind == TARGET_FILE) &&
+	return msg_done(m) && (kind == TARGET_COMMAND || kind == TARGET_FILE) &&
 	       source <= SOURCE_ALIASES && out->offset <= INT64_MAX &&
 	       out->length <= INT64_MAX - out->offset &&
 	       envelope_id_valid(view_of(space->id)) &&
@@ -136,7 +135,9 @@ code_valid(enum run_outcome o, const char *code)
 	size_t n = strspn(code, "0123456789.");
 
 	return code[n] == '\0' && n >= 5 && code[1] == '.' &&
-	       code[0] == (o == RUN_DONE ? '2' : o == RUN_FAILED ? '5' : '4');
+	       code[0] == (o == RUN_DONE	? '2'
+			      : o == RUN_FAILED ? '5'
+						: '4');
 }
 
 bool

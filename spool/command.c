@@ -45,7 +45,7 @@ struct running {
 	size_t written;	     /* of it */
 	uint64_t at;	     /* offset of what is read next */
 	uint64_t left;
-	bool ended;	     /* everything is gathered */
+	bool ended; /* everything is gathered */
 	char said[SAID_MAX];
 	size_t said_n;
 	bool gone;
@@ -162,8 +162,8 @@ gather(struct running *r)
 	enum status st = file_read_at(r->o->run.file, piece, n, r->at);
 	r->at += n;
 	r->left -= n;
-	if (st == OK && !wire_to_mbox(&r->writer, (struct view){ piece, n },
-			    &r->gathered))
+	if (st == OK &&
+	    !wire_to_mbox(&r->writer, (struct view){ piece, n }, &r->gathered))
 		st = ERR_NOMEM;
 	return st;
 }
@@ -329,8 +329,8 @@ exited(const struct running *r, char *code, char *text)
 	struct view said = first_line(r);
 
 	if (phrase == NULL)
-		snprintf(number, sizeof(number),
-		    "command ended with status %d", status);
+		snprintf(number, sizeof(number), "command ended with status %d",
+		    status);
 	snprintf(code, RUN_CODE_MAX, "%s", dsn);
 	snprintf(text, DELIVER_TEXT_MAX, "%s%s%.*s%s",
 	    phrase == NULL ? number : phrase,
@@ -358,8 +358,8 @@ judge(const struct running *r, enum status st, char *code, char *text)
 		return later(code, text, "4.3.0", status_text(st));
 	if (WIFEXITED(r->status))
 		return exited(r, code, text);
-	snprintf(why, sizeof(why), "command died by signal %d",
-	    WTERMSIG(r->status));
+	snprintf(
+	    why, sizeof(why), "command died by signal %d", WTERMSIG(r->status));
 	return later(code, text, "4.3.0", why);
 }
 

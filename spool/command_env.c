@@ -49,8 +49,8 @@ command_env(struct command_env *e, const struct order *o)
 		   false) &&
 	       add(e, "PATH", view_of("/usr/local/bin:/usr/bin:/bin"), false) &&
 	       add(e, "SENDER", view_of(o->run.sender), true) &&
-	       add(e, "RECIPIENT", rcpt, true) && add(e, "LOCAL", local, true) &&
-	       add(e, "DOMAIN", domain, true) &&
+	       add(e, "RECIPIENT", rcpt, true) &&
+	       add(e, "LOCAL", local, true) && add(e, "DOMAIN", domain, true) &&
 	       add(e, "EXTENSION", view_of(o->extension), true) &&
 	       add(e, "ORIGINAL_RECIPIENT", view_of(o->run.original), true) &&
 	       add(e, "QUEUE_ID", view_of(o->run.id), true);

@@ -47,16 +47,15 @@ published(void *arg, const char *id, enum status st)
 
 	snprintf(text, sizeof(text), "forwarded as %s", id);
 	if (st == OK)
-		result(s,
-		    (struct attempt){ .status = OK,
-			.dsn = "2.0.0",
-			.text = text,
-			.expanded = true,
-			.dsn_passed_on = s->reports });
+		result(s, (struct attempt){ .status = OK,
+			      .dsn = "2.0.0",
+			      .text = text,
+			      .expanded = true,
+			      .dsn_passed_on = s->reports });
 	else
-		result(s,
-		    (struct attempt){ .status = st,
-			.text = "what follows from it cannot be written" });
+		result(
+		    s, (struct attempt){ .status = st,
+			   .text = "what follows from it cannot be written" });
 	free(s);
 }
 
@@ -68,8 +67,8 @@ check_loop(const struct letter *l, const char *user, const char *delivered_to)
 {
 	static char head[DSN_HEADER_MAX];
 	const struct envelope *e = &l->rec.env;
-	size_t n = e->content_n < sizeof(head) ? (size_t)e->content_n
-					       : sizeof(head);
+	size_t n =
+	    e->content_n < sizeof(head) ? (size_t)e->content_n : sizeof(head);
 	unsigned users = e->trail.n > 0;
 
 	for (size_t i = 0; i < e->trail.n; i++)
@@ -135,11 +134,10 @@ go_on(struct letter *l, unsigned i, struct expansion *x,
 		return;
 	free(s);
 	if (st == ERR_LIMIT)
-		result(&now,
-		    (struct attempt){ .status = ERR_INVALID,
-			.failed = true,
-			.dsn = "5.4.6",
-			.text = "mail forwarding loop" });
+		result(&now, (struct attempt){ .status = ERR_INVALID,
+				 .failed = true,
+				 .dsn = "5.4.6",
+				 .text = "mail forwarding loop" });
 	else
 		result(&now, (struct attempt){ .status = st, .text = "" });
 }

@@ -34,8 +34,8 @@ add_notify(struct buf *out, struct view value)
 			buf_addc(&kept, ',');
 		buf_addv(&kept, w);
 	}
-	add_word(out, "NOTIFY=",
-	    kept.n > 0 ? buf_view(&kept) : view_of("NEVER"));
+	add_word(
+	    out, "NOTIFY=", kept.n > 0 ? buf_view(&kept) : view_of("NEVER"));
 	buf_free(&kept);
 }
 
@@ -117,9 +117,9 @@ expansion_print(struct buf *out, const struct expansion *x)
 	if (x->sender != NULL)
 		e.sender = view_of(x->sender);
 	if (x->user != NULL) {
-		int n = snprintf(trail, sizeof(trail), "%.*s%s%s",
-		    (int)e.trail.n, e.trail.p, e.trail.n > 0 ? " " : "",
-		    x->user);
+		int n =
+		    snprintf(trail, sizeof(trail), "%.*s%s%s", (int)e.trail.n,
+			e.trail.p, e.trail.n > 0 ? " " : "", x->user);
 		e.trail = (struct view){ trail, n > 0 ? (size_t)n : 0 };
 	}
 	envelope_print_head(out, &e);

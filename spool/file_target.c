@@ -40,8 +40,7 @@ by_status(enum status st, const char *what, char *code, char *text)
 	snprintf(why, sizeof(why), "%s: %s", what, status_text(st));
 	switch (st) {
 	case OK:
-		return say(
-		    RUN_DONE, "2.0.0", "delivered to file", code, text);
+		return say(RUN_DONE, "2.0.0", "delivered to file", code, text);
 	case ERR_QUOTA:
 		return say(RUN_LATER, "4.2.2", why, code, text);
 	case ERR_NOSPACE:
@@ -112,9 +111,9 @@ take_locks(const struct order *o, struct place *p)
 		if (dot != ERR_BUSY || --tries <= 0)
 			st = dot;
 		else
-			nanosleep(&(struct timespec){ .tv_nsec =
-							  DOTLOCK_STEP_US *
-							  1000L },
+			nanosleep(
+			    &(struct timespec){
+				.tv_nsec = DOTLOCK_STEP_US * 1000L },
 			    NULL);
 	}
 	if (st == OK && !lock_same_file(p->fd, p->dirfd, p->name))
@@ -157,8 +156,7 @@ file_target(const struct order *o, char *code, char *text)
 	struct place p = { .dirfd = -1, .fd = -1 };
 
 	if (strcmp(o->run.text, "/dev/null") == 0)
-		return say(
-		    RUN_DONE, "2.0.0", "delivered to file", code, text);
+		return say(RUN_DONE, "2.0.0", "delivered to file", code, text);
 	enum status st = append(o, &p);
 	return by_status(st, o->run.text, code, text);
 }

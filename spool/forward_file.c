@@ -1,5 +1,5 @@
-/* A user's ~/.forward.  Runs in: deliver (is there one?), and the processes that
- * it has made the user. */
+/* A user's ~/.forward.  Runs in: deliver (is there one?), and the processes
+ * that it has made the user. */
 #define _GNU_SOURCE
 #include "spool/forward_file.h"
 
@@ -81,8 +81,8 @@ open_checked(const char *path, const struct user *u, int *fd, size_t *octets,
 	struct stat st;
 	const char *bad = NULL;
 
-	*fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
-		       O_CLOEXEC);
+	*fd = open(
+	    path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (*fd == -1 && errno == ELOOP)
 		bad = "is a symbolic link";
 	else if (*fd == -1 && (errno == ENXIO || errno == EACCES))
@@ -162,6 +162,6 @@ forward_read(const struct user *u, struct alias_target *target, unsigned max,
 	close_fd(&fd);
 	if (st != OK)
 		return st;
-	return forward_parse((struct view){ text, octets }, path, target, max,
-	    n, why, size);
+	return forward_parse(
+	    (struct view){ text, octets }, path, target, max, n, why, size);
 }

@@ -28,8 +28,8 @@ put_grant(int end, const struct grant *g, int fd, int dir, int intent)
 }
 
 enum status
-grant_give(const struct grant *g, int fd, int dir, int intent, int *end,
-    int *copy)
+grant_give(
+    const struct grant *g, int fd, int dir, int intent, int *end, int *copy)
 {
 	int pair[2], dup = -1;
 	enum status st = ERR_NOMEM;

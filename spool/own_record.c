@@ -67,8 +67,7 @@ own_record_publish(const char *id, struct view head, int content,
     uint64_t length, void (*done)(void *arg, const char *id, enum status),
     void *arg)
 {
-	return own_record_publish_from(
-	    id, head, content, 0, length, done, arg);
+	return own_record_publish_from(id, head, content, 0, length, done, arg);
 }
 
 enum status

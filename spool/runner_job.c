@@ -1,4 +1,5 @@
-/* One order, carried out.  Runs in: a child of deliver's runner, as the user. */
+/* One order, carried out.  Runs in: a child of deliver's runner, as the user.
+ */
 #define _GNU_SOURCE
 #include "spool/runner_job.h"
 

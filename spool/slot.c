@@ -158,8 +158,8 @@ run(struct slot *s)
 		return;
 	}
 	run_put(&m,
-	    &(struct run){ .kind = s->kind == KIND_COMMAND ? TARGET_COMMAND
-							    : TARGET_FILE,
+	    &(struct run){
+		.kind = s->kind == KIND_COMMAND ? TARGET_COMMAND : TARGET_FILE,
 		.source = s->source,
 		.user = s->as,
 		.text = s->recipient,
@@ -266,8 +266,8 @@ sock_ready(void *arg, uint32_t events)
 	if (rc == -1 && errno == EAGAIN)
 		return;
 	if (rc == 1 && s->state == SLOT_OPENING &&
-	    m.type == (s->kind == KIND_USER ? DELIVER_OPEN_HERE
-					    : DELIVER_OPEN)) {
+	    m.type ==
+		(s->kind == KIND_USER ? DELIVER_OPEN_HERE : DELIVER_OPEN)) {
 		opened(s);
 		return;
 	}

@@ -55,7 +55,7 @@ static int64_t refreshed;
  * the asker's end, for nothing but to see when append has closed its own. */
 struct asker {
 	bool queue;
-	bool here; /* whatever the user forwards */
+	bool here;		  /* whatever the user forwards */
 	int given[OPEN_MAX_EACH]; /* -1: none */
 	uint64_t peer;
 	/* while it waits for one of those to end */

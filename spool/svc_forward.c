@@ -45,7 +45,8 @@ static unsigned tasks;
 static void (*when_done)(void);
 
 void
-forward_init(terminal_resolve *resolve, const struct settings *(*settings)(void),
+forward_init(terminal_resolve *resolve,
+    const struct settings *(*settings)(void),
     int (*find)(const char *name, struct user *))
 {
 	resolve_user = resolve;
@@ -123,8 +124,8 @@ relay_forward(const struct task *t, struct msg *m, struct msg *rp)
 
 	if (m->bad || n > FORWARD_TARGETS_MAX || (n > 0) != (st == OK))
 		return false;
-	put_forward(rp, st, &t->user, t->delivered_to,
-	    st == OK ? "" : status_text(st));
+	put_forward(
+	    rp, st, &t->user, t->delivered_to, st == OK ? "" : status_text(st));
 	msg_put_u32(rp, n);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t kind = msg_get_u32(m);
@@ -288,8 +289,7 @@ answer_forward(struct peer *p, struct msg *rq, struct msg *rp)
 		    sizeof(o.delivered_to));
 		st = give_order(p, ORDER_FORWARD, &o, FORWARD_MS);
 	}
-	return st == OK ? ANSWER_LATER
-			: no_forward(rp, st, status_text(st));
+	return st == OK ? ANSWER_LATER : no_forward(rp, st, status_text(st));
 }
 
 /* The part behind the delimiter, of a recipient who is this user. */
@@ -305,8 +305,8 @@ set_extension(struct order *o)
 	if (resolve_user(o->run.original, &u, delivered_to) != RESOLVED_LOCAL ||
 	    strcmp(u.name, o->user.name) != 0)
 		return;
-	view_copy(view_of(delivered_to), o->delivered_to,
-	    sizeof(o->delivered_to));
+	view_copy(
+	    view_of(delivered_to), o->delivered_to, sizeof(o->delivered_to));
 	if (address_parse_utf8(view_of(o->run.original), &a) == ADDR_OK &&
 	    view_casestarts(view_of(a.local), u.name) && a.local[n] != '\0' &&
 	    strchr(delimiters, a.local[n]) != NULL)
@@ -319,8 +319,7 @@ static int
 find_owner(const struct run *r, struct user *u)
 {
 	const char *name = settings_now()->alias_user;
-	int rc = find_user(
-	    r->source == SOURCE_ALIASES ? name : r->user, u);
+	int rc = find_user(r->source == SOURCE_ALIASES ? name : r->user, u);
 
 	if (rc == 0 && r->source == SOURCE_ALIASES) {
 		/* "nobody" is there even where only a users file is asked. */
@@ -344,8 +343,8 @@ for_aliases(struct order *o)
 	snprintf(o->user.home, sizeof(o->user.home), "/");
 	o->user.shell[0] = '\0';
 	o->shell_ok = true;
-	snprintf(o->delivered_to, sizeof(o->delivered_to), "%s",
-	    o->run.original);
+	snprintf(
+	    o->delivered_to, sizeof(o->delivered_to), "%s", o->run.original);
 	for (unsigned i = 0; i < s->alias_file_n; i++) {
 		int k = snprintf(o->aliases + n, sizeof(o->aliases) - n, "%s%s",
 		    i == 0 ? "" : "\n", s->alias_files[i]);
@@ -378,8 +377,9 @@ answer_run(struct peer *p, struct msg *rq, struct msg *rp)
 		return ANSWER_DROP;
 	int found = find_owner(&r, &u);
 	if (found == -1)
-		return no_run(rp, RUN_LATER, "4.3.0", "the users cannot be "
-						      "asked now");
+		return no_run(rp, RUN_LATER, "4.3.0",
+		    "the users cannot be "
+		    "asked now");
 	if (found == 0)
 		return no_run(rp, RUN_FAILED, "5.1.1", "no such user");
 	if (r.source == SOURCE_FORWARD && !settings_now()->forward)

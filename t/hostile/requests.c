@@ -7,6 +7,7 @@
 #include "common/pool.h"
 #include "pop3d/ask_maildrop.h"
 #include "smtpd/ask_lookup.h"
+#include "spool/ask_forward.h"
 #include "spool/ask_queue.h"
 #include "t/hostile/attack.h"
 
@@ -133,15 +134,14 @@ valid_deliver(unsigned i, struct msg *m)
 
 	/* But for the first, only the queue may ask that. */
 	if (types[i] == DELIVER_RUN) {
-		run_put(m,
-		    &(struct run){ .kind = TARGET_COMMAND,
-			.source = SOURCE_ALIASES,
-			.user = "alice",
-			.text = "/bin/touch /tmp/pennypost-hostile",
-			.id = "0123456789ABCDEF",
-			.sender = "alice@example.org",
-			.original = "alice@example.org",
-			.file = -1 });
+		run_put(m, &(struct run){ .kind = TARGET_COMMAND,
+			       .source = SOURCE_ALIASES,
+			       .user = "alice",
+			       .text = "/bin/touch /tmp/pennypost-hostile",
+			       .id = "0123456789ABCDEF",
+			       .sender = "alice@example.org",
+			       .original = "alice@example.org",
+			       .file = -1 });
 		return;
 	}
 	msg_start(m, types[i]);

@@ -95,7 +95,8 @@ test_input(void)
 
 	for (size_t i = 0; i < NELEM(cases); i++) {
 		content(cases[i].in, strlen(cases[i].in));
-		ok(run_script("cat >$1") == RUN_DONE && strcmp(code, "2.0.0") == 0,
+		ok(run_script("cat >$1") == RUN_DONE &&
+			strcmp(code, "2.0.0") == 0,
 		    "delivered");
 		get_result();
 		char *end = strstr(all, "Delivered-To: bob@example.org\n");
@@ -122,13 +123,14 @@ test_sizes(void)
 	size_t lines = sizeof(big) / 80;
 	size_t n = get_result();
 	ok(n > lines * 79 && strstr(all, "xx\nxx") != NULL &&
-		n - (size_t)(strchr(strstr(all, "Delivered"), '\n') + 1 - all) ==
+		n - (size_t)(strchr(strstr(all, "Delivered"), '\n') + 1 -
+			     all) ==
 		    lines * 79,
 	    "is there whole");
 	ok(run_script("exit 0") == RUN_DONE, "one that reads nothing of it");
 	ok(run_script("exec <&-; exit 75") == RUN_LATER, "nor says it is done");
 	ok(run_script("cat >/dev/null; yes | head -c 3000000; exit 69") ==
-			RUN_FAILED &&
+		    RUN_FAILED &&
 		strcmp(text, "service unavailable (it says: y)") == 0,
 	    "3 MB of output end in one line: %s", text);
 	o.run.length = 1000000;
@@ -172,10 +174,10 @@ test_exits(void)
 
 	for (int s = 0; s < 256; s++) {
 		enum run_outcome out = order_exit(s, &c, &phrase);
-		enum run_outcome want = s == 0		    ? RUN_DONE
+		enum run_outcome want = s == 0		     ? RUN_DONE
 					: s == 75 || s == 71 ? RUN_LATER
 							     : RUN_FAILED;
-		good &= out == want && c[0] == (out == RUN_DONE	    ? '2'
+		good &= out == want && c[0] == (out == RUN_DONE	      ? '2'
 						   : out == RUN_LATER ? '4'
 								      : '5');
 	}
