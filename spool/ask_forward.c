@@ -101,7 +101,7 @@ run_get(struct msg *m, struct run *out, struct run_space *space)
 	msg_get_str(m, space->sender, sizeof(space->sender));
 	msg_get_str(m, space->original, sizeof(space->original));
 	*out = (struct run){ .kind = (enum target_kind)kind,
-		.source = (enum rcpt_source)source,
+		.source = (enum envelope_source)source,
 		.user = space->user,
 		.text = space->text,
 		.id = space->id,

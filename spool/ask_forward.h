@@ -15,7 +15,7 @@
  *     nowhere: there is no file, or none that may be used, and the log says
  *     why; the message goes to the mailbox.  Other: later.
  *   DELIVER_OPEN_HERE: as DELIVER_OPEN, whatever that user forwards.
- *   DELIVER_RUN: u32 enum target_kind, u32 enum rcpt_source, str user, str
+ *   DELIVER_RUN: u32 enum target_kind, u32 enum envelope_source, str user, str
  *     text, str queue id, str sender, str original recipient, u64 offset, u64
  *     length of the content, and an fd of a regular file that it stands in.
  *     TARGET_COMMAND: runs it with the message as its standard input.
@@ -65,7 +65,7 @@ void forward_got(struct msg *m, struct delivery *d, struct forwarding *out);
 /* A target and its message; strings are borrowed. */
 struct run {
 	enum target_kind kind;
-	enum rcpt_source source;
+	enum envelope_source source;
 	const char *user, *text, *id, *sender, *original;
 	uint64_t offset, length;
 	int file; /* borrowed */

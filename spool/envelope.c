@@ -125,13 +125,13 @@ parse_kind(struct view v, struct envelope_rcpt *c)
 
 	if (!take_word(&v, "kind=", kinds, KIND_USER, NELEM(kinds), &kind))
 		return false;
-	c->kind = (enum rcpt_kind)kind;
+	c->kind = (enum envelope_kind)kind;
 	if (c->kind == KIND_USER)
 		return v.n == 0;
 	if (!take_word(&v, "source=", sources, 0, NELEM(sources), &source) ||
 	    !view_casestarts(v, "as="))
 		return false;
-	c->source = (enum rcpt_source)source;
+	c->source = (enum envelope_source)source;
 	c->as = (struct view){ v.p + 3, v.n - 3 };
 	return as_valid(c->as);
 }

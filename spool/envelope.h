@@ -100,13 +100,13 @@ bool rcpt_to_do(char state);
 /* Is nothing at all left to do? */
 bool rcpt_closed(char state);
 
-enum rcpt_kind { KIND_ADDRESS, KIND_USER, KIND_COMMAND, KIND_FILE };
-enum rcpt_source { SOURCE_FORWARD, SOURCE_ALIASES };
+enum envelope_kind { KIND_ADDRESS, KIND_USER, KIND_COMMAND, KIND_FILE };
+enum envelope_source { SOURCE_FORWARD, SOURCE_ALIASES };
 
 struct envelope_rcpt {
 	struct view address, original, params;
-	enum rcpt_kind kind;
-	enum rcpt_source source; /* of a command or file */
+	enum envelope_kind kind;
+	enum envelope_source source; /* of a command or file */
 	struct view as;		 /* the user for it */
 	size_t at; /* offset of the state octet in the file */
 	char state;

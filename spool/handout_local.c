@@ -104,7 +104,7 @@ begin(struct slot *s, struct turn *t)
 }
 
 static bool
-is_target(enum rcpt_kind kind)
+is_target(enum envelope_kind kind)
 {
 	return kind == KIND_COMMAND || kind == KIND_FILE;
 }

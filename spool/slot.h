@@ -36,8 +36,8 @@ struct slot {
 	char recipient[ENVELOPE_TARGET_MAX + 1]; /* room for its strings */
 	char original[ENVELOPE_VALUE_MAX + 1];
 	char sender[ENVELOPE_VALUE_MAX + 1];
-	enum rcpt_kind kind;	     /* the caller fills in */
-	enum rcpt_source source;     /* of a command or file, and likewise */
+	enum envelope_kind kind;	     /* the caller fills in */
+	enum envelope_source source;     /* of a command or file, and likewise */
 	char as[USER_NAME_MAX];	     /* its user */
 	/* With d.status ERR_FORWARD: where to; the slot frees it. */
 	struct forwarding forwarding;
