@@ -206,7 +206,7 @@ chain_stop(struct chain *c)
 	return how == 0;
 }
 
-/* Its child processes. */
+/* Its append processes. */
 __attribute__((unused)) static unsigned
 chain_appenders(const struct chain *c, pid_t *pid, unsigned max)
 {
@@ -217,8 +217,13 @@ chain_appenders(const struct chain *c, pid_t *pid, unsigned max)
 	snprintf(path, sizeof(path), "/proc/%ld/task/%ld/children",
 	    (long)c->opener, (long)c->opener);
 	FILE *f = fopen(path, "r");
-	while (f != NULL && n < max && fscanf(f, "%ld", &p) == 1)
-		pid[n++] = (pid_t)p;
+	/* The first is the runner. */
+	bool runner = true;
+	while (f != NULL && n < max && fscanf(f, "%ld", &p) == 1) {
+		if (!runner)
+			pid[n++] = (pid_t)p;
+		runner = false;
+	}
 	if (f != NULL)
 		fclose(f);
 	return n;
