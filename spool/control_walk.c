@@ -88,7 +88,7 @@ is_own(const struct control_walk *w, const struct envelope *e)
 }
 
 static const char *
-kind_name(enum rcpt_kind k)
+kind_name(enum envelope_kind k)
 {
 	static const char *const names[] = { [KIND_ADDRESS] = "",
 		[KIND_USER] = "user",
