@@ -56,8 +56,7 @@ sub new {
 		$self->{pid} = $pid;
 		return $self;
 	}
-	POSIX::close($_)
-	    for grep { $_ != fileno $udp && $_ != fileno $tcp } 3 .. 255;
+	close $_ for @Pennypost::Drive::open;
 	$SIG{$_} = 'DEFAULT' for qw(TERM INT ALRM);
 	$SIG{PIPE} = 'IGNORE';
 	alarm 300;

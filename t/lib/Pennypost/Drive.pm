@@ -4,6 +4,8 @@ use strict;
 use warnings;
 use IPC::Open2;
 
+our @open; # for children of the test, which must not keep these
+
 sub new {
 	my ($class, $dir, %conf) = @_;
 	my $file = "$dir/drive" . ++our $n . '.conf';
@@ -18,6 +20,7 @@ sub new {
 	    s{smtpd/smtpd$}{t/relay/drive};
 	my $pid = open2(my $out, my $in, $exe, $file);
 	$in->autoflush(1);
+	push @open, $in, $out;
 	return bless { in => $in, out => $out, pid => $pid, dir => $dir };
 }
 sub end {

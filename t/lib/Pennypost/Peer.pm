@@ -36,7 +36,7 @@ sub new {
 	push @pids, $self->{pid};
 	return $self if $self->{pid};
 	# Pipes to others that the test has open would never end otherwise.
-	POSIX::close($_) for grep { $_ != fileno $listen } 3 .. 255;
+	close $_ for @Pennypost::Drive::open;
 	$SIG{$_} = 'DEFAULT' for qw(TERM INT ALRM);
 	$SIG{PIPE} = $SIG{CHLD} = 'IGNORE';
 	alarm 300;
