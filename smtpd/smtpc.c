@@ -186,7 +186,7 @@ smtpc_result_all(const struct smtpc *s, struct smtpc_mail *m, bool kept)
 
 	for (unsigned i = 0; i < m->request->n; i++) {
 		struct relay_result *r = &m->request->rcpt[i].result;
-		if (m->settled[i] || (kept && r->text[0] != '\0'))
+		if (m->settled[i] || (kept && r->remote))
 			continue;
 		r->outcome = never ? RELAY_BOUNCED : RELAY_DEFERRED;
 		r->remote = s->remote_said;
