@@ -44,7 +44,7 @@ files() {
 	for f in README.md SECURITY.md CHANGES.md LICENSE; do
 		echo "plain $f $doc/$f"
 	done
-	for f in smtpd.conf pop3d.conf users inetd.conf xinetd.conf; do
+	for f in smtpd.conf pop3d.conf users aliases inetd.conf xinetd.conf; do
 		echo "text etc/$f $doc/examples/$f"
 	done
 }
@@ -132,6 +132,8 @@ install)
 	if system; then
 		make_users
 		make_directories
+		[ -e /etc/aliases ] || [ -L /etc/aliases ] ||
+			put 644 /etc/aliases <etc/aliases
 		tell_systemd
 	fi
 	;;

@@ -100,20 +100,35 @@ new_settings(struct settings *s)
 	role->settings = s;
 }
 
-/* RFC 5321 4.5.1, for those whom aliases do not reach. */
+/* RFC 5321 4.5.1: does an alias lead to somebody? */
+static bool
+postmaster_alias(const struct book *b)
+{
+	struct expansion *x = calloc(1, sizeof(*x));
+	bool good = false;
+
+	if (x == NULL)
+		return false;
+	expansion_init(x);
+	expand_list(b, "postmaster", true, x);
+	/* A list that cannot be read now may be later. */
+	good = x->kind == EXPAND_LIST ? x->unknown < x->n
+				      : x->kind == EXPAND_LATER && x->key[0];
+	expansion_free(x);
+	free(x);
+	return good;
+}
+
 static bool
 postmaster_check(const struct book *b, char *err, size_t size)
 {
-	struct found f;
-
-	expand_find(b, "postmaster", &f);
-	if (f.kind == EXPAND_LIST ||
-	    recipient_postmaster_ok(b->settings, b->users))
+	if (recipient_postmaster_ok(b->settings, b->users) ||
+	    postmaster_alias(b))
 		return true;
 	snprintf(err, size,
 	    "postmaster %s: there is no such user, or it is uid 0, for whom "
 	    "no file is written; name the user who reads postmaster's and "
-	    "root's mail: postmaster USER",
+	    "root's mail: postmaster USER, or an alias: root: USER",
 	    b->settings->postmaster);
 	return false;
 }

@@ -17,7 +17,8 @@
 #include "spool/envelope.h"
 #include "spool/recipient.h"
 
-_Static_assert((int)EXPANSION_MAX == (int)ENVELOPE_RCPT_MAX, "a list fits into a record");
+_Static_assert(
+    (int)EXPANSION_MAX == (int)ENVELOPE_RCPT_MAX, "a list fits into a record");
 
 struct walk {
 	const struct book *book;
@@ -154,6 +155,14 @@ line_of(const struct walk *w, const char *at)
 	return w->line + alias_lines(w->start, (size_t)(at - w->start));
 }
 
+static void
+note_unknown(struct expansion *x, const char *address)
+{
+	if (x->unknown++ == 0)
+		view_copy(
+		    view_of(address), x->unknown_name, sizeof(x->unknown_name));
+}
+
 /* The name of an alias in its own list is the user of that name. */
 static bool
 itself(struct walk *w, const struct found *f)
@@ -166,6 +175,8 @@ itself(struct walk *w, const struct found *f)
 
 	if (r == RESOLVED_UNKNOWN || r == RESOLVED_FOREIGN)
 		return loop(x, x->depth - 1);
+	if (r == RESOLVED_LATER) /* root's, and postmaster is nobody */
+		note_unknown(x, f->to);
 	return add_target(w, TARGET_USER, f->to);
 }
 
@@ -199,9 +210,7 @@ add_address(struct walk *w, const char *address)
 	case EXPAND_LIST:
 		break;
 	case EXPAND_UNKNOWN:
-		if (x->unknown++ == 0)
-			view_copy(view_of(full), x->unknown_name,
-			    sizeof(x->unknown_name));
+		note_unknown(x, full);
 		/* FALLTHROUGH */
 	default:
 		/* Who delivers finds out what is wrong with it, and tells

@@ -64,6 +64,9 @@ for my $d (qw(smtpd pop3d)) {
 	chown 64101, 64101, "$dir/queue" if is_root();
 	# Whoever runs this is there, and nobody is everywhere.
 	$c =~ s/^postmaster .*/postmaster nobody/m;
+	# A host's own aliases are no business of a test.
+	spew("$dir/aliases", slurp('etc/aliases'), 0644);
+	$c =~ s{^aliases .*}{aliases $dir/aliases}m;
 	spew("$dir/conf", "$c\nempty_directory $dir/empty\n" .
 	    ($d eq 'smtpd' ? "queue_directory $dir/queue\n" : ''));
 	my ($st, $out) = run(Pennypost->program($d), '-t', '-f', "$dir/conf");

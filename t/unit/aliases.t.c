@@ -248,6 +248,9 @@ test_root(void)
 	load("root: alice\n", "");
 	is(expand("postmaster"), "LIST alice@example.org",
 	    "postmaster is root is alice");
+	load("postmaster: root\n", "");
+	is(expand("postmaster"), "LIST \\root@example.org", "in a circle");
+	ok(x.unknown == 1, "which reaches nobody");
 	load("postmaster: alice\n", "");
 	is(expand("root"), "LIST alice@example.org", "root is postmaster");
 	is(expand("root+x@b.example"), "LIST alice@example.org",
