@@ -4,6 +4,11 @@
  * command may be answered with there.  Whole and cut into arbitrary pieces;
  * the sequence is a function of its number, so that a failure can be repeated
  * (SMTP_MODEL_SEED).
+ *
+ * "smtp-model.t N" prints N of them, for t/0345-smtp-model.t, which says them
+ * to the server itself, plain and with TLS: in each line the pieces, behind
+ * each of which the client waits, as octets in hexadecimal, and the codes that
+ * it must have had until then.
  */
 #define _GNU_SOURCE
 #include "t/unit/smtp_fake.h"
@@ -22,6 +27,7 @@ static struct {
 	bool binary, utf8, auth, tls;
 	unsigned stored;
 } model;
+static bool printing;
 
 /* A command, and the code that it must be answered with. */
 struct step {
@@ -96,6 +102,10 @@ step_rcpt(void)
 		{ "RCPT TO:<bob> NOTIFY=NEVER\r\n", 250 } };
 	unsigned w = roll(NELEM(ways));
 
+	/* There, nobody is looked up in vain, and nothing goes elsewhere. */
+	if (printing &&
+	    (ways[w].code == 451 || strstr(ways[w].text, "elsewhere") != NULL))
+		w = 2;
 	if (model.state != MAIL && model.state != RCPT)
 		return say(ways[w].text, 503);
 	unsigned code = ways[w].code;
@@ -239,6 +249,14 @@ next_step(void)
 
 static struct buf in = { .max = 1 << 16 };
 static unsigned want[4 * STEPS], want_n;
+static unsigned marks[8 * STEPS], mark_n; /* codes before each mark */
+
+static void
+mark(void)
+{
+	buf_adds(&in, MARK);
+	marks[mark_n++] = want_n;
+}
 
 /* Adds a step, and the content after a 354.  A mark goes where a client must
  * wait. */
@@ -247,7 +265,8 @@ add(struct step s)
 {
 	want[want_n++] = s.code;
 	buf_adds(&in, s.text);
-	buf_adds(&in, s.sync || roll(3) == 0 ? MARK : "");
+	if (s.sync || roll(3) == 0)
+		mark();
 	if (s.code != 354)
 		return;
 	buf_adds(
@@ -255,27 +274,34 @@ add(struct step s)
 	want[want_n++] = 250;
 	model.stored++;
 	reset();
-	buf_adds(&in, roll(3) == 0 ? MARK : "");
+	if (roll(3) == 0)
+		mark();
 }
 
 static void
-make(uint64_t seed)
+make(uint64_t seed, bool tls)
 {
 	static char anything;
 
 	state = seed * 0x9e3779b97f4a7c15ULL + 1;
 	memset(&model, 0, sizeof(model));
 	buf_clear(&in);
-	want_n = 0;
+	want_n = mark_n = 0;
 	fake_listener.plaintext_auth = true;
 	fake_worker.tls = (void *)&anything;
 	want[want_n++] = 220;
+	if (tls) {
+		add(say("EHLO c\r\n", 250));
+		model.state = READY;
+		mark();
+		add(step_starttls());
+	}
 	if (roll(8) != 0)
 		add(step_hello());
 	for (unsigned i = 0; i < STEPS; i++) {
 		struct step s = next_step();
 		if (s.sync) /* and nothing refused as content in front of it */
-			buf_adds(&in, MARK);
+			mark();
 		add(s);
 		/* What is no command would be taken for content now. */
 		if (strcmp(s.text, "DATA\r\n") == 0 && s.code != 354)
@@ -343,13 +369,41 @@ squeeze(void)
 	in.n = n;
 }
 
+/* ---- for the server itself ---- */
+
+static void
+print(uint64_t seed, bool tls)
+{
+	unsigned code = 0, n = 0;
+
+	make(seed, tls);
+	mark();
+	for (size_t i = 0; i < in.n; i++) {
+		if (in.p[i] != MARK[0]) {
+			printf("%02x", (unsigned char)in.p[i]);
+			continue;
+		}
+		for (; code < marks[n]; code++)
+			printf(",%u", want[code]);
+		n++;
+		printf(" ");
+	}
+	printf("\n");
+}
+
 int
-main(void)
+main(int argc, char **argv)
 {
 	const char *only = getenv("SMTP_MODEL_SEED");
 	uint64_t first = only == NULL ? 1 : strtoull(only, NULL, 10);
 	unsigned stored = 0;
 
+	if (argc > 1) {
+		printing = true;
+		for (uint64_t n = strtoull(argv[1], NULL, 10); n > 0; n--)
+			print(first + n, n % 2 == 0);
+		return 0;
+	}
 	fake_start();
 	fake_settings.errors_max = 1000;
 	for (int pieces = 0; pieces < 2; pieces++) {
@@ -357,7 +411,7 @@ main(void)
 		bool good = true;
 		for (; good && seed < first + (only == NULL ? RUNS : 1);
 		     seed++) {
-			make(seed);
+			make(seed, false);
 			if (pieces)
 				cut();
 			squeeze();
