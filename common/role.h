@@ -65,7 +65,7 @@ struct role {
 	int peer[ROLE__N];
 	int key_ask; /* pool only: a question channel to KEY, for the warm-up */
 	int log_intro; /* pool only: where it introduces workers to LOG */
-	/* pool: parallel to settings->listeners; queue: its own, if any */
+	/* pool: as settings->listeners; queue: its own, if any */
 	int listen_fd[ROLE_LISTEN_MAX];
 	unsigned listen_n;
 	/* Opened by the master, unread.  key: cert, key, cert, key...;

@@ -20,7 +20,7 @@ enum listen_type {
 	LISTEN_SUBMISSION, /* RFC 6409 */
 	LISTEN_SMTPS,      /* the same inside TLS from the start (RFC 8314) */
 	LISTEN_LMTP,       /* RFC 2033 */
-	LISTEN_QUEUE,      /* the queue's own (spool/control.h), behind all others */
+	LISTEN_QUEUE,      /* the queue's own, behind all others */
 	LISTEN_POP3,
 	LISTEN_POP3S
 };

@@ -6,14 +6,14 @@
  * The queue listens on a Unix socket (listen queue unix:/PATH) where the kernel
  * says who asks: root may see and change all, others may see what they handed
  * in themselves, and have it tried again.  A question is one line, words with
- *TABs between them:
+ * TABs between them:
  *
  *	VERB [KEY=VALUE ...]
  *
  *	list    what matches
  *	show    the same, with the content; needs id
  *	retry   what matches is due now, and destinations that were down are
- *	        tried again
+ *		tried again
  *	hold    keeps it from being handed out; release: no longer
  *	delete  removes it, and tells nobody
  *
@@ -26,14 +26,18 @@
  *
  * The answer, lines of words with TABs between them:
  *
- *	M ID STATE SIZE ARRIVED NEXT SENDER USER   a message; STATE is active,
- *	                 queued or hold; ARRIVED and NEXT (0: not known) are
- *	                 seconds since 1970
- *	R STATE ADDRESS ORIGINAL KIND DONE   each of its recipients (list: those
- *	                 that are not done); KIND is "" for an address; DONE 0,
- *1 C N              show: N octets follow, the content, and an LF A ID TEXT it
- *was not done with this one, and why E TEXT           the end: an error = N the
- *end: N messages matched (and it was done)
+ *	M ID STATE SIZE ARRIVED NEXT SENDER USER
+ *		a message; STATE is active, queued or hold; ARRIVED and NEXT
+ *		(0: not known) are seconds since 1970
+ *	R STATE ADDRESS ORIGINAL KIND DONE WHY
+ *		each of its recipients (list: those that are not done); KIND is
+ *		"" for an address; DONE 0, 1; WHY it is not, "" where that is
+ *		not known
+ *	C N     show: N octets follow, the content, and an LF
+ *	A ID TEXT
+ *		it was not done with this one, and why
+ *	E TEXT  the end: an error
+ *	= N     the end: N messages matched (and it was done)
  *
  * The same is asked of the directory itself, by the same code, when no server
  * runs (control_client.h).
@@ -92,6 +96,8 @@ struct control_host {
 	const char *(*act)(enum control_verb, const char *id, bool held);
 	/* "active" or "queued", and when it is due (seconds since 1970; 0). */
 	const char *(*state)(const char *id, int64_t *next);
+	/* Why a recipient has not got it; may be NULL. */
+	const char *(*reason)(struct view id, unsigned rcpt);
 	/* Root has asked; may be NULL. */
 	void (*began)(const struct control_query *);
 };

@@ -21,6 +21,7 @@
 #include "common/service.h"
 #include "spool/control.h"
 #include "spool/handout.h"
+#include "spool/reasons.h"
 #include "spool/slot.h"
 
 enum {
@@ -156,7 +157,7 @@ drop(struct asker *a)
 }
 
 static struct control_host host = {
-	.act = act, .state = state, .began = began
+	.act = act, .state = state, .reason = reasons_find, .began = began
 };
 
 /* False: there is no more to come from it, or it breaks the rules. */

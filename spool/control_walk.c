@@ -122,7 +122,10 @@ print_message(struct control_walk *w, const struct envelope *e, struct buf *out)
 		buf_addv(out, c->address);
 		buf_addc(out, '\t');
 		buf_addv(out, c->original);
-		buf_addf(out, "\t%s\t%d\n", kind_name(c->kind), done);
+		buf_addf(out, "\t%s\t%d\t%s\n", kind_name(c->kind), done,
+		    done || w->host->reason == NULL
+			? ""
+			: w->host->reason(e->id, i));
 	}
 }
 

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "common/service.h"
 #include "spool/publish.h"
+#include "spool/reasons.h"
 #include "spool/slot.h"
 
 static const struct letter_host *host;
@@ -92,6 +93,8 @@ letter_result(struct letter *l, unsigned i, const struct attempt *a, bool soon)
 	bounce_judge(&l->rec, &judged);
 	handout_log_attempt(&l->rec.env, i, &judged);
 	l->open--;
+	if (judged.status != OK)
+		reasons_note(l->rec.env.id, i, judged.text);
 	if (!bounce_attempt(&l->bounces, &l->rec, i, &judged))
 		l->soon = l->soon && soon;
 	l->left -= rcpt_closed(l->rec.env.rcpt[i].state);

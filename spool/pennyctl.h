@@ -42,7 +42,7 @@ int ctl_stat(struct ctl_box *, char **);
 int ctl_who(struct ctl_box *, char **);
 int ctl_import(struct ctl_box *, char **);
 
-/* pennyctl queue: argv[0] is the verb.  config: NULL for the default.  -1: there
+/* pennyctl queue: argv[0] is the verb.  config: NULL: the default.  -1: there
  * is no such verb. */
 int ctl_queue(const char *config, int argc, char **argv);
 void ctl_queue_usage(void);

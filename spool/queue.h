@@ -7,7 +7,7 @@
  *	deposit    held (read) by every process that deposits
  *	incoming/  records being written; worth nothing
  *	active/    published records, one file each, named by queue id
- *	hold/      published records that are not handed out, as somebody said so
+ *	hold/      published records that somebody keeps from being handed out
  *	damaged/   records that do not check; looked after by a human
  *
  * A record is published by a rename from incoming/ to active/, after its file

@@ -37,6 +37,7 @@ struct printer {
 	enum { OUTSIDE, IN_RECIPIENTS, IN_CONTENT } json; /* what is open */
 	unsigned rcpt; /* of this message so far */
 	int64_t arrived;
+	char reason[256]; /* of the last recipient of this message */
 	struct count *count;
 	size_t count_n, count_cap;
 	const char *failed; /* static; out of memory */
@@ -92,9 +93,16 @@ mailq_message(struct printer *p, const struct view *w)
 	putchar('\n');
 }
 
+/* The reason stands above the recipients that share it, to the right. */
 static void
-mailq_recipient(const struct view *w)
+mailq_recipient(struct printer *p, const struct view *w)
 {
+	if (w[6].n > 0 && !view_eqs(w[6], p->reason)) {
+		view_copy(w[6], p->reason, sizeof(p->reason));
+		printf("%*s(", w[6].n < 76 ? 76 - (int)w[6].n : 0, "");
+		put(w[6]);
+		puts(")");
+	}
 	printf("%-17s %8s %-19s ", "", "", "");
 	put(w[2]);
 	putchar('\n');
@@ -159,6 +167,10 @@ show_recipient(const struct view *w)
 	for (size_t i = 0; i < NELEM(names); i++)
 		if (w[1].n == 1 && w[1].p[0] == names[i].state)
 			printf(" (%s)", names[i].name);
+	if (w[6].n > 0) {
+		printf(": ");
+		put(w[6]);
+	}
 	putchar('\n');
 }
 
@@ -240,7 +252,13 @@ json_recipient(struct printer *p, const struct view *w)
 	json_text(w[3]);
 	fputs(",\"kind\":", stdout);
 	json_text(w[4].n == 0 ? view_of("address") : w[4]);
-	printf(",\"done\":%s}", view_eqs(w[5], "1") ? "true" : "false");
+	printf(
+	    ",\"done\":%s,\"reason\":", view_eqs(w[5], "1") ? "true" : "false");
+	if (w[6].n == 0)
+		fputs("null", stdout);
+	else
+		json_text(w[6]);
+	putchar('}');
 }
 
 /* ---- counts ---- */
@@ -348,6 +366,7 @@ take_message(struct printer *p, const struct view *w, unsigned n)
 	p->octets += number(w[3]);
 	p->arrived = (int64_t)number(w[4]);
 	p->rcpt = 0;
+	p->reason[0] = '\0';
 	if (p->style == QUEUE_MAILQ)
 		mailq_message(p, w);
 	else if (p->style == QUEUE_SHOW)
@@ -360,11 +379,11 @@ take_message(struct printer *p, const struct view *w, unsigned n)
 static bool
 take_recipient(struct printer *p, const struct view *w, unsigned n)
 {
-	if (n != 6)
+	if (n != 7)
 		return false;
 	p->rcpt++;
 	if (p->style == QUEUE_MAILQ)
-		mailq_recipient(w);
+		mailq_recipient(p, w);
 	else if (p->style == QUEUE_SHOW)
 		show_recipient(w);
 	else if (p->style == QUEUE_JSON)

@@ -14,7 +14,7 @@ mkdir "$dir/run" or die $!;
 chmod 0755, "$dir/run";
 my @listen = ("mx unix:$dir/run/smtp", "queue unix:$dir/run/queue");
 $pp->write_config('smtpd', listen => \@listen, retry_min => '1h',
-    retry_max => '1h');
+    retry_max => '1h', relay => $pp->addr . ':9'); # nobody is there
 my $conf = $pp->conf_file('smtpd');
 $ENV{PENNYPOST_SMTP} = "$dir/run/smtp";
 $ENV{PENNYPOST_QUEUE} = "$dir/run/queue";
@@ -71,6 +71,7 @@ is(join(' ', sort @rows[3, 7]), 'alice@example.org x@elsewhere.test',
     'with its sender');
 is(scalar(() = $out =~ /^ {30,}bob@?\S*$/mg), 2,
     'recipients that have it not yet, below') or diag($out);
+like($out, qr/^ *\(.*mailbox.*\)\n +bob/m, 'under the reason') or diag($out);
 unlike($out, qr/carol/, 'and not those who have');
 like($out, qr/^-- \d+ Kbytes in 2 Requests\.$/m, 'the last line');
 
@@ -86,6 +87,7 @@ cmp_ok(abs($one->{arrived} - time), '<', 200, 'when it came');
 cmp_ok($one->{next} - time, '>', 1800, 'when it is tried again');
 is(scalar @{ $one->{recipients} }, 1, 'one recipient is left');
 like($one->{recipients}[0]{original}, qr/^bob/, 'which');
+like($one->{recipients}[0]{reason}, qr/mailbox/, 'and why');
 my %filters = (
 	'--sender alice@example.org' => 1, '--sender ALICE@*' => 1,
 	'--sender a*e@*.org' => 1, '--sender ?lice@example.org' => 1,
@@ -155,6 +157,17 @@ rmdir $pp->mailbox('bob');
 is((run("$bin/sendmail", '-qRnobody'))[0], 0, '-qR: none of them');
 is((run("$bin/sendmail", '-q'))[0], 0, '-q');
 ok(wait_for(20, sub { $pp->mbox('bob') =~ /^Subject: five$/m }), 'delivered');
+
+# ---- mail to other hosts: for users of this host, without a password ----
+put('alice@example.org', 'abroad', 'x@far.test', 'y@Sub.Far.test', 'z@near.test');
+ok(wait_for(20, sub { my @m = json('--destination', 'far.test');
+	@m == 1 && grep { $_->{reason} } @{ $m[0]{recipients} } }),
+    'it waits for a host that is away');
+like((mailq())[1], qr/^ *\(.*refused.*\)$/m, 'mailq says why');
+is(scalar(json('--destination', $_->[0])), $_->[1], "--destination $_->[0]")
+    for ['*.far.test', 1], ['FAR.test', 1], ['far', 0], ['example.org', 0];
+is_ctl(['count'], 0, qr/^ +TOTAL +3 +3 .*\n +far\.test +1 +1 .*\n +near\.test +1 .*\n +sub\.far\.test +1 /m);
+is_ctl(['delete', '--destination', 'near.test'], 0, qr/^1 message deleted/);
 
 # ---- other users ----
 SKIP: {

@@ -191,60 +191,56 @@ test_from(void)
 /* ---- the command line ---- */
 
 static int
-options(struct sendmail *m, const char *program, ...)
+options(struct sendmail *m, const char *program, const char *const *arg)
 {
 	static char *argv[16];
 	static char text[16][64];
 	char err[300];
 	int n = 1;
-	va_list ap;
 
-	va_start(ap, program);
-	for (const char *a; (a = va_arg(ap, const char *)) != NULL; n++) {
-		snprintf(text[n], sizeof(text[n]), "%s", a);
+	for (; arg[n - 1] != NULL; n++) {
+		snprintf(text[n], sizeof(text[n]), "%s", arg[n - 1]);
 		argv[n] = text[n];
 	}
-	va_end(ap);
 	argv[0] = text[0];
 	argv[n] = NULL;
 	return sendmail_options(program, n, argv, m, err, sizeof(err));
 }
+#define OPTIONS(m, ...) options(m, "sendmail", (const char *[]){ __VA_ARGS__ })
 
 static void
 test_options(void)
 {
+	static const char *const none[] = { NULL };
 	struct sendmail m;
 
-	ok(options(&m, "sendmail", "-FCronDaemon", "-i", "-odi", "-oem", "-oi",
-	       "-t", "-f", "user", NULL) == 0 &&
+	ok(OPTIONS(&m, "-FCronDaemon", "-i", "-odi", "-oem", "-oi", "-t", "-f",
+	       "user", NULL) == 0 &&
 		m.dot_is_text && m.from_header &&
 		strcmp(m.sender, "user") == 0 &&
 		strcmp(m.name, "CronDaemon") == 0 && m.address_n == 0,
 	    "as cron calls it");
-	ok(options(&m, "sendmail", "-tiv", "-ffoo", "--", "-x", NULL) == 0 &&
+	ok(OPTIONS(&m, "-tiv", "-ffoo", "--", "-x", NULL) == 0 &&
 		m.dot_is_text && m.from_header && m.verbose &&
 		m.address_n == 1 && strcmp(m.address[0], "-x") == 0,
 	    "letters in one word, and --");
-	ok(options(&m, "mailq", NULL) == 0 && m.mode == MODE_LIST &&
-		options(&m, "newaliases", NULL) == 0 &&
-		m.mode == MODE_ALIASES &&
-		options(&m, "sendmail", "-bp", NULL) == 0 &&
-		m.mode == MODE_LIST &&
-		options(&m, "sendmail", "-bi", NULL) == 0 &&
+	ok(options(&m, "mailq", none) == 0 && m.mode == MODE_LIST &&
+		options(&m, "newaliases", none) == 0 &&
+		m.mode == MODE_ALIASES && OPTIONS(&m, "-bp", NULL) == 0 &&
+		m.mode == MODE_LIST && OPTIONS(&m, "-bi", NULL) == 0 &&
 		m.mode == MODE_ALIASES,
 	    "mailq, newaliases");
-	ok(options(&m, "sendmail", "-qRfoo", NULL) == 0 &&
-		m.mode == MODE_FLUSH && m.flush_by == 'R' &&
-		strcmp(m.flush, "foo") == 0 &&
-		options(&m, "sendmail", "-q15m", NULL) == 0 && m.flush == NULL,
+	ok(OPTIONS(&m, "-qRfoo", NULL) == 0 && m.mode == MODE_FLUSH &&
+		m.flush_by == 'R' && strcmp(m.flush, "foo") == 0 &&
+		OPTIONS(&m, "-q15m", NULL) == 0 && m.flush == NULL,
 	    "-q");
-	ok(options(&m, "sendmail", "-f", NULL) == EX_USAGE &&
-		options(&m, "sendmail", "-N", "foo", NULL) == EX_USAGE &&
-		options(&m, "sendmail", "-bd", NULL) == EX_USAGE &&
-		options(&m, "sendmail", "-b", NULL) == EX_USAGE &&
-		options(&m, "sendmail", "-V", "a b", NULL) == EX_USAGE,
+	ok(OPTIONS(&m, "-f", NULL) == EX_USAGE &&
+		OPTIONS(&m, "-N", "foo", NULL) == EX_USAGE &&
+		OPTIONS(&m, "-bd", NULL) == EX_USAGE &&
+		OPTIONS(&m, "-b", NULL) == EX_USAGE &&
+		OPTIONS(&m, "-V", "a b", NULL) == EX_USAGE,
 	    "what cannot be is EX_USAGE");
-	ok(options(&m, "sendmail", "-", "a", NULL) == 0 && m.address_n == 2,
+	ok(OPTIONS(&m, "-", "a", NULL) == 0 && m.address_n == 2,
 	    "a lonely - is an argument");
 }
 
