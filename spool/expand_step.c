@@ -24,7 +24,7 @@ struct step {
 static struct queue *queue;
 
 void
-expand_init(struct queue *q)
+expand_step_init(struct queue *q)
 {
 	queue = q;
 }
@@ -143,13 +143,26 @@ go_on(struct letter *l, unsigned i, struct expansion *x,
 }
 
 void
-expand_forward(struct letter *l, unsigned i, struct forwarding *f,
+expand_forwarding(struct letter *l, unsigned i, struct forwarding *f,
     const struct attempt *began)
 {
 	struct expansion x = { .user = f->user,
 		.delivered_to = f->delivered_to,
 		.target = f->target,
 		.n = f->n };
+
+	go_on(l, i, &x, began);
+}
+
+void
+expand_members(struct letter *l, unsigned i, const struct alias_list *a,
+    const struct attempt *began)
+{
+	struct expansion x = { .alias_user = a->alias_user,
+		.delivered_to = a->delivered_to,
+		.sender = a->owner[0] == '\0' ? NULL : a->owner,
+		.target = a->target,
+		.n = a->n };
 
 	go_on(l, i, &x, began);
 }

@@ -12,9 +12,20 @@
 #include "spool/ask_forward.h"
 #include "spool/letter.h"
 
-void expand_init(struct queue *);
+void expand_step_init(struct queue *);
 /* Recipient i, in whose turn this was found, goes on to these (borrowed).  began:
  * its times.  letter_result and letter_settle are called, perhaps later. */
-void expand_forward(struct letter *, unsigned i, struct forwarding *,
+void expand_forwarding(struct letter *, unsigned i, struct forwarding *,
+    const struct attempt *began);
+
+/* An alias or a list; all borrowed. */
+struct alias_list {
+	const char *delivered_to; /* its own address */
+	const char *owner;	  /* the sender from now on; "": unchanged */
+	const char *alias_user;	  /* for its commands and files */
+	const struct alias_target *target;
+	unsigned n;
+};
+void expand_members(struct letter *, unsigned i, const struct alias_list *,
     const struct attempt *began);
 #endif

@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "common/service.h"
+#include "spool/expander.h"
 #include "spool/handout_local.h"
 #include "spool/handout_remote.h"
 #include "spool/letter.h"
@@ -49,18 +50,17 @@ handout_limits(const struct settings *s, struct sched_limits *out)
 
 /* ---- a message becomes active ---- */
 
-/* Lets each recipient that is not done wait for its turn. */
+/* Lets those wait for their turns whom no alias takes elsewhere; taken: whom
+ * one does, NULL: nobody. */
 static void
-letter_wait(struct letter *l)
+letter_rest(struct letter *l, const bool *taken)
 {
 	struct envelope *e = &l->rec.env;
 	bool remote = false;
 
-	/* All are counted first, as one may be done with at once. */
 	for (unsigned i = 0; i < e->rcpt_n; i++)
-		l->open += rcpt_to_do(e->rcpt[i].state);
-	for (unsigned i = 0; i < e->rcpt_n; i++)
-		if (!rcpt_to_do(e->rcpt[i].state))
+		if (!rcpt_to_do(e->rcpt[i].state) ||
+		    (taken != NULL && taken[i]))
 			continue;
 		else if (remote_has(l, i))
 			remote = true;
@@ -68,6 +68,21 @@ letter_wait(struct letter *l)
 			local_add(l, i);
 	if (remote)
 		remote_add(l);
+	if (taken != NULL)
+		handout_run();
+}
+
+/* Lets each recipient that is not done wait for its turn. */
+static void
+letter_wait(struct letter *l)
+{
+	struct envelope *e = &l->rec.env;
+
+	/* All are counted first, as one may be done with at once. */
+	for (unsigned i = 0; i < e->rcpt_n; i++)
+		l->open += rcpt_to_do(e->rcpt[i].state);
+	if (!expander_start(l))
+		letter_rest(l, NULL);
 }
 
 static bool
@@ -182,7 +197,7 @@ handout_scan(void)
 
 void
 handout_init(struct queue *q, struct sched *sc, const struct settings *s,
-    int deliver, int relay)
+    int deliver, int relay, int expand)
 {
 	static struct letter_host host;
 
@@ -190,6 +205,8 @@ handout_init(struct queue *q, struct sched *sc, const struct settings *s,
 		.sched = sc,
 		.wait = letter_wait,
 		.park = letter_park };
+	expander_init(expand, letter_rest);
+	expander_settings(s);
 	letters_init(&host);
 	queue = q;
 	sched = sc;
@@ -202,10 +219,17 @@ handout_init(struct queue *q, struct sched *sc, const struct settings *s,
 void
 handout_settings(const struct settings *s)
 {
+	expander_settings(s);
 	bounce_settings(s);
 	local_settings(s);
 	remote_settings(s);
 	handout_run();
+}
+
+void
+handout_expand(int fd)
+{
+	expander_intro(fd);
 }
 
 void

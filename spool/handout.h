@@ -14,12 +14,13 @@
 /* All borrowed but deliver and relay (taken): where channels to them are made.
  */
 void handout_init(struct queue *, struct sched *, const struct settings *,
-    int deliver, int relay);
+    int deliver, int relay, int expand);
 /* New settings are in force. */
 void handout_settings(const struct settings *);
 /* deliver was started again; fd is taken. */
 void handout_deliver(int fd);
 void handout_relay(int fd);
+void handout_expand(int fd);
 /* Now and then: looks for what takes too long, then handout_run. */
 void handout_tick(void);
 /* Something may be due: does what can be done now, and sets a clock for the

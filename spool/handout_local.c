@@ -167,7 +167,7 @@ delivered(struct slot *s)
 	    a.status != OK && a.dsn != NULL ? TURN_RETRY : outcome(a.status),
 	    now_ms());
 	if (a.status == ERR_FORWARD) {
-		expand_forward(l, i, &s->forwarding, &a);
+		expand_forwarding(l, i, &s->forwarding, &a);
 		return;
 	}
 	letter_result(l, i, &a, a.status == ERR_BUSY);
@@ -215,7 +215,7 @@ local_init(
 	struct turns_limits l = turns_limits(s);
 
 	queue = q;
-	expand_init(q);
+	expand_step_init(q);
 	owner = (struct slot_owner){ content, delivered, freed };
 	turns = turns_new(&l);
 	if (turns == NULL)

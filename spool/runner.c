@@ -35,6 +35,7 @@ struct job {
 };
 static unsigned jobs;
 static int log_fd = -1;
+static const struct settings *settings;
 
 static void
 job_ended(void *arg, uint32_t events)
@@ -76,7 +77,7 @@ child(const char *name, uid_t uid, gid_t gid, int end, int alive)
 	/* What the change of user has cleared. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	runner_job_main(uid, end);
+	runner_job_main(settings, uid, end);
 }
 
 static void
@@ -155,6 +156,7 @@ runner_main(const struct role *r, int sock)
 	const int keep[] = { sock, r->peer[ROLE_LOG] };
 
 	log_fd = r->peer[ROLE_LOG];
+	settings = r->settings;
 	signal(SIGPIPE, SIG_IGN);
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

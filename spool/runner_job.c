@@ -11,6 +11,7 @@
 
 #include "common/log.h"
 #include "common/msg.h"
+#include "spool/aliases.h"
 #include "spool/command.h"
 #include "spool/file_target.h"
 #include "spool/forward_file.h"
@@ -19,6 +20,7 @@
 enum { ORDER_WAIT = 10000 }; /* ms */
 
 static struct alias_target targets[FORWARD_TARGETS_MAX];
+static const struct settings *settings;
 
 /* ---- ORDER_FORWARD ---- */
 
@@ -58,6 +60,36 @@ in_forward(const struct order *o, const struct alias_target *t)
 	return st == OK ? ERR_GONE : st;
 }
 
+/* Does an alias of the administrator say so? */
+static enum status
+in_aliases(const struct order *o, const struct alias_target *t)
+{
+	static char text[sizeof(o->aliases)];
+	struct settings s = *settings;
+	char *err = NULL, *next = text;
+	enum status st = ERR_IO;
+
+	memcpy(text, o->aliases, sizeof(text));
+	s.alias_file_n = s.virtual_file_n = 0;
+	while (next != NULL && next[0] != '\0' &&
+	       s.alias_file_n < ALIAS_FILES_MAX) {
+		s.alias_files[s.alias_file_n++] = next;
+		next = strchr(next, '\n');
+		if (next != NULL)
+			*next++ = '\0';
+	}
+	struct aliases *a = aliases_open(&s, &err);
+	if (err != NULL)
+		log_warn("warning: %s", err);
+	if (a != NULL && aliases_have(a, t))
+		st = OK;
+	else if (a != NULL && !aliases_broken(a))
+		st = ERR_GONE;
+	aliases_free(a);
+	free(err);
+	return st;
+}
+
 /* Somebody whose shell is none may not log in, and so may run nothing. */
 static bool
 shell_listed(const char *shell)
@@ -79,10 +111,11 @@ do_run(const struct order *o, char *code, char *text)
 	enum status st;
 
 	view_copy(view_of(o->run.text), t.text, sizeof(t.text));
-	st = in_forward(o, &t);
+	st = o->run.source == SOURCE_ALIASES ? in_aliases(o, &t)
+					     : in_forward(o, &t);
 	if (st == ERR_GONE) {
 		snprintf(code, RUN_CODE_MAX, "4.3.5");
-		snprintf(text, DELIVER_TEXT_MAX, "not forwarded there now");
+		snprintf(text, DELIVER_TEXT_MAX, "not sent there any more");
 		return RUN_STALE;
 	}
 	if (st != OK) {
@@ -104,13 +137,14 @@ do_run(const struct order *o, char *code, char *text)
 }
 
 noreturn void
-runner_job_main(uid_t uid, int end)
+runner_job_main(const struct settings *s, uid_t uid, int end)
 {
 	static struct msg m;
 	static struct order o;
 	struct pollfd p = { .fd = end, .events = POLLIN };
 	char code[RUN_CODE_MAX], text[DELIVER_TEXT_MAX];
 
+	settings = s;
 	if (poll(&p, 1, ORDER_WAIT) != 1 || msg_recv(end, &m) != 1 ||
 	    !order_get(&m, &o) || o.user.uid != uid)
 		_exit(1);

@@ -6,6 +6,9 @@
 #include <stdnoreturn.h>
 #include <sys/types.h>
 
-/* Takes the order from end, answers there, exits. */
-noreturn void runner_job_main(uid_t uid, int end);
+#include "common/settings.h"
+
+/* Takes the order from end, answers there, exits.  settings: as they were when
+ * deliver began. */
+noreturn void runner_job_main(const struct settings *, uid_t uid, int end);
 #endif

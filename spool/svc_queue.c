@@ -66,6 +66,8 @@ add_intro(enum role_id from, int fd)
 		handout_deliver(fd);
 	else if (from == ROLE_RELAY)
 		handout_relay(fd);
+	else if (from == ROLE_EXPAND)
+		handout_expand(fd);
 	else
 		close(fd);
 }
@@ -170,8 +172,9 @@ svc_queue_main(struct role *r)
 	own_record_init(&queue, sched);
 	deposit_init(&queue, sched, r->settings);
 	handout_init(&queue, sched, r->settings, r->peer[ROLE_DELIVER],
-	    r->peer[ROLE_RELAY]);
+	    r->peer[ROLE_RELAY], r->peer[ROLE_EXPAND]);
 	r->peer[ROLE_DELIVER] = r->peer[ROLE_RELAY] = -1;
+	r->peer[ROLE_EXPAND] = -1;
 	for (unsigned i = 0; i < ROLE__N; i++)
 		if ((i == ROLE_POOL || i == ROLE_AUTH) && r->peer[i] != -1)
 			add_intro((enum role_id)i, r->peer[i]);
