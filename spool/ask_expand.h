@@ -2,8 +2,9 @@
 #define SPOOL_ASK_EXPAND_H
 /*
  * Who is behind an address: aliases, virtual addresses, lists.  Asked by the
- * queue, on channels that it introduces itself (INTRO_QUEUE, peer[ROLE_EXPAND]);
- * answered by the role expand, which reads the administrator's files only.
+ * queue, on channels that it introduces itself (INTRO_QUEUE to
+ * peer[ROLE_EXPAND]); answered by the role expand, which reads the
+ * administrator's files only.
  *
  * EXPAND_RESOLVE: u32 n (at most EXPAND_BATCH), then n times str address.
  *   Answer: u32 n, then n times u32 enum expand_kind, str text, str more:

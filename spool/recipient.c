@@ -75,7 +75,8 @@ find_name(const struct settings *s, struct passdb *db, struct view name,
 {
 	int rc = passdb_find(db, name, false, out);
 
-	if (rc == 1 && s->exact_case && !fold_same(name, view_of(out->name), false))
+	if (rc == 1 && s->exact_case &&
+	    !fold_same(name, view_of(out->name), false))
 		rc = 0;
 	return rc;
 }

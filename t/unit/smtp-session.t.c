@@ -596,7 +596,8 @@ vrfy(void)
 	/* RFC 6531 3.7.4.2 */
 	fake_settings.vrfy = VRFY_ALL;
 	fake_session(view_of("VRFY J\xc3\xb6rg\r\nVRFY j\xc3\xb6rg SMTPUTF8\r\n"
-			     "VRFY nob\xc3\xb6" "dy SMTPUTF8\r\n"));
+			     "VRFY nob\xc3\xb6"
+			     "dy SMTPUTF8\r\n"));
 	ok(strstr(buf_cstr(&fake.out),
 	       "\r\n252 2.6.8 That user's address needs VRFY with SMTPUTF8\r\n"
 	       "250 2.1.5 Mr j\xc3\xb6rg <j\xc3\xb6rg@example.org>\r\n"

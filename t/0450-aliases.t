@@ -1,0 +1,161 @@
+#!/usr/bin/perl
+# Aliases: who exists, who is told what, what happens when the file changes,
+# and where mail for lists goes.
+use strict;
+use warnings;
+use lib 't/lib';
+use Test::More;
+use Pennypost;
+
+my ($aliases, $virtual, $list, $domains);
+my $pp = Pennypost->new(daemons => ['smtpd'], smtpd => {
+	errors_max => 1000, local_domains => 'example.org b.example',
+	postmaster => 'root', retry_min => '1s', retry_max => '2s' });
+$aliases = "$pp->{dir}/aliases";
+$virtual = "$pp->{dir}/virtual";
+$list = "$pp->{dir}/chess.list";
+$domains = "$pp->{dir}/domains";
+spew($aliases, my $first = <<END, 0644);
+# what the tests use
+root: alice
+staff: alice, Bob+x,
+	inner # and more
+inner: carol, bob
+owner-staff: carol
+chess: :include:$list
+gone: :moved: new\@elsewhere.example
+"john doe": bob
+self: bob
+program: "|/bin/cat > /dev/null"
+loop: pool
+pool: loop
+END
+spew($virtual, <<END, 0644);
+info\@virt.example alice, bob
+alias\@virt.example bob
+\@virt2.example carol
+old\@virt.example :moved: new\@elsewhere.example
+END
+spew($domains, "# ours, too\nVirt.example\n\nvirt2.example # this, too\n", 0644);
+spew($list, "# the members\nalice\nBob Smith <bob>\nx y z\n" .
+    join('', map "m$_\@members.example\n", 1 .. 200), 0644);
+my %more = (aliases => $aliases, virtual => $virtual,
+    virtual_domains => $domains, vrfy => 'authenticated');
+$pp->write_config('smtpd', %more);
+
+# ---- smtpd -t ----
+sub check {
+	my $conf = $pp->conf_file('smtpd');
+	return run(Pennypost->program('smtpd'), '-t', '-f', $conf);
+}
+my ($st, $out) = check();
+isnt($st, 0, 'smtpd -t: a loop is an error');
+like($out, qr{^smtpd: \Q$aliases\E:12: alias loop: loop -> pool -> loop$}m,
+    'with file and line');
+like($out, qr{^smtpd: \Q$aliases\E:13: alias loop: pool -> loop -> pool$}m,
+    'each of them');
+spew($aliases, "root: alice\nbad: b c\nworse\n", 0644);
+($st, $out) = check();
+isnt($st, 0, 'mistakes');
+like($out, qr{^smtpd: \Q$aliases\E:2: 'bad': }m, 'the first');
+like($out, qr{^smtpd: \Q$aliases\E:3: no ':' }m, 'and the second');
+spew($aliases, "root: nobody-here\n", 0644);
+($st, $out) = check();
+like($out, qr/mail for (?:root|postmaster) reaches nobody/, 'a warning');
+spew($aliases, "x: :include:$list\nroot: alice\n", 0644);
+chmod 0664, $list;
+($st, $out) = check();
+isnt($st, 0, 'a list that others may write');
+like($out, qr{\Q$aliases\E:1: \Q$list\E: mode 0664: others can change},
+    'is named');
+chmod 0644, $list;
+spew($aliases, "bob: root\n", 0644);
+($st, $out) = check();
+isnt($st, 0, 'nobody has postmaster\'s mail');
+like($out, qr/postmaster root: .* root: USER/, 'and what to do');
+# Nobody serves with a file that has a mistake.
+spew($aliases, "x\n", 0644);
+my ($rc, $said) = run(Pennypost->program('smtpd'), '-e', '-f',
+    $pp->conf_file('smtpd'));
+isnt($rc, 0, 'smtpd does not start with a mistake');
+like($said, qr{\Q$aliases\E:1: no ':'}, 'and says which');
+spew($aliases, $first, 0644);
+$pp->start;
+
+# ---- RCPT ----
+sub transaction {
+	my $s = $pp->smtp(@_);
+	$s->cmd($_) for 'EHLO c.test', 'MAIL FROM:<a@client.test>';
+	return $s;
+}
+my $s = transaction();
+my $yes = qr/^250 2\.1\.5 /;
+my $unknown = qr/^550 5\.1\.1 /;
+for (
+	[ 'staff@example.org', $yes ], [ 'STAFF@B.Example', $yes ],
+	[ 'staff+tag', $yes ], [ '"John Doe"@example.org', $yes ],
+	[ 'root@example.org', $yes, 'root is an alias' ],
+	[ 'postmaster', $yes, 'and postmaster is root' ],
+	[ 'postmaster@virt.example', $yes, 'in every domain' ],
+	[ 'alice@example.org', $yes, 'a user' ],
+	[ 'staf@example.org', $unknown ],
+	[ 'gone@example.org',
+		qr/^551 5\.1\.6 User not local; please try <new\@elsewhere\.example>/ ],
+	[ 'info@virt.example', $yes ], [ 'INFO+x@VIRT.example', $yes ],
+	[ 'alice@virt.example', $unknown, 'a user in a virtual domain' ],
+	[ 'anybody@virt2.example', $yes, 'a catch-all' ],
+	[ 'old@virt.example', qr/^551 5\.1\.6 / ],
+	[ 'info@elsewhere.example', qr/^550 5\.7\.1 / ],
+    ) {
+	my ($to, $re, $name) = @$_;
+	$s->expect("RCPT TO:<$to>", $re, $name || $to);
+}
+
+# ---- VRFY and EXPN ----
+$s->expect('VRFY staff', qr/^252 2\.0\.0 /, 'VRFY tells nobody');
+$s->expect('EXPN staff', qr/^502 5\.7\.0 /, 'nor EXPN');
+my $u = $pp->smtp(to => 'submission');
+$u->cmd($_) for 'EHLO c.test', 'AUTH PLAIN AGFsaWNlAGFsaWNlLXBhc3M=';
+$u->expect('VRFY bob', qr/^250 2\.1\.5 Bob <bob\@example\.org>/, 'VRFY');
+$u->expect('VRFY staff@b.example', qr/^250 2\.1\.5 <staff\@b\.example>/,
+    'VRFY of a list');
+$u->expect('VRFY gone', qr/^551 5\.1\.6 .*<new\@elsewhere\.example>/,
+    'VRFY of somebody who has moved');
+my $r = $u->cmd('EXPN staff');
+is($r, join("\n", '250-2.1.5 Alice <alice@example.org>',
+	'250-2.1.5 Bob <Bob+x@example.org>',
+	'250-2.1.5 Carol <carol@example.org>',
+	'250 2.1.5 Bob <bob@example.org>'), 'EXPN of a list with a list in it');
+$r = $u->cmd('EXPN chess');
+is(scalar(() = $r =~ /^250/mg), 202, 'EXPN of a list in a file');
+like($r, qr/\A250-2\.1\.5 Alice .*^250 2\.1\.5 <m200\@members\.example>\n?\z/ms,
+    'with all its members');
+is($u->cmd('EXPN program'), "250 2.1.5 <program\@example.org>",
+    'a program is not shown');
+$u->expect('EXPN loop', qr/^450 4\.3\.0 /, 'nor a loop');
+$u->expect('EXPN nobody', $unknown);
+$u->expect('EXPN bob', qr/^250 2\.1\.5 Bob </, 'a user is a list of one');
+
+# ---- senders ----
+for ([ 'alias@virt.example', qr/^553|^550/, 'another\'s alias' ],
+    [ 'root@example.org', qr/^250/, 'one\'s own alias' ],
+    [ 'staff@example.org', qr/^553|^550/, 'a list one is on' ]) {
+	$u->expect("MAIL FROM:<$_->[0]>", $_->[1], $_->[2]);
+	$u->cmd('RSET');
+}
+
+# ---- changes ----
+spew("$aliases.new", "$first\nlater: bob\n", 0644);
+rename "$aliases.new", $aliases;
+$s->expect('RCPT TO:<later@example.org>', $yes, 'a new alias is known');
+$pp->log_like('smtpd', qr{\Q$aliases\E: read again: 12 aliases}, 'and logged');
+spew("$aliases.new", "$first\nlater: b o b\n", 0644);
+rename "$aliases.new", $aliases;
+$s->expect('RCPT TO:<later@example.org>', $yes,
+    'with a mistake the old ones stay in force');
+$pp->log_like('smtpd', qr{\Q$aliases\E:15: 'later': not an address.*stay in force},
+    'and the log says where it is');
+unlink $aliases;
+$s->expect('RCPT TO:<staff@example.org>', $yes, 'gone: the same');
+spew($aliases, $first, 0644);
+done_testing;
