@@ -245,10 +245,15 @@ bounce_leftovers(struct bounces **b, struct record *r)
 		char state = r->env.rcpt[i].state;
 		struct attempt a = { .status = OK };
 
-		if (state == RCPT_DONE_TELL)
-			note(b, i, &a, DSN_DELIVERED, false);
-		else if (state == RCPT_RELAYED_TELL)
-			note(b, i, &a, DSN_RELAYED, false);
+		if (state != RCPT_DONE_TELL && state != RCPT_RELAYED_TELL)
+			continue;
+		if (of_nobody(r)) /* nobody wants to know after all */
+			mark(r, i, RCPT_DONE);
+		else
+			note(b, i, &a,
+			    state == RCPT_DONE_TELL ? DSN_DELIVERED
+						    : DSN_RELAYED,
+			    false);
 	}
 }
 
@@ -316,11 +321,18 @@ describe(const struct bounces *b, const struct record *r, struct dsn *d)
 static bool
 print_record(struct buf *out, const struct dsn *d)
 {
-	struct buf body;
-	bool utf8 = false;
+	struct buf body, params;
+	bool utf8 = false, require_tls;
 
+	buf_init(&params, ENVELOPE_PARAMS_MAX);
 	buf_init(&body, out->max);
 	bool good = dsn_print(&body, d, &utf8);
+	/* RFC 8689 5: a report is worth as much protection. */
+	dsn_param(d->of->params, "REQUIRETLS", &require_tls);
+	if (utf8)
+		buf_adds(&params, "SMTPUTF8");
+	if (require_tls)
+		buf_adds(&params, utf8 ? " REQUIRETLS" : "REQUIRETLS");
 	envelope_print_head(
 	    out, &(struct envelope){ .id = view_of(d->id),
 		     .arrived_us = time_us(),
@@ -328,11 +340,12 @@ print_record(struct buf *out, const struct dsn *d)
 		     .helo = view_of(d->hostname),
 		     .protocol =
 			 view_of(d->of->sender.n == 0 ? LAST_REPORT : "report"),
-		     .params = view_of(utf8 ? "SMTPUTF8" : "") });
+		     .params = buf_view(&params) });
 	envelope_print_rcpt_params(out, d->to, d->to, view_of("NOTIFY=NEVER"));
 	envelope_print_end(out, 1, body.n);
 	buf_addv(out, buf_view(&body));
 	buf_free(&body);
+	buf_free(&params);
 	return good && !out->bad;
 }
 

@@ -49,7 +49,10 @@ dsn_wanted(struct view rcpt_params, enum dsn_action action)
 bool
 dsn_wants_all(struct view mail_params, bool failed)
 {
-	return failed &&
+	bool require_tls;
+
+	dsn_param(mail_params, "REQUIRETLS", &require_tls);
+	return failed && !require_tls &&
 	       !view_caseeqs(dsn_param(mail_params, "RET", NULL), "HDRS");
 }
 

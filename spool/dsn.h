@@ -54,7 +54,8 @@ struct dsn {
 /* RFC 3461 4.1, 5.2: whether a recipient with these parameters wants it. */
 bool dsn_wanted(struct view rcpt_params, enum dsn_action);
 /* 4.3, 6.2: whether the whole message shall be returned: of what is reported,
- * something failed, and RET, if it is given, is not HDRS. */
+ * something failed, and RET, if it is given, is not HDRS, nor is there
+ * REQUIRETLS (RFC 8689 5). */
 bool dsn_wants_all(struct view mail_params, bool failed);
 /* The value of KEYWORD=value among parameters; *found (may be NULL). */
 struct view dsn_param(struct view params, const char *keyword, bool *found);

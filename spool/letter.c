@@ -179,8 +179,8 @@ letter_activate(struct sched_msg *msg)
 		sched_aged(host->sched, msg,
 		    (l->active_us - l->rec.env.arrived_us) / 1000);
 	handout_log_active(&l->rec.env);
-	letter_count(l);
 	bounce_leftovers(&l->bounces, &l->rec);
+	letter_count(l);
 	host->wait(l);
 	letter_settle(l);
 }

@@ -44,6 +44,8 @@ test_wanted(void)
 	ok(dsn_wants_all(view_of(""), true), "4.3: without RET, all");
 	ok(dsn_wants_all(view_of("RET=FULL ENVID=x"), true), "RET=FULL");
 	ok(!dsn_wants_all(view_of("ENVID=x RET=HDRS"), true), "RET=HDRS");
+	ok(!dsn_wants_all(view_of("RET=FULL REQUIRETLS"), true),
+	    "RFC 8689 5: REQUIRETLS, as RET=HDRS");
 	ok(!dsn_wants_all(view_of("RET=FULL"), false),
 	    "6.2: the header only, when nothing failed");
 }
