@@ -134,14 +134,14 @@ take_submitter(struct session *s, struct view value, enum next *next)
 
 /* clang-format off */
 static const struct param params[] = {
-	{ "SIZE", true, take_size },
-	{ "BODY", true, take_body },
-	{ "AUTH", true, take_auth },
-	{ "RET", true, take_ret },
-	{ "ENVID", true, take_envid },
-	{ "SMTPUTF8", false, take_utf8 },
-	{ "SOLICIT", true, take_solicit },
-	{ "SUBMITTER", true, take_submitter },
+	{ "SIZE", true, take_size, false },
+	{ "BODY", true, take_body, false },
+	{ "AUTH", true, take_auth, false },
+	{ "RET", true, take_ret, false },
+	{ "ENVID", true, take_envid, false },
+	{ "SMTPUTF8", false, take_utf8, false },
+	{ "SOLICIT", true, take_solicit, false },
+	{ "SUBMITTER", true, take_submitter, false },
 };
 /* clang-format on */
 

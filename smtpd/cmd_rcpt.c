@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/unitext.h"
 #include "common/xtext.h"
 #include "smtpd/ask_lookup.h"
 #include "smtpd/command.h"
@@ -103,6 +104,37 @@ take_notify(struct session *s, struct view value, enum next *next)
 	return true;
 }
 
+/* RFC 6533 3: kept in its ASCII form, which every server can be told. */
+static bool
+take_utf8_orcpt(struct session *s, struct view text, enum next *next)
+{
+	struct buf b;
+	bool good = text.n > 0;
+
+	buf_init(&b, sizeof(taken.orcpt) - 1);
+	buf_adds(&b, "utf-8;");
+	for (size_t i = 0; i < text.n; i++)
+		good &= text.p[i] != '+';
+	/* What is escaped already stays so; the rest has no need but for what
+	 * is not ASCII. */
+	while (good && text.n > 0) {
+		size_t n = 0;
+		while (n < text.n && (unsigned char)text.p[n] < 128)
+			n++;
+		buf_add(&b, text.p, n);
+		text = (struct view){ text.p + n, text.n - n };
+		for (n = 0; n < text.n && (unsigned char)text.p[n] >= 128;)
+			n++;
+		unitext_encode(&b, (struct view){ text.p, n });
+		text = (struct view){ text.p + n, text.n - n };
+	}
+	good = good && !b.bad &&
+	       view_copy(buf_view(&b), taken.orcpt, sizeof(taken.orcpt));
+	buf_free(&b);
+	return good || param_bad(s, view_of("ORCPT"),
+			   "utf-8;address, without + and =", next);
+}
+
 /* RFC 3461 4.2; the address may be of any kind, RFC 6533's included. */
 static bool
 take_orcpt(struct session *s, struct view value, enum next *next)
@@ -112,6 +144,8 @@ take_orcpt(struct session *s, struct view value, enum next *next)
 
 	for (size_t i = 0; i < type.n; i++)
 		good &= ascii_alnum(type.p[i]) || type.p[i] == '-';
+	if (good && s->t.utf8 && view_caseeqs(type, "utf-8"))
+		return take_utf8_orcpt(s, text, next);
 	if (good && xtext_printable(text) &&
 	    view_copy(value, taken.orcpt, sizeof(taken.orcpt)))
 		return true;
@@ -120,8 +154,8 @@ take_orcpt(struct session *s, struct view value, enum next *next)
 }
 
 static const struct param params[] = {
-	{ "NOTIFY", true, take_notify },
-	{ "ORCPT", true, take_orcpt },
+	{ "NOTIFY", true, take_notify, false },
+	{ "ORCPT", true, take_orcpt, true },
 };
 
 /* RFC 821 3.4: has that user a terminal that takes messages? */

@@ -2,6 +2,7 @@
 #include "smtpd/params.h"
 
 #include "common/log.h"
+#include "common/utf8.h"
 
 /* esmtp-keyword: letters, digits, and hyphens but at the start. */
 static bool
@@ -15,12 +16,14 @@ keyword_valid(struct view v)
 
 /* esmtp-value: printable, without "=" and blanks. */
 static bool
-value_valid(struct view v)
+value_valid(struct view v, bool utf8)
 {
-	for (size_t i = 0; i < v.n; i++)
-		if (v.p[i] <= ' ' || v.p[i] > '~' || v.p[i] == '=')
+	for (size_t i = 0; i < v.n; i++) {
+		unsigned char c = (unsigned char)v.p[i];
+		if (c <= ' ' || (c > '~' && (!utf8 || c == 127)) || c == '=')
 			return false;
-	return v.n > 0;
+	}
+	return v.n > 0 && (!utf8 || utf8_printable(v));
 }
 
 bool
@@ -65,7 +68,7 @@ params_take(struct session *s, struct view v, const struct param *table,
 		if (seen & (1u << i))
 			return param_bad(s, keyword, "given twice", next);
 		if (equals != table[i].has_value ||
-		    (equals && !value_valid(value)))
+		    (equals && !value_valid(value, table[i].utf8)))
 			return param_bad(s, keyword,
 			    "a value is missing, or not allowed", next);
 		if (!table[i].take(s, value, next))

@@ -14,6 +14,7 @@ struct param {
 	bool has_value;
 	/* Takes the value.  False: the command was answered. */
 	bool (*take)(struct session *, struct view value, enum next *next);
+	bool utf8; /* the value may hold characters outside ASCII */
 };
 
 /* Takes all of v.  True: all is well.  False: the command was answered, and

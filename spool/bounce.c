@@ -106,8 +106,10 @@ note(struct bounces **b, unsigned rcpt, const struct attempt *a,
 
 	if (n == NULL)
 		return false;
-	if (a->status != OK && why[0] == '\0')
-		why = status_text(a->status);
+	/* What the log says of a mailbox here, paths and owners, is nothing for
+	 * people outside; the status code has words of its own. */
+	if (a->dsn == NULL)
+		why = "";
 	*n = (struct note){ .rcpt = rcpt,
 		.action = action,
 		.expired = expired,

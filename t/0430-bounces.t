@@ -77,7 +77,9 @@ sub report {
 		diag($pp->mbox($user));
 		return {};
 	};
-	return parse($raw);
+	my $h = parse($raw);
+	$h->{raw} = $raw;
+	return $h;
 }
 sub queue_empty {
 	return !grep { !m{/\.} } glob "$pp->{dir}/queue/active/*";
@@ -120,6 +122,7 @@ is($h->{'1.Final-Log-ID'}, $id, 'the queue id');
 ok(!exists $h->{'2.Action'}, 'nothing of the one who got it');
 like($h->{text}, qr/NOT be delivered.*^<bob\@example\.org>$/ms,
     'people are told, too');
+unlike($h->{raw}, qr/\Q$pp->{dir}\E/, 'but not where mailboxes lie');
 like($h->{text}, qr/^    Subject: The minutes$/m, 'and of which message');
 (my $lf = $body) =~ s/\r//g;
 like($h->{returned}, qr/\Q$lf\E\z/, 'the message is as it was sent');
@@ -210,10 +213,12 @@ spew("$pp->{dir}/users", join('', map { $pp->user_line($_) }
 $pp->write_config('smtpd', queue_lifetime => '1s', delay_warning => '0s');
 $pp->reload('smtpd');
 mail('<alice@example.org> SMTPUTF8',
-    [ '<bob@example.org> ORCPT=utf-8;b\x{F6}b@example.org', '<carol@example.org>' ],
+    [ '<bob@example.org> ORCPT=utf-8;b' . "\xc3\xb6" . 'b@example.org', '<carol@example.org>' ],
     "From: a\r\nSubject: gr\xc3\xbc\xc3\x9fe\r\n\r\n\xe2\x82\xac\r\n");
 $h = report('alice', qr/^Subject: Undelivered Mail/m, 'SMTPUTF8');
 like($h->{types}, qr/ message\/global$/, 'RFC 6533 4.2');
+like($h->{raw}, qr/^Original-Recipient: utf-8;b\\x\{F6\}b\@example\.org\r$/m,
+    '3: the address as it was named');
 like($h->{text}, qr/gr\xc3\xbc\xc3\x9fe/, 'the subject is readable');
 mail('<alice@example.org> BODY=8BITMIME', [ '<bob@example.org>',
 	'<carol@example.org>' ],
