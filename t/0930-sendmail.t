@@ -4,8 +4,10 @@ use strict;
 use warnings;
 no warnings 'qw'; # commas
 use lib 't/lib';
+use IO::Socket::INET;
 use IO::Socket::UNIX;
 use IPC::Open2;
+use Socket qw(SOL_SOCKET SO_LINGER);
 use Test::More;
 use Pennypost;
 
@@ -26,18 +28,31 @@ sub sm {
 	return run({ input => $input, env => { %env, %{ $o{env} || {} } } },
 	    @{ $o{before} || [] }, $sendmail, @$args);
 }
-# Gives the last message of that mailbox, as text with LF.
-sub last_of {
-	my @m = split /^(?=From \S+ \w{3} \w{3} )/m, $pp->mbox($_[0]);
-	return $m[-1] // '';
-}
+# The messages of that mailbox, as text with LF.
+sub all_of { split /^(?=From \S+ \w{3} \w{3} )/m, $pp->mbox($_[0]) }
 my $n = 0;
+# The message with that subject, or the last one; what has several recipients
+# comes by the queue, in a moment.
+sub last_of {
+	my ($user, $subject) = @_;
+	my $m = '';
+	wait_for(defined $subject ? 20 : 0, sub {
+		my @m = all_of($user);
+		@m = grep { /^Subject: \Q$subject\E$/m } @m if defined $subject;
+		$m = $m[-1] // '';
+	});
+	return $m;
+}
+sub gets { ok(last_of($_[0], "s$n") ne '', $_[1]) }
+# Where it does not come by the queue, or after what does.
+sub ungets { unlike($pp->mbox($_[0]), qr/^Subject: s$n$/m, $_[1]) }
 # Sends, and gives what arrived; the subject is unique.
 sub sent {
 	my ($args, $input, %o) = @_;
 	my ($st, $out) = sm($args, $input, %o);
 	is($st, $o{status} // 0, "exit status: @$args") or diag($out);
-	return last_of($o{to} || 'bob');
+	my ($subject) = $input =~ /^Subject: (s\d+)\r?$/m;
+	return last_of($o{to} || 'bob', $subject);
 }
 sub msg { "Subject: s" . ++$n . "\n" . join('', map "$_\n", @_) . "\nbody $n\n" }
 
@@ -73,9 +88,9 @@ unlike($m, qr/alice Mon/, 'a separator of a mailbox is left out');
 $m = sent(['bob'], '');
 like($m, qr/^Message-ID: .*\n(?:.*\n)*\n/m, 'an empty message');
 $m = sent(['bob', 'carol@example.org'], msg());
-is(last_of('carol') =~ /^Subject: s$n$/m, 1, 'two recipients');
+gets('carol', 'two recipients');
 sent(['bob, "Carol C." <carol@example.org> (at work)'], msg());
-like(last_of('carol'), qr/^Subject: s$n$/m, 'a list in one argument');
+gets('carol', 'a list in one argument');
 
 # ---- dots ----
 $m = sent(['bob'], msg('') . ".\nbehind\n");
@@ -104,29 +119,29 @@ $m = sent(['-t'], "To: bob\@example.org,\n\tnobody here <carol\@example.org>\n" 
     "bcc : alice\@example.org\n" . msg());
 unlike($m, qr/bcc|alice/i, 'Bcc goes, folded lines and all');
 like($m, qr/^To: bob\@example\.org,\n\tnobody here </m, 'To stays as it was');
-like(last_of($_), qr/^Subject: s$n$/m, "$_ got it") for qw(alice carol);
-unlike(last_of('alice'), qr/bcc/i, 'nobody sees Bcc');
+gets($_, "$_ got it") for qw(alice carol);
+unlike(last_of('alice', "s$n"), qr/bcc/i, 'nobody sees Bcc');
 $m = sent(['-i', 'bob'], msg('Bcc: alice@example.org'));
 unlike($m, qr/bcc/i, 'without -t, too');
-unlike(last_of('alice'), qr/^Subject: s$n$/m, 'and it is no recipient then');
+ungets('alice', 'and it is no recipient then');
 sent(['-t', 'carol@example.org'], msg('To: bob@example.org'));
-like(last_of($_), qr/^Subject: s$n$/m, "-t with arguments: $_ too")
+gets($_, "-t with arguments: $_ too")
     for qw(bob carol);
 $m = sent(['-t'], msg('Resent-To: bob@example.org', 'To: alice@example.org',
     'Resent-Bcc: carol@example.org'));
 like($m, qr/^Resent-(?:From|Date|Message-ID): ./m, 'Resent- fields are added');
 unlike($m, qr/Resent-Bcc/i, 'Resent-Bcc goes');
-like(last_of('carol'), qr/^Subject: s$n$/m, 'Resent-Bcc is a recipient');
-unlike(last_of('alice'), qr/^Subject: s$n$/m, 'To is none where there is Resent-To');
+gets('carol', 'Resent-Bcc is a recipient');
+ungets('alice', 'To is none where there is Resent-To');
 $m = sent(['-t'], msg('To: friends: bob@example.org, carol@example.org;'));
-like(last_of('carol'), qr/^Subject: s$n$/m, 'a group');
+gets('carol', 'a group');
 ($st, $out) = sm(['-t'], msg('Subject: none'));
 is($st, 64, '-t and no recipient: EX_USAGE');
 like($out, qr/the header names no recipient/, 'says so');
 ($st, $out) = sm(['-t'], msg('To: bob@example.org, <not an address>'));
 is($st, 65, 'one that is no address: EX_DATAERR');
 like($out, qr/this is no address: <not an address>/, 'which one');
-like(last_of('bob'), qr/^Subject: s$n$/m, 'the others get it');
+gets('bob', 'the others get it');
 is((sm(['-t'], 'X: ' . 'y' x 1_200_000 . "\n\nz\n"))[0], 65,
     'a header of more than a mebibyte: EX_DATAERR');
 
@@ -191,7 +206,7 @@ is((sm([], msg()))[0], 64, 'no recipient: EX_USAGE');
 ($st, $out) = sm(['nobody-here', 'bob'], msg());
 is($st, 67, 'an unknown recipient: EX_NOUSER');
 like($out, qr/^sendmail: nobody-here: 550 5\.1\.1/m, 'which, and why');
-like(last_of('bob'), qr/^Subject: s$n$/m, 'the other one gets it');
+gets('bob', 'the other one gets it');
 ($st, $out) = sm(['-oeq', 'nobody-here'], msg());
 ok($st == 67 && $out eq '', '-oeq: the exit status alone tells');
 ($st, $out) = sm(['-bv', 'bob', 'nobody-here'], '');
@@ -224,6 +239,44 @@ is((sm(['-bv', 'bob'], ''))[0], 0, '-bv: EX_OK');
 }
 like(last_of('bob'), qr/^Subject: by hand$/m, 'and the message is there');
 is((sm(['-bs'], "NOOP\n"))[0], 0, '-bs: an end without QUIT');
+
+# ---- input that fails ----
+($st, $out) = run({ env => \%env }, 'sh', '-c', "exec $sendmail bob </");
+is($st, 74, 'a directory as standard input: EX_IOERR');
+{
+	my $l = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1);
+	my $pid = fork // die $!;
+	if ($pid == 0) {
+		my $c = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+		    PeerPort => $l->sockport);
+		open STDIN, '<&', $c or die $!;
+		open STDERR, '>', '/dev/null';
+		$ENV{PENNYPOST_SMTP} = $sock;
+		exec $sendmail, '-i', 'bob' or POSIX::_exit(127);
+	}
+	my $c = $l->accept;
+	print $c "Subject: torn\n\n", 'z' x 79 . "\n" for 1 .. 4000;
+	$c->flush;
+	setsockopt $c, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0);
+	close $c;
+	waitpid $pid, 0;
+	is($? >> 8, 74, 'one that breaks in the middle: EX_IOERR');
+	unlike($pp->mbox('bob'), qr/^Subject: torn$/m, 'half a message is none');
+}
+
+# ---- newaliases ----
+symlink $sendmail, "$dir/newaliases";
+spew("$dir/aliases", "root: alice\npostmaster: alice\nteam: bob, carol\n");
+$pp->write_config('smtpd', aliases => "$dir/aliases");
+($st, $out) = run("$dir/newaliases", '-C', $pp->conf_file('smtpd'));
+is($st, 0, 'newaliases: no mistake') or diag($out);
+spew("$dir/aliases", "root: alice\nteam bob\n");
+($st, $out) = run($sendmail, '-bi', '-C', $pp->conf_file('smtpd'));
+is($st, 65, 'a mistake: EX_DATAERR');
+like($out, qr/^sendmail: .*aliases:2: /m, 'with file and line') or diag($out);
+is((run($sendmail, '-I', '-C', "$dir/none"))[0], 78,
+    'no configuration: EX_CONFIG');
+spew("$dir/aliases", "root: alice\npostmaster: alice\n");
 
 # ---- as somebody else, without privileges ----
 SKIP: {
@@ -270,4 +323,27 @@ my @status = map { waitpid $_, 0; $? >> 8 } @kids;
 is("@status", join(' ', (0) x 8), 'eight at once where two have room');
 
 $pp->stop;
+
+# ---- the socket waits for the server, as with systemd ----
+SKIP: {
+	skip 'systemd-socket-activate is not installed', 2
+	    unless have('systemd-socket-activate');
+	unlink $sock;
+	my $pid = fork // die $!;
+	if ($pid == 0) {
+		POSIX::setsid();
+		open STDOUT, '>>', "$dir/activate.log";
+		open STDERR, '>&', \*STDOUT;
+		alarm 0;
+		exec 'systemd-socket-activate', '-l', $sock,
+		    Pennypost::program('smtpd'), '-e', '-f',
+		    $pp->conf_file('smtpd') or POSIX::_exit(127);
+	}
+	ok(wait_for(20, sub { -S $sock }), 'a socket, and nobody behind it');
+	chmod 0666, $sock;
+	sent(['bob'], msg());
+	kill 'TERM', $pid;
+	wait_for(30, sub { waitpid($pid, POSIX::WNOHANG()) == $pid })
+	    or kill 'KILL', $pid;
+}
 done_testing();
