@@ -164,6 +164,8 @@ from_line(struct view line, struct when *w)
 	if (line.n > MBOX_FROM_MAX || line.n < 5 ||
 	    memcmp(line.p, "From ", 5) != 0)
 		return false;
+	if (line.p[line.n - 1] == '\r') /* as Thunderbird writes it */
+		line.n--;
 	/* A day's name at the very start would be the sender's. */
 	for (size_t i = 6; i < line.n; i++) {
 		if (line.p[i - 1] == ' ' &&

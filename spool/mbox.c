@@ -232,6 +232,17 @@ quoted_line(struct scan *s)
 	return true;
 }
 
+/* Is the line empty that ends with the LF at buf[s->at]?  It may have a CR. */
+static bool
+empty_line(const struct scan *s)
+{
+	size_t at = s->at;
+
+	if (at > 1 && s->buf[at - 1] == '\r')
+		at--;
+	return at > 0 && s->buf[at - 1] == '\n';
+}
+
 /* Looks through buf as far as it goes. */
 static enum status
 scan_piece(struct scan *s)
@@ -254,7 +265,7 @@ scan_piece(struct scan *s)
 			continue;
 		}
 		size_t n = 0;
-		if (s->at > 0 && s->buf[s->at - 1] == '\n')
+		if (empty_line(s))
 			n = from_line(s, line, &more);
 		if (more)
 			break;
@@ -283,8 +294,8 @@ scan_all(struct scan *s)
 		st = scan_piece(s);
 		if (st != OK || at_end(s))
 			break;
-		/* The octet before tells whether a line is blank. */
-		st = refill(s, s->at > 0 ? s->at - 1 : 0);
+		/* The octets before tell whether a line is empty. */
+		st = refill(s, s->at > 2 ? s->at - 2 : 0);
 	}
 	return st == OK ? close_message(s, s->n) : st;
 }

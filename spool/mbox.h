@@ -6,7 +6,8 @@
  * A separator is a line "From " + sender + date that parses (asctime, with or
  * without a time zone, before or behind the year; seconds optional), after a
  * blank line or at the start of the file.  Anything else is text.  Lines end in
- * LF; a CR before it is an octet of the line.  Bodies are quoted mboxrd (or
+ * LF; a CR before it is an octet of the line, but the From_ line and the blank
+ * line before it may have one (Thunderbird).  Bodies are quoted mboxrd (or
  * mboxo).  Everything in the file is hostile.  It is read with pread in bounded
  * pieces, never mapped.
  */

@@ -55,6 +55,15 @@ reader_fill(struct reader *r)
 	return OK;
 }
 
+/* Do these n octets end with an empty line? */
+static bool
+empty_before(const char *p, uint64_t n)
+{
+	if (n == 3 && p[1] == '\r')
+		return p[0] == '\n' && p[2] == '\n';
+	return n >= 2 && p[n - 1] == '\n' && p[n - 2] == '\n';
+}
+
 /* Starts at a separator, which is checked: r is behind the From_ line then,
  * which is in *line, LF included.  end: of the message; UINT64_MAX: of the
  * file. */
@@ -62,7 +71,7 @@ static enum status
 reader_open(
     struct reader *r, int fd, uint64_t offset, uint64_t end, struct view *line)
 {
-	uint64_t before = offset < 2 ? offset : 2;
+	uint64_t before = offset < 3 ? offset : 3;
 	enum status st = OK;
 
 	r->fd = fd;
@@ -83,9 +92,7 @@ reader_open(
 	}
 	if (st != OK)
 		return st;
-	/* Behind offset 1 there is no separator. */
-	if (r->n < before || (before > 0 && before < 2) ||
-	    memcmp(r->buf, "\n\n", before) != 0)
+	if (r->n < before || (offset > 0 && !empty_before(r->buf, before)))
 		return ERR_CHANGED;
 	r->at = (size_t)before;
 	*line = (struct view){ r->buf + r->at, r->n - r->at };

@@ -337,7 +337,7 @@ check_rest(const struct journal *j, int mbox)
 	for (size_t i = 0; st == OK && i < j->n; i++) {
 		uint64_t end = j->del[i].offset + j->del[i].length;
 		/* The blank line before it must be untouched, too. */
-		if (j->del[i].offset < src + 2)
+		if (j->del[i].offset < src + 3)
 			continue;
 		st = mbox_check_separator(mbox, j->del[i].offset);
 		if (st == OK && end < j->mark.size)

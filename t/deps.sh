@@ -49,6 +49,9 @@ pflogsumm             pflogsumm
 mount                 mount
 e2fsprogs             mkfs.ext4
 util-linux            setpriv
+s-nail                s-nail
+mailutils             mail.mailutils
+getmail6              getmail
 '
 torture='
 debootstrap           debootstrap
@@ -111,7 +114,10 @@ unpack() {
 }
 
 case $1 in
-check | torture) unpack xinetd usr/sbin/xinetd ;; # beside openbsd-inetd
+check | torture)
+	unpack xinetd usr/sbin/xinetd # beside openbsd-inetd
+	unpack exim4-daemon-light usr/sbin/exim4
+	;;
 esac
 case $1 in
 torture) unpack postfix usr/sbin/smtp-source ;;

@@ -57,7 +57,9 @@ static const struct { const char *line; bool want; } lines[] = {
 	{ "From a@b fri NOV 20 22:00:00 2026",                  true },
 	{ "From a@b Fri Nov 20 9:00:00 2026",                   true },
 	{ "From a@b Fri Nov 20 22:00:61 2026",                  true },
-	{ "From a@b Fri Nov 20 22:00:00 2026\r",                false },
+	{ "From a@b Fri Nov 20 22:00:00 2026\r",                true },
+	{ "From a@b Fri Nov 20 22:00:00 2026\r\r",              false },
+	{ "From a@b Fri Nov 20 22:00:00 2026\r ",               false },
 	{ "From a@b Fri Nov 20 22:00:00 2026 x",                true },
 	{ "From a@b Fri Nov 20 22:00:00 2026 it was",           false },
 	{ "From a@b Fri Nov 20 22:00:00 26",                    false },
@@ -123,7 +125,7 @@ line_end(struct view t, size_t at)
 static void
 ref_scan(struct view t, bool mboxrd, struct ref *r)
 {
-	bool blank = true;
+	bool blank = true, empty = true;
 	struct mbox_msg *m = NULL;
 
 	r->n = 0;
@@ -132,7 +134,7 @@ ref_scan(struct view t, bool mboxrd, struct ref *r)
 		struct view line = { t.p + at, next - at };
 		bool lf = line.p[line.n - 1] == '\n';
 		line.n -= lf;
-		if (blank && lf && mbox_is_from(line)) {
+		if (empty && lf && mbox_is_from(line)) {
 			if (r->n == NELEM(r->msg))
 				abort();
 			m = &r->msg[r->n++];
@@ -143,6 +145,7 @@ ref_scan(struct view t, bool mboxrd, struct ref *r)
 			return;
 		m->length = next - m->offset;
 		blank = line.n == 0;
+		empty = blank || (line.n == 1 && line.p[0] == '\r' && lf);
 		m->flags &= ~(uint32_t)MBOX_NO_BLANK;
 		if (!blank || !lf)
 			m->flags |= MBOX_NO_BLANK;
@@ -329,6 +332,10 @@ styles(void)
 	  "X-Mozilla-Status: 0001\nX-Mozilla-Status2: 00000000\n\nb\n\n"
 	  "From - Sat Nov 21 22:00:00 2026\nX-Mozilla-Status: 0001\n\nb\n\n",
 	  2, { 58, 29 } },
+	{ "Thunderbird, CRLF", "From - Fri Nov 20 22:00:00 2026\r\n"
+	  "X-Mozilla-Status: 0001\r\n\r\nb\r\n\r\n"
+	  "From - Sat Nov 21 22:00:00 2026\r\nA: b\n\nb\n\n",
+	  2, { 35, 11 } },
 	{ "text in a body",  F1 "Subject: x\n\nI quote:\n" F2
 	  "no blank line before it\n\nFrom now on\n\nFrom me to you\n\n" F2
 	  "\nshort\n\n", 2, { 117, 9 } },
