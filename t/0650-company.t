@@ -1,10 +1,12 @@
 #!/usr/bin/perl
-# One mailbox in company: our deliveries and POP3 sessions, procmail, mutt, and a
-# program that takes nothing but a dotlock, all at the same time.  Every message
+# One mailbox in company: our deliveries and POP3 sessions, procmail, mutt,
+# Dovecot's deliveries and IMAP sessions, and a program that takes nothing but a
+# dotlock, all at the same time.  Every message
 # carries its number and a checksum of its body: nothing is lost, doubled or
 # torn, and nothing else is deleted than what was named.
 #
-# Numbers that end in 3 are deleted by POP3, those that end in 7 by mutt.
+# Numbers that end in 3 are deleted by POP3, those that end in 7 by mutt or by
+# Dovecot.
 use strict;
 use warnings;
 use lib 't/lib';
@@ -80,7 +82,7 @@ sub enough {
 }
 
 my %base = (smtp1 => 1_000_000, smtp2 => 2_000_000, procmail => 3_000_000,
-    dotlock => 4_000_000);
+    dotlock => 4_000_000, dovecot => 5_000_000);
 my @pid;
 for my $name ('smtp1', 'smtp2') {
 	push @pid, worker($name, sub {
@@ -165,6 +167,59 @@ SKIP: {
 	});
 	pass 'mutt takes part';
 }
+SKIP: {
+	skip 'Dovecot is not installed', 1
+	    unless Pennypost::is_root() && -x '/usr/lib/dovecot/dovecot-lda' &&
+	    -x '/usr/lib/dovecot/imap';
+	my $home = "$dir/dovecot";
+	mkdir $home;
+	chown $uid, $gid, $home;
+	# The locks of Debian's 10-mail.conf.
+	spew("$dir/dovecot.conf", "mail_location = mbox:$home/mail:INBOX=$box\n" .
+	    "mbox_write_locks = fcntl dotlock\nfirst_valid_uid = 1\nssl = no\n" .
+	    "mbox_lock_timeout = 20 secs\nmail_fsync = never\n", 0644);
+	my @as = ('env', "HOME=$home", 'USER=bob', 'setpriv', '--reuid', $uid,
+	    '--regid', $gid, '--clear-groups');
+	push @pid, worker('dovecot', sub {
+		my $id = $base{dovecot} + shift;
+		my ($st) = run({ input => text($id) }, 'sh', '-c',
+		    'cat | exec "$@"', 'sh', @as,
+		    '/usr/lib/dovecot/dovecot-lda', '-c', "$dir/dovecot.conf",
+		    '-f', 'd@x');
+		sleep 0.05;
+		return $st eq '0' ? $id : ();
+	});
+	push @pid, worker('imap', sub {
+		sleep 0.8;
+		my $c = Pennypost::Talk->program('imap', @as,
+		    '/usr/lib/dovecot/imap', '-c', "$dir/dovecot.conf");
+		my $ask = sub {
+			$c->say("a $_[0]");
+			my @lines;
+			while (defined(my $l = $c->line)) {
+				return ($l, @lines) if $l =~ /^a /;
+				push @lines, $l;
+			}
+			return '';
+		};
+		$c->line;
+		my ($ok) = $ask->('SELECT INBOX');
+		return "no: $ok" unless $ok =~ /^a OK/;
+		($ok, my @found) = $ask->('SEARCH SUBJECT "number-"');
+		($ok, my @head) =
+		    $ask->('FETCH 1:* BODY.PEEK[HEADER.FIELDS (SUBJECT)]');
+		my ($n, @seven);
+		for (@head) {
+			$n = $1 if /^\* (\d+) FETCH/;
+			push @seven, $n if /^Subject: number-\d*7$/;
+		}
+		$ask->("STORE $_ +FLAGS.SILENT (\\Deleted)") for @seven;
+		($ok) = $ask->('EXPUNGE');
+		$ask->('LOGOUT');
+		return 'expunged ' . @seven . " $ok";
+	});
+	pass 'Dovecot takes part';
+}
 my %torn;
 push @pid, worker('pop3', sub {
 	my $p = $pp->pop3_as('bob');
@@ -230,5 +285,6 @@ cmp_ok(keys %gone, '>', 0, 'POP3 deleted some');
 cmp_ok($seven, '>', 0, 'mutt, too') if $ENV{TORTURE} && noted('mutt');
 note(scalar(keys %sent) . ' messages, ' . scalar(keys %gone) .
     " deleted by POP3, $seven by mutt in " . scalar(noted('mutt')) . ' runs');
+note('Dovecot: ', join '; ', noted('imap')) if noted('imap');
 note("by $_: " . scalar(noted($_))) for sort keys %base;
 done_testing;
