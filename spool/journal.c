@@ -147,15 +147,17 @@ data_offset(size_t n)
 	return (end + 4095) / 4096 * 4096;
 }
 
-/* Room for the data before anything is moved: no full disk may stop us half
- * way. Where the file system cannot reserve, the first window will tell. */
+/* Room for all of the journal before anything is moved: no full disk may stop us
+ * half way. Where the file system cannot reserve, the first window will tell.
+ * What there was is kept when there is too little (ext4), so that nothing would
+ * be left for the ranges: it is given back. */
 static enum status
 reserve_data(struct journal *j, uint64_t reserve)
 {
 	for (;;) {
 		uint64_t n = reserve < j->window ? reserve : j->window;
 		if (n == 0 ||
-		    fallocate(j->fd, 0, (off_t)j->data, (off_t)n) == 0)
+		    fallocate(j->fd, 0, 0, (off_t)(j->data + n)) == 0)
 			return OK;
 		if (errno == EINTR)
 			continue;
@@ -164,6 +166,9 @@ reserve_data(struct journal *j, uint64_t reserve)
 		if ((errno != ENOSPC && errno != EDQUOT) || n <= WINDOW_MIN)
 			return status_from_errno(errno);
 		j->window = n / 4 > WINDOW_MIN ? n / 4 : WINDOW_MIN;
+		enum status st = file_cut(j->fd, 0);
+		if (st != OK)
+			return st;
 	}
 }
 
