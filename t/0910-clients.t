@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 # Programs that nobody here wrote send and fetch: swaks, curl, msmtp, mpop,
-# Net::SMTP, Net::POP3, Python's smtplib and poplib.
+# fetchmail, getmail, s-nail, mutt, Net::SMTP, Net::POP3, Python's smtplib and
+# poplib.
 use strict;
 use warnings;
 use lib 't/lib';
@@ -223,6 +224,108 @@ END
 			    $port{pop3});
 		});
 	}
+}
+SKIP: {
+	skip 'fetchmail is not installed', 4 unless have('fetchmail');
+	spew("$home/deliver", "#!/bin/sh\nexec cat >>$home/fetched\n", 0755);
+	my $fetch = sub {
+		my ($p, $options, @args) = @_;
+		spew("$home/fetchmailrc", "set no syslog\n" .
+		    "poll $at protocol pop3 port $p uidl timeout 30 " .
+		    "username bob password bob-pass $options\n" .
+		    "mda '$home/deliver'\n", 0600);
+		spew("$home/fetched", '');
+		my ($st, $out) = run({ env => { %env, FETCHMAILHOME => $home } },
+		    'fetchmail', '-f', "$home/fetchmailrc", '--nodetach', @args);
+		return ($st, slurp("$home/fetched") || $out);
+	};
+	unlink "$home/.fetchids", "$home/fetchids";
+	my $plain = "sslproto ''";
+	fetches('fetchmail, keep', sub {
+		$fetch->($port{pop3}, "$plain keep") });
+	my ($st, $out) = $fetch->($port{pop3}, "$plain keep");
+	is($st, 1, 'fetchmail knows by UIDL what it has fetched') or diag($out);
+	is(slurp("$home/fetched"), '', 'and fetches it no more');
+	fetches('fetchmail, all, STLS', sub {
+		$fetch->($port{pop3}, "keep fetchall sslproto 'auto' " .
+		    "sslcertfile $cert sslcommonname mail.example.org") });
+	fetches('fetchmail, pop3s', sub {
+		$fetch->($port{pop3s}, "keep fetchall ssl sslcertfile $cert " .
+		    'sslcommonname mail.example.org') });
+	# What was seen, by the last message asked for, is flushed.
+	my $before = $pp->mbox('bob');
+	fetches('fetchmail, flush', sub {
+		$fetch->($port{pop3}, "$plain fetchall nokeep flush") });
+	is($pp->mbox('bob'), '', 'flush leaves nothing');
+	spew($pp->mailbox('bob'), $before, 0600);
+	chown $pp->user_uid('bob'), $pp->user_gid('bob'), $pp->mailbox('bob')
+	    if Pennypost::is_root();
+}
+SKIP: {
+	skip 'getmail is not installed', 4 unless have('getmail');
+	# It delivers nothing as root.
+	my @as = Pennypost::is_root() ? ('setpriv', '--reuid', 65534,
+	    '--regid', 65534, '--clear-groups') : ();
+	chmod 0755, $home;
+	for my $ssl (0, 1) {
+		fetches('getmail, ' . ($ssl ? 'pop3s' : 'pop3'), sub {
+			mkdir "$home/getmail", 0700;
+			unlink glob "$home/getmail/*";
+			spew("$home/getmail/mbox", '', 0600);
+			spew("$home/getmail/rc", "[retriever]\n" .
+			    'type = SimplePOP3' . ($ssl ? 'SSL' : '') .
+			    "Retriever\nserver = $at\nport = " .
+			    ($ssl ? $port{pop3s} : $port{pop3}) .
+			    "\nusername = bob\npassword = bob-pass\n" .
+			    ($ssl ? "ca_certs = $cert\n" : '') .
+			    "[destination]\ntype = Mboxrd\n" .
+			    "path = $home/getmail/mbox\n[options]\n" .
+			    "read_all = false\ndelete = false\n" .
+			    "delivered_to = false\nreceived = false\n", 0600);
+			chown 65534, 65534, "$home/getmail",
+			    glob "$home/getmail/*" if @as;
+			my ($st, $out) = run({ env => \%env }, @as, 'getmail',
+			    "--getmaildir=$home/getmail", '--rcfile=rc');
+			my $got = slurp("$home/getmail/mbox") =~
+			    s/^>(>*From )/$1/gmr;
+			return ($st, $got || $out);
+		});
+		my ($st, $out) = run({ env => \%env }, @as, 'getmail',
+		    "--getmaildir=$home/getmail", '--rcfile=rc');
+		like($out, qr/\b0 messages \(0 bytes\) retrieved/,
+		    'getmail knows what it has fetched');
+	}
+}
+SKIP: {
+	skip 's-nail is not installed', 2 unless have('s-nail');
+	fetches('s-nail pop3://', sub {
+		unlink "$home/snail";
+		my ($st, $out) = run({ env => \%env,
+		    input => "copy * $home/snail\nx\n" }, 's-nail', '-:/', '-R',
+		    '-S', 'v15-compat', '-S', 'pop3-auth=plain',
+		    '-f', "pop3://bob:bob-pass\@$at:$port{pop3}");
+		my $got = -e "$home/snail" ? slurp("$home/snail") : '';
+		return ($st, $got ? $got =~ s/^>(>*From )/$1/gmr : $out);
+	});
+}
+SKIP: {
+	skip 'no mutt or script', 2 unless have('mutt') && have('script');
+	fetches('mutt pop://', sub {
+		unlink "$home/mutt.mbox";
+		spew("$home/muttrc", "set quit=yes confirmappend=no mark_old=no\n" .
+		    "set folder=$home record= header_cache= sleep_time=0\n" .
+		    "set pop_pass=bob-pass pop_authenticators=user\n" .
+		    "set pop_delete=no pop_checkinterval=600 mail_check=600\n" .
+		    "set ssl_starttls=no ssl_force_tls=no wait_key=no\n" .
+		    "set confirmcreate=no auto_tag=yes mbox_type=mbox move=no\n" .
+		    "push '<tag-pattern>~A<enter><tag-prefix><decode-copy>" .
+		    "$home/mutt.mbox<enter><exit>'\n");
+		my ($st, $out) = run({ env => { %env, TERM => 'vt100' } },
+		    'script', '-qec', "mutt -F $home/muttrc -R -f " .
+		    "pop://bob\@$at:$port{pop3}/", '/dev/null');
+		my $got = -e "$home/mutt.mbox" ? slurp("$home/mutt.mbox") : '';
+		return ($st, $got ? $got =~ s/^>(>*From )/$1/gmr : $out);
+	});
 }
 SKIP: {
 	skip 'mpop is not installed', 4 unless have('mpop');
