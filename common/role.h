@@ -58,8 +58,8 @@ struct role {
 	 *   pool: KEY AUTH LOOKUP DELIVER QUEUE (smtpd), KEY AUTH (pop3d):
 	 *     where it introduces each worker
 	 *   auth: QUEUE or MAILDROP: where it introduces users
-	 *   queue: EXPAND DELIVER, RELAY: where it introduces its own channels (RELAY
-	 *     comes with the front, later than the start)
+	 *   queue: EXPAND DELIVER RELAY: where it introduces its own
+	 *     channels (RELAY comes with the front, later than the start)
 	 *   and the other ends of these: whoever is introduced by X comes over
 	 *   peer[X], or, from a later generation of X, over add_intro */
 	int peer[ROLE__N];

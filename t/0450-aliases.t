@@ -158,4 +158,51 @@ $pp->log_like('smtpd', qr{\Q$aliases\E:15: 'later': not an address.*stay in forc
 unlink $aliases;
 $s->expect('RCPT TO:<staff@example.org>', $yes, 'gone: the same');
 spew($aliases, $first, 0644);
+$s->expect('RCPT TO:<staff@b.example>', $yes, 'and there again');
+$_->cmd('QUIT') for $s, $u;
+
+# ---- delivery ----
+# How often each user has a message of that subject.
+sub copies {
+	my $subject = shift;
+	return join ' ', map {
+		my $box = -e $pp->mailbox($_) ? $pp->mbox($_) : '';
+		"$_=" . (() = $box =~ /^Subject: \Q$subject\E$/mg);
+	} qw(alice bob carol);
+}
+sub goes {
+	my ($to, $want, $name, %o) = @_;
+	my $subject = "to $to";
+	my $r = $pp->send($to, message($subject), %o);
+	like($r, qr/^250 /, "$name: taken") or return;
+	ok(wait_for(30, sub { copies($subject) eq $want }), $name) or
+	    diag("$want wanted, but ", copies($subject), "\n", $pp->log('smtpd'));
+}
+goes('root', 'alice=1 bob=0 carol=0', 'root\'s mail is alice\'s');
+goes('postmaster@virt2.example', 'alice=1 bob=0 carol=0',
+    'postmaster\'s is root\'s');
+goes('self', 'alice=0 bob=1 carol=0', 'one name for another');
+goes('info@virt.example', 'alice=1 bob=1 carol=0', 'a virtual address');
+goes('anybody@virt2.example', 'alice=0 bob=0 carol=1', 'a catch-all');
+# bob is on the list as bob and as bob+x, which are two addresses.
+goes('staff', 'alice=1 bob=2 carol=1', 'a list with a list in it',
+    from => 'alice@example.org');
+for my $user (qw(alice bob carol)) {
+	my ($letter) = $pp->mbox($user) =~
+	    /((?:\A|\n\n)From (?:(?!\n\nFrom ).)*^Subject: to staff$)/ms;
+	like($letter // '', qr/^Return-Path: <owner-staff\@example\.org>$/m,
+	    "what $user gets comes from the list's owner");
+}
+# Members are found again each time.
+spew("$list.new", join('', map "alice+$_\n", 1 .. 30), 0644);
+rename "$list.new", $list;
+goes('chess', 'alice=30 bob=0 carol=0', 'a list in a file');
+# A loop goes back to who sent it.
+my $bounced = $pp->send('loop', message('in a circle'),
+    from => 'carol@example.org');
+like($bounced, qr/^250 /, 'a loop is not seen at RCPT');
+ok(wait_for(30, sub { -e $pp->mailbox('carol') && $pp->mbox('carol') =~
+    /^Status: 5\.4\.6/m }), 'but in a report to the sender') or
+    diag($pp->log('smtpd'));
+is($pp->stop, 0, 'it stops in order');
 done_testing;
