@@ -111,7 +111,8 @@ prepare_client(SSL *ssl, const void *arg)
 		return prepare_dane(ssl, p);
 	/* No address may stand in SNI (RFC 6066 3). */
 	if (p->name[0] != '\0' && !address &&
-	    SSL_set_tlsext_host_name(ssl, p->name) != 1)
+	    SSL_set_tlsext_host_name(
+		ssl, (char *)(uintptr_t)p->name) != 1)
 		return false;
 	if (!p->verify) {
 		SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
