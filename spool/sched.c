@@ -19,6 +19,7 @@ struct sched {
 	struct sched_limits limits;
 	uint64_t random, hash_seed;
 	size_t n; /* messages */
+	int64_t serial;
 	struct sched_msg **bucket;
 	size_t buckets; /* a power of two */
 	struct sched_msg **heap;
@@ -249,6 +250,7 @@ sched_fresh(struct sched *s, struct sched_msg *m)
 {
 	assert(m->state == SCHED_RESERVED);
 	m->state = SCHED_FRESH;
+	m->due = s->serial++; /* before all clocks, should it be parked */
 	sched_list_put(&s->fresh, m);
 }
 
