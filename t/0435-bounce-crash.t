@@ -28,7 +28,7 @@ is(scalar keys %id, $n, "$n messages that fail for one of two");
 # Each time while some are told: seen by what is in the mailbox by then.
 for my $k (1 .. $kills) {
 	my $before = length $pp->mbox('alice');
-	wait_for(5, sub { length $pp->mbox('alice') > $before + 3000 * $k });
+	wait_for(2, sub { length $pp->mbox('alice') > $before + 3000 * $k });
 	$pp->kill_all('smtpd');
 	is($pp->launch('smtpd'), '', "started again after kill -9 ($k)");
 }
