@@ -39,8 +39,12 @@ END
 spew($domains, "# ours, too\nVirt.example\n\nvirt2.example # this, too\n", 0644);
 spew($list, "# the members\nalice\nBob Smith <bob>\nx y z\n" .
     join('', map "m$_\@members.example\n", 1 .. 200), 0644);
+my $lmtp = 2424;
 my %more = (aliases => $aliases, virtual => $virtual,
-    virtual_domains => $domains, vrfy => 'authenticated');
+    virtual_domains => $domains, vrfy => 'authenticated',
+    listen => [ (map "$_ " . $pp->addr . ':' . $pp->port($_) .
+	($_ eq 'submission' ? ' plaintext_auth' : ''), qw(mx submission)),
+	'lmtp ' . $pp->addr . ":$lmtp" ]);
 $pp->write_config('smtpd', %more);
 
 # ---- smtpd -t ----
@@ -197,6 +201,29 @@ for my $user (qw(alice bob carol)) {
 spew("$list.new", join('', map "alice+$_\n", 1 .. 30), 0644);
 rename "$list.new", $list;
 goes('chess', 'alice=30 bob=0 carol=0', 'a list in a file');
+SKIP: {
+	skip 'swaks is not installed', 2 unless have('swaks');
+	my ($st, $out) = run('swaks', '--server', $pp->{addr}, '--port',
+	    $pp->port('mx'), '--to', 'old@virt.example,self@b.example',
+	    '--from', 'a@client.test', '--header', 'Subject: by swaks');
+	like($out, qr/^<\*\* 551 5\.1\.6 /m, 'swaks: one has moved');
+	ok(wait_for(30, sub { copies('by swaks') eq
+	    'alice=0 bob=1 carol=0' }), 'and the other one has it');
+}
+# LMTP: the queue finds out where a list leads, a user has it at once.
+my $l = Pennypost::Talk->tcp($pp->addr, $lmtp, kind => 'smtp',
+    source => $pp->addr);
+$l->reply;
+$l->cmd($_) for 'LHLO c.test', 'MAIL FROM:<a@client.test>';
+$l->expect("RCPT TO:<$_>", qr/^250 /, "LMTP: $_")
+    for qw(carol info@virt.example);
+$l->cmd('DATA');
+like($l->data(message('by LMTP')), qr/^250 2\.1\.5 <carol\@/, 'the first');
+like($l->reply, qr/^250 2\.1\.5 <info\@virt\.example>/, 'the second');
+like(copies('by LMTP'), qr/carol=1/, 'is there');
+ok(wait_for(30, sub { copies('by LMTP') eq 'alice=1 bob=1 carol=1' }),
+    'and is sent on');
+$l->cmd('QUIT');
 # A loop goes back to who sent it.
 my $bounced = $pp->send('loop', message('in a circle'),
     from => 'carol@example.org');
