@@ -167,8 +167,9 @@ prove_local(struct session *s)
 		return true;
 	s->proved = s->w->local_user &&
 		    ask_queue_local(s->w->chan[ROLE_QUEUE], s->c->fd) == OK;
-	if (!s->proved)
-		s->spent = true;
+	/* The queue takes this process for that user from now on, so it shall
+	 * serve nobody else; or its channel is of no use any more. */
+	s->spent = true;
 	return s->proved;
 }
 

@@ -92,6 +92,7 @@ $u->cmd('RCPT TO:<x@elsewhere.test>');
 $u->cmd('DATA');
 like($u->data(message('local')), qr/^250/, 'message');
 $u->cmd('QUIT');
+wait_for(20, sub { $pp->mbox('carol') =~ /^Subject: local$/m }); # by the queue
 like($pp->mbox('carol'), qr/^Received: from me \(localhost \[local\]\)/m,
     'the trace says local');
 $pp->log_like('smtpd', qr/smtpd\[\d+\]: connect from localhost\[local\]$/,

@@ -12,9 +12,10 @@ my $pp = Pennypost->new(daemons => ['smtpd']);
 my $dir = $pp->dir;
 mkdir "$dir/run" or die $!;
 chmod 0755, "$dir/run";
-my @listen = ("mx unix:$dir/run/smtp", "queue unix:$dir/run/queue");
+my @listen = ("mx unix:$dir/run/smtp", "queue unix:$dir/run/queue",
+    'mx ' . $pp->addr . ':' . $pp->port('mx'));
 $pp->write_config('smtpd', listen => \@listen, retry_min => '1h',
-    retry_max => '1h', relay => $pp->addr . ':9'); # nobody is there
+    retry_max => '1h', workers_idle => 1, sessions_per_worker => 1000, relay => $pp->addr . ':9'); # nobody is there
 my $conf = $pp->conf_file('smtpd');
 $ENV{PENNYPOST_SMTP} = "$dir/run/smtp";
 $ENV{PENNYPOST_QUEUE} = "$dir/run/queue";
@@ -149,6 +150,29 @@ is_ctl(['delete', '--all'], 0, qr/^2 messages deleted$/,
     'delete --all: on hold or not');
 is(scalar(json()), 0, 'they have gone');
 is(scalar(() = glob "$dir/queue/{active,hold}/*"), 0, 'from the disk, too');
+
+# ---- a worker that has served a user of this host serves nobody else ----
+{
+	my ($before) = scalar json();
+	for my $i (1 .. 4) {
+		run({ input => "Subject: l$i\n\nx\n" }, "$bin/sendmail",
+		    'alice', 'bob', 'carol');
+		my $s = Pennypost::Talk->tcp($pp->addr, $pp->port('mx'),
+		    kind => 'smtp');
+		$s->reply;
+		$s->cmd($_) for 'EHLO far.test', 'MAIL FROM:<far@far.test>',
+		    'RCPT TO:<bob@example.org>', 'RCPT TO:<carol@example.org>',
+		    'DATA';
+		like($s->data("Subject: from afar\r\n\r\nx\r\n"), qr/^250/,
+		    "a message from afar, $i");
+		$s->cmd('QUIT');
+	}
+	my @m = json('--sender', 'far@far.test');
+	is(scalar @m, 4, 'they wait');
+	is(join('', map { $_->{user} } @m), '', 'and are no user\'s of this host');
+	wait_for(20, sub { !grep { $_->{state} ne 'queued' } json() });
+	is_ctl(['delete', '--all'], 0, qr/^8 messages deleted/);
+}
 
 # ---- sendmail -q ----
 put('alice@example.org', 'five');
