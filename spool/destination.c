@@ -21,7 +21,8 @@ destination_foreign(const struct settings *s, struct view address)
 	struct view domain = nexthop_domain(address);
 
 	/* Without @ it is a user of this host. */
-	return domain.n < address.n && !settings_our_domain(s, domain.p, domain.n);
+	return domain.n < address.n &&
+	       !settings_our_domain(s, domain.p, domain.n);
 }
 
 static uint64_t

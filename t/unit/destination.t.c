@@ -21,7 +21,7 @@ read_settings(const char *text)
 	close(fd);
 	unlink(path);
 	if (s == NULL) {
-		printf("Bail out! %s\n", err);
+		printf("Bail out! %s\n", err != NULL ? err : "no file");
 		exit(1);
 	}
 	return s;
@@ -59,8 +59,8 @@ group(void *arg, const struct destination *d)
 }
 
 static void
-gather(const struct settings *s, struct envelope_rcpt *r, unsigned n,
-    unsigned max)
+gather(
+    const struct settings *s, struct envelope_rcpt *r, unsigned n, unsigned max)
 {
 	static unsigned next[MANY];
 	const struct envelope e = { .rcpt = r, .rcpt_n = n };

@@ -306,9 +306,8 @@ client(int u, int told, unsigned round)
 {
 	/* No more than the pipe holds. */
 	for (unsigned i = 0; i < EACH; i++) {
-		struct acked a;
+		struct acked a = { .to = { "" } };
 		const char *to[3] = { a.to[0], a.to[1], a.to[2] };
-		memset(&a, 0, sizeof(a));
 		snprintf(a.to[0], 40, "%u-%u@one%u.test", round, i, i % 5);
 		snprintf(a.to[1], 40, "%u-%u@slow%u.test", round, i, i % 50);
 		snprintf(a.to[2], 40, "%u-%u@example.org", round, i);
