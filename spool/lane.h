@@ -33,7 +33,8 @@ struct lane_owner {
 	/* Puts the request into m; false: it cannot be read now. */
 	bool (*request)(struct lane *, struct msg *m);
 	/* A message has ended: its answer, or NULL and why there is none. */
-	void (*done)(struct lane *, const struct relay_answer *, const char *why);
+	void (*done)(
+	    struct lane *, const struct relay_answer *, const char *why);
 	void (*freed)(void); /* and then: a lane is free again */
 };
 /* intro (taken) is where channels to relay are made; -1: none yet. */
