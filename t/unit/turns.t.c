@@ -426,6 +426,10 @@ test_dead_and_alive(void)
 		park(s, t, id_of(p->index), dest(p->index % 30), &good);
 	while (turns_pick(t) != NULL)
 		;
+	for (unsigned i = 700; i < 800; i++) /* in the places that are free */
+		turns_add(t, &r[i], dest(i), 0);
+	while (turns_suspended(t) != NULL)
+		;
 	for (unsigned i = 600; i < 700; i++) {
 		turns_add(t, &r[i], dest(1000 + i % 3), 0);
 		good &= turns_suspended(t) == NULL;
