@@ -151,6 +151,9 @@ smtp_exit_code(const struct smtp *s)
 {
 	const char *dsn = strlen(s->text) > 4 ? s->text + 4 : "";
 
+	/* RFC 5321 4.5.3.1.10: this many are too many the next time, too. */
+	if (s->code == 452 && strncmp(dsn, "4.5.3", 5) == 0)
+		return EX_UNAVAILABLE;
 	if (s->code == 0 || s->code / 100 == 4)
 		return EX_TEMPFAIL;
 	if (strncmp(dsn, "5.1.2", 5) == 0)

@@ -240,6 +240,13 @@ is((sm(['-bv', 'bob'], ''))[0], 0, '-bv: EX_OK');
 like(last_of('bob'), qr/^Subject: by hand$/m, 'and the message is there');
 is((sm(['-bs'], "NOOP\n"))[0], 0, '-bs: an end without QUIT');
 
+# ---- too many recipients ----
+my $alice = $pp->mbox('alice');
+($st, $out) = sm([map "alice+$_", 1 .. 1001], msg());
+is($st, 69, 'more than recipients_max: EX_UNAVAILABLE');
+like($out, qr/452 4\.5\.3/, 'with the reason');
+is($pp->mbox('alice'), $alice, 'and nobody got it');
+
 # ---- input that fails ----
 ($st, $out) = run({ env => \%env }, 'sh', '-c', "exec $sendmail bob </");
 is($st, 74, 'a directory as standard input: EX_IOERR');
