@@ -23,6 +23,7 @@ ask_lookup_rcpt(int sock, const char *address, struct rcpt_answer *a)
 	msg_get_str(&scratch, a->user, sizeof(a->user));
 	msg_get_str(&scratch, a->delivered_to, sizeof(a->delivered_to));
 	msg_get_str(&scratch, a->moved, sizeof(a->moved));
+	a->room = msg_get_u64(&scratch);
 	good = msg_done(&scratch) && kind <= RCPT_MOVED && scratch.fd == -1;
 	if (good)
 		a->kind = (enum rcpt_kind)kind;

@@ -5,7 +5,7 @@
  *
  * Request LOOKUP_RCPT: str address ("bob+tag@example.org", "postmaster").
  * Answer: u32 enum rcpt_kind, str user, str delivered-to address, str where to
- * it has moved.
+ * it has moved, u64 octets that the mailbox has left (UINT64_MAX: any).
  * Request LOOKUP_VRFY: the same.
  * Answer: u32 enum rcpt_kind, str full name, str address, str moved to.
  * Request LOOKUP_PEOPLE: str text; whose full name has these words?
@@ -52,6 +52,7 @@ struct rcpt_answer {
 	char delivered_to[ADDR_MAX + 1]; /* RCPT_LIST: its own address */
 	/* RCPT_MOVED; RCPT_LIST: if the client is to know it (251), else "" */
 	char moved[ADDR_MAX + 1];
+	uint64_t room; /* RCPT_LOCAL: octets before it is full */
 };
 enum client_name {
 	CLIENT_NAMELESS, /* no name that leads back to the address */

@@ -174,6 +174,28 @@ may_go_on(const struct session *s)
 	return policy_may_relay(s) && !s->lmtp;
 }
 
+/* Is there room for the message, as far as MAIL told its size?  Better said now
+ * than after all of it has come; with LF line ends it may be half as large. */
+static bool
+has_room(
+    struct session *s, const struct address *a, uint64_t room, enum next *next)
+{
+	char to[ADDR_MAX + 1];
+	uint64_t quota = (uint64_t)s->set->quota, size = s->t.size;
+
+	if (quota == 0 || (room > 0 && size / 2 <= room && size <= quota))
+		return true;
+	s->t.refused = true;
+	log_clean(view_of(a->text), to, sizeof(to));
+	if (size > quota)
+		*next = reject(s, to, 552, "5.2.2",
+		    "<%s>: The message is larger than a mailbox may be", to);
+	else
+		*next = reject(
+		    s, to, 452, "4.2.2", "<%s>: The mailbox is full", to);
+	return false;
+}
+
 enum next
 cmd_rcpt(struct session *s, struct view arg)
 {
@@ -207,6 +229,9 @@ cmd_rcpt(struct session *s, struct view arg)
 	bool goes_on = found.kind == RCPT_FOREIGN && may_go_on(s);
 	if (found.kind != RCPT_LOCAL && found.kind != RCPT_LIST && !goes_on)
 		return refuse(s, &rcpt, found.kind);
+	if (found.kind == RCPT_LOCAL && s->t.by != BY_SEND &&
+	    !has_room(s, &rcpt, found.room, &next))
+		return next;
 	if (goes_on)
 		memcpy(found.delivered_to, rcpt.text, sizeof(rcpt.text));
 	if (s->t.by == BY_SEND && !active(s, rcpt.text)) {

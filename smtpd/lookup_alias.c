@@ -95,6 +95,9 @@ answer_lookup_rcpt(struct peer *p, struct msg *rq, struct msg *rp)
 	msg_put_str(rp, here ? f.user.name : "");
 	msg_put_str(rp, here ? f.to : "");
 	msg_put_str(rp, f.kind == EXPAND_MOVED ? f.to : f.forward);
+	msg_put_u64(rp, f.kind == EXPAND_LOCAL
+			    ? recipient_room(book->settings, &f.user)
+			    : UINT64_MAX);
 	return ANSWER;
 }
 

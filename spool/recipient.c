@@ -3,15 +3,20 @@
  *
  * Runs in: lookup (for the dialogue), deliver and queue (for good).
  */
+#define _GNU_SOURCE /* O_PATH */
 #include "spool/recipient.h"
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "common/fold.h"
 #include "common/log.h"
+#include "common/msg.h"
+#include "spool/mailbox.h"
 
 enum { COMPLAIN = 60 }; /* s between two lines about postmaster */
 
@@ -145,4 +150,21 @@ recipient_resolve(const struct settings *s, struct passdb *db,
 		memset(out, 0, sizeof(*out));
 		return RESOLVED_LATER;
 	}
+}
+
+uint64_t
+recipient_room(const struct settings *s, const struct user *u)
+{
+	struct mailbox_path path;
+	struct stat st;
+
+	if (s->quota <= 0 || mailbox_path(s, u, &path) != OK)
+		return UINT64_MAX;
+	int dir = open(path.dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int rc =
+	    dir == -1 ? -1 : fstatat(dir, path.name, &st, AT_SYMLINK_NOFOLLOW);
+	close_fd(&dir);
+	if (rc == -1 || !S_ISREG(st.st_mode) || st.st_uid != u->uid)
+		return UINT64_MAX;
+	return st.st_size >= s->quota ? 0 : (uint64_t)(s->quota - st.st_size);
 }

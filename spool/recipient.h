@@ -33,6 +33,10 @@ bool recipient_is_postmaster(struct view local);
 /* user@domain as it goes into Delivered-To, ADDR_MAX + 1 octets. */
 void recipient_delivered_to(const struct address *a, const char *user,
     const char *domain, char *out);
+/* How many octets the user's mailbox has left of its quota, as far as this
+ * process may look; UINT64_MAX: there is none, or who knows.  A hint: what is
+ * written is counted under the lock. */
+uint64_t recipient_room(const struct settings *, const struct user *);
 /* Does `postmaster` name somebody who can get mail?  Also true when the user
  * database cannot be asked now. */
 bool recipient_postmaster_ok(const struct settings *, struct passdb *);

@@ -187,6 +187,7 @@ ask_lookup_rcpt(int sock, const char *address, struct rcpt_answer *a)
 	fake.lookups++;
 	memset(a, 0, sizeof(*a));
 	a->kind = RCPT_LATER;
+	a->room = UINT64_MAX;
 	if (address_parse_utf8(view_of(address), &addr) != ADDR_OK ||
 	    strcmp(addr.local, "lost") == 0)
 		return false;
