@@ -147,17 +147,16 @@ data_offset(size_t n)
 	return (end + 4095) / 4096 * 4096;
 }
 
-/* Room for all of the journal before anything is moved: no full disk may stop us
- * half way. Where the file system cannot reserve, the first window will tell.
- * What there was is kept when there is too little (ext4), so that nothing would
- * be left for the ranges: it is given back. */
+/* Room for all of the journal before anything is moved: no full disk may stop
+ * us half way. Where the file system cannot reserve, the first window will
+ * tell. What there was is kept when there is too little (ext4), so that nothing
+ * would be left for the ranges: it is given back. */
 static enum status
 reserve_data(struct journal *j, uint64_t reserve)
 {
 	for (;;) {
 		uint64_t n = reserve < j->window ? reserve : j->window;
-		if (n == 0 ||
-		    fallocate(j->fd, 0, 0, (off_t)(j->data + n)) == 0)
+		if (n == 0 || fallocate(j->fd, 0, 0, (off_t)(j->data + n)) == 0)
 			return OK;
 		if (errno == EINTR)
 			continue;

@@ -308,7 +308,7 @@ queue_failures(void)
 		const char *want;
 	} cases[] = { { ERR_NOSPACE, "452 4.3.1" }, { ERR_QUOTA, "452 4.3.1" },
 		{ ERR_IO, "451 4.3.0" }, { ERR_DOWN, "451 4.3.0" },
-		{ ERR_PERM, "451 4.3.0" } };
+		{ ERR_PERM, "550 5.7.1" } };
 
 	for (size_t i = 0; i < NELEM(cases); i++) {
 		fake.queue_status = cases[i].st;
