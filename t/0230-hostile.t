@@ -28,7 +28,7 @@ my $pp = Pennypost->start(users => \%hash, both => {
 my %roles;
 for my $d (qw(smtpd pop3d)) {
 	$roles{$d} = join ' ', sort map { "$_->[1]:$_->[0]" }
-	    grep { $_->[1] !~ /^(?:worker|pool|unknown)$/ } $pp->procs($d);
+	    grep { $_->[1] !~ /^(?:worker|pool|sender|unknown)$/ } $pp->procs($d);
 	like $roles{$d}, qr/auth:\d+.*log:\d+/, "$d has captured workers";
 }
 
@@ -133,7 +133,7 @@ for my $d (qw(smtpd pop3d)) {
 		ok $slowest < 2 * Pennypost::slow(),
 		    "$d: none of them waited" or diag $slowest;
 		my $now = join ' ', sort map { "$_->[1]:$_->[0]" }
-		    grep { $_->[1] !~ /^(?:worker|pool|unknown)$/ } $pp->procs($d);
+		    grep { $_->[1] !~ /^(?:worker|pool|sender|unknown)$/ } $pp->procs($d);
 		is $now, $roles{$d}, "$d: no role died of $target";
 	}
 }

@@ -160,11 +160,50 @@ values(void)
 	settings_free(s);
 }
 
+/* Domains from files, one on each line. */
+static void
+domain_files(void)
+{
+	char path[] = "/tmp/domains.XXXXXX", text[200], want[100], *err;
+	int fd = mkstemp(path);
+	static const char good[] = "# ours\n\n One.example # x\r\ntwo.example",
+			  bad[] = "one.example\na b\n";
+
+	if (fd == -1 || write(fd, good, sizeof(good) - 1) == -1)
+		abort();
+	snprintf(text, sizeof(text),
+	    "local_domains l.example\nvirtual_domains %s three.example\n",
+	    path);
+	struct settings *s = read_text(text, false, &err);
+	ok(s != NULL && s->virtual_domain_n == 3 && s->local_domain_n == 1 &&
+		settings_virtual_domain(s, "ONE.example", 11) &&
+		settings_our_domain(s, "two.example", 11) &&
+		settings_our_domain(s, "l.example", 9) &&
+		!settings_local_domain(s, "two.example", 11) &&
+		!settings_our_domain(s, "four.example", 12),
+	    "domains from a file");
+	settings_free(s);
+	if (ftruncate(fd, 0) == -1 || pwrite(fd, bad, sizeof(bad) - 1, 0) == -1)
+		abort();
+	snprintf(text, sizeof(text), "local_domains %s\n", path);
+	snprintf(
+	    want, sizeof(want), "%s:2: \"a b\" is not a domain name", path);
+	s = read_text(text, false, &err);
+	ok(s == NULL && strstr(err, want) != NULL, "with a mistake");
+	free(err);
+	close(fd);
+	unlink(path);
+	s = read_text(text, false, &err);
+	ok(s == NULL && strstr(err, path) != NULL, "that is not there");
+	free(err);
+}
+
 int
 main(void)
 {
 	refused();
 	values();
+	domain_files();
 	round_trip(false,
 	    "listen mx *:25\nlisten smtps [::]:465\n"
 	    "tls_certificate /c /k\ntls_certificate /c2 /k2\n"
