@@ -106,15 +106,17 @@ prepare_client(SSL *ssl, const void *arg)
 	const struct tls_peer *p = arg;
 	unsigned char octets[ADDRESS_OCTETS];
 	bool address = address_read(view_of(p->name), octets);
+	char name[TLS_NAME_MAX + 1]; /* OpenSSL's macro wants no const */
 
+	if (!view_copy(view_of(p->name), name, sizeof(name)))
+		return false;
 	SSL_set_connect_state(ssl);
 	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	if (p->dane)
 		return prepare_dane(ssl, p);
 	/* No address may stand in SNI (RFC 6066 3). */
 	if (p->name[0] != '\0' && !address &&
-	    SSL_set_tlsext_host_name(
-		ssl, (char *)(uintptr_t)p->name) != 1)
+	    SSL_set_tlsext_host_name(ssl, name) != 1)
 		return false;
 	if (!p->verify) {
 		SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);

@@ -57,6 +57,9 @@ read_reply(struct smtpc *s, const char *doing,
 
 	smtp_reply_start(&s->reply);
 	set_deadline(s);
+	/* No reply counts to what was not sent, even if it is there already.
+	 * Where sending fails, the server may have said why. */
+	bool sent = conn_flush(s->conn);
 	do {
 		enum line_status st = conn_line(s->conn, LINE, &line);
 		if (st != LINE_OK && st != LINE_BARE_LF && st != LINE_BARE_CR)
@@ -67,6 +70,8 @@ read_reply(struct smtpc *s, const char *doing,
 		if (on_line != NULL && s->reply.lines > 1)
 			on_line(&s->caps, text);
 	} while (is == SMTP_REPLY_MORE);
+	if (!sent && s->reply.code < 400)
+		return lost(s, "lost connection", doing);
 	s->remote_said = true;
 	if (s->reply.code == 421) {
 		s->lost = true;
