@@ -91,8 +91,8 @@ size_t
 dns_query(unsigned char out[DNS_QUERY_MAX], unsigned id, const char *name,
     enum dns_type type)
 {
-	static const unsigned char head[] = { 0, 0, 1 /* RD */, 0x20 /* AD */, 0, 1, 0, 0,
-		0, 0, 0, 0 };
+	static const unsigned char head[] = { 0, 0, 1 /* RD */, 0x20 /* AD */,
+		0, 1, 0, 0, 0, 0, 0, 0 };
 	struct view rest = view_of(name);
 	size_t n = sizeof(head);
 

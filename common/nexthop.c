@@ -17,9 +17,8 @@ host_and_port(struct view v, unsigned dflt, struct nexthop *out)
 	unsigned char address[ADDRESS_OCTETS];
 	unsigned long long port = dflt;
 	struct view host = v;
-	const char *end = v.n > 0 && v.p[0] == '['
-			      ? memchr(v.p, ']', v.n)
-			      : memchr(v.p, ':', v.n);
+	const char *end = v.n > 0 && v.p[0] == '[' ? memchr(v.p, ']', v.n)
+						   : memchr(v.p, ':', v.n);
 
 	if (v.n == 0)
 		return false;
@@ -37,8 +36,8 @@ host_and_port(struct view v, unsigned dflt, struct nexthop *out)
 	}
 	v = (struct view){ end, v.n - (size_t)(end - v.p) };
 	if (v.n > 0 &&
-	    (v.p[0] != ':' || !view_number((struct view){ v.p + 1, v.n - 1 },
-				   65535, &port)))
+	    (v.p[0] != ':' ||
+		!view_number((struct view){ v.p + 1, v.n - 1 }, 65535, &port)))
 		return false;
 	out->port = (unsigned)port;
 	return port > 0 &&
@@ -110,8 +109,7 @@ transport(const struct settings *s, struct view domain)
 }
 
 bool
-nexthop_of(
-    const struct settings *s, struct view domain, char out[NEXTHOP_MAX])
+nexthop_of(const struct settings *s, struct view domain, char out[NEXTHOP_MAX])
 {
 	const char *t = transport(s, domain);
 	struct nexthop hop;

@@ -60,8 +60,7 @@ scram_first_bare(struct sasl_client *c)
 		else
 			buf_addc(&b, *p);
 	buf_addf(&b, ",r=%s", c->nonce);
-	bool good = !b.bad &&
-		    view_copy(buf_view(&b), c->bare, sizeof(c->bare));
+	bool good = !b.bad && view_copy(buf_view(&b), c->bare, sizeof(c->bare));
 	buf_free(&b);
 	return good;
 }
@@ -92,8 +91,7 @@ cram_md5(struct sasl_client *c, struct view challenge, struct buf *out)
 	unsigned n = 0;
 
 	if (HMAC(EVP_md5(), c->pass, (int)strlen(c->pass),
-		(const unsigned char *)challenge.p, challenge.n, d,
-		&n) == NULL)
+		(const unsigned char *)challenge.p, challenge.n, d, &n) == NULL)
 		return false;
 	buf_addf(out, "%s ", c->user);
 	for (unsigned i = 0; i < n; i++)
@@ -131,8 +129,8 @@ read_challenge(
 	       attribute(&v, "s=", &out->salt) &&
 	       attribute(&v, "i=", &number) &&
 	       view_number(number, SCRAM_ITERATIONS_MAX, &out->iterations) &&
-	       out->iterations >= SCRAM_ITERATIONS_MIN &&
-	       out->nonce.n > ours && memcmp(out->nonce.p, c->nonce, ours) == 0;
+	       out->iterations >= SCRAM_ITERATIONS_MIN && out->nonce.n > ours &&
+	       memcmp(out->nonce.p, c->nonce, ours) == 0;
 }
 
 /* The proof, and the signature that the server must answer with. */
@@ -188,10 +186,8 @@ scram_answer(struct sasl_client *c, struct view challenge, struct buf *out)
 	buf_addv(&text, challenge);
 	buf_addc(&text, ',');
 	buf_add(&text, out->p + before, out->n - before);
-	if (text.bad ||
-	    !scram_keys_use(c, h, salted, buf_view(&text), proof) ||
-	    !base64_encode(
-		(struct view){ (char *)proof, n }, b64, sizeof(b64)))
+	if (text.bad || !scram_keys_use(c, h, salted, buf_view(&text), proof) ||
+	    !base64_encode((struct view){ (char *)proof, n }, b64, sizeof(b64)))
 		goto out;
 	buf_adds(out, ",p=");
 	buf_adds(out, b64);
@@ -206,9 +202,8 @@ static bool
 scram_verify(struct sasl_client *c, struct view message)
 {
 	unsigned char got[SCRAM_KEY_MAX];
-	size_t n,
-	    want = scram_octets(
-		c->id == SASL_SCRAM_SHA_256 ? SCRAM_SHA256 : SCRAM_SHA1);
+	size_t n, want = scram_octets(
+		      c->id == SASL_SCRAM_SHA_256 ? SCRAM_SHA256 : SCRAM_SHA1);
 	struct view v;
 
 	if (!attribute(&message, "v=", &v) ||

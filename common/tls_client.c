@@ -28,9 +28,8 @@ set_up(SSL_CTX *ctx, const char *file, char *err, size_t size)
 	/* A connection is used for one destination by one process; what
 	 * resumption saves is not worth what it keeps. */
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	(void)SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET |
-					   SSL_OP_NO_RENEGOTIATION |
-					   SSL_OP_NO_COMPRESSION);
+	(void)SSL_CTX_set_options(ctx,
+	    SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_dane_set_flags(ctx, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
 	if (file[0] == '\0' || SSL_CTX_load_verify_file(ctx, file) == 1)
 		return true;

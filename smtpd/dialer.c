@@ -55,19 +55,17 @@ answer_connect(struct peer *p, struct msg *rq, struct msg *rp)
 	msg_get_str(rq, un.sun_path, sizeof(un.sun_path));
 	if (!msg_done(rq) || !configured(un.sun_path))
 		return ANSWER_DROP;
-	int fd =
-	    socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	/* A full backlog is EAGAIN: the message waits, this does not. */
-	if (fd != -1 &&
-	    connect(fd, (struct sockaddr *)&un, sizeof(un)) == -1)
+	if (fd != -1 && connect(fd, (struct sockaddr *)&un, sizeof(un)) == -1)
 		close_fd(&fd);
 	rp->fd = fd;
 	return ANSWER;
 }
 
 static const struct request requests[] = {
-	{ DIALER_CONNECT, 5, 4 + LISTEN_ADDRESS_MAX, false,
-	    BIT(DIALER_CONNECT), answer_connect, "DIALER_CONNECT" },
+	{ DIALER_CONNECT, 5, 4 + LISTEN_ADDRESS_MAX, false, BIT(DIALER_CONNECT),
+	    answer_connect, "DIALER_CONNECT" },
 };
 static const struct service service = {
 	.name = "sender",

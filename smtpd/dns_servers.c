@@ -57,8 +57,8 @@ dns_servers_connect(const struct dns_server *d, int type)
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
 		.sin6_port = htons((uint16_t)d->port) };
 	bool v4 = d->address[10] == 0xff && d->address[11] == 0xff;
-	int sock = socket(v4 ? AF_INET : AF_INET6,
-	    type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int sock = socket(
+	    v4 ? AF_INET : AF_INET6, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (sock == -1)
 		return -1;

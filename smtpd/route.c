@@ -254,8 +254,8 @@ add_asked(const char *host, enum dns_type type, struct route_addresses *out)
 	for (unsigned i = 0; i < a.n && r == DNS_FOUND; i++)
 		if (out->n < ROUTE_ADDRESSES &&
 		    memcmp(a.address[i], none, sizeof(none)) != 0)
-			memcpy(out->list[out->n++], a.address[i],
-			    ADDRESS_OCTETS);
+			memcpy(
+			    out->list[out->n++], a.address[i], ADDRESS_OCTETS);
 	return r;
 }
 
@@ -298,8 +298,8 @@ route_addresses(const struct route *r, const char *host,
 		smtp_reply_set(why, 500, "5.1.2",
 		    "there is no domain %s that takes mail", host);
 	else
-		smtp_reply_set(why, 500, "5.4.4",
-		    "the host %s has no address", host);
+		smtp_reply_set(
+		    why, 500, "5.4.4", "the host %s has no address", host);
 	/* What the settings name is not the sender's mistake. */
 	if (!failed && !r->mx) {
 		why->code = 400;

@@ -160,8 +160,8 @@ log_in(const struct attempt *a)
 
 	if (!a->route.smarthost || s->relay_user[0] == '\0')
 		return SMTPC_OK;
-	return smtpc_auth(&smtp, s->relay_user, means.secret,
-	    s->relay_tls == RELAY_TLS_NONE);
+	return smtpc_auth(
+	    &smtp, s->relay_user, means.secret, s->relay_tls == RELAY_TLS_NONE);
 }
 
 /* What the server said to a greeting is no answer about a message: a 5xx there
@@ -179,8 +179,8 @@ put_off(struct attempt *a)
 /* ---- hosts ---- */
 
 static int
-reach(struct attempt *a, const struct route_host *h,
-    const unsigned char *address)
+reach(
+    struct attempt *a, const struct route_host *h, const unsigned char *address)
 {
 	char text[ADDRESS_TEXT], why[200] = "it cannot be reached";
 	int fd;
@@ -193,8 +193,8 @@ reach(struct attempt *a, const struct route_host *h,
 		address_text(address, text);
 		snprintf(remote, sizeof(remote), "%s[%s]:%u", h->name, text,
 		    a->route.port);
-		fd = dial(means.settings, address, a->route.port, why,
-		    sizeof(why));
+		fd = dial(
+		    means.settings, address, a->route.port, why, sizeof(why));
 	}
 	if (fd == -1) {
 		smtp.remote_said = false;
@@ -208,8 +208,8 @@ reach(struct attempt *a, const struct route_host *h,
 /* From nothing to a server that waits for MAIL.  The last try has its reasons
  * in smtp.reply. */
 static bool
-connect_one(struct attempt *a, const struct route_host *h,
-    const unsigned char *address)
+connect_one(
+    struct attempt *a, const struct route_host *h, const unsigned char *address)
 {
 	bool plain = false, again;
 
@@ -310,8 +310,8 @@ try_addresses(struct attempt *a, const struct route_host *h,
 {
 	unsigned n = a->route.local ? 1 : list->n;
 
-	for (unsigned i = 0; i < n && a->addresses < ADDRESSES_MAX &&
-			     now_ms() < a->limit;
+	for (unsigned i = 0;
+	     i < n && a->addresses < ADDRESSES_MAX && now_ms() < a->limit;
 	     i++) {
 		a->addresses++;
 		if (!a->route.local &&
@@ -363,8 +363,7 @@ try_hosts(struct attempt *a)
 static void
 find_and_send(struct attempt *a)
 {
-	enum route_is is =
-	    route_find(a->rq->nexthop, &a->route, &smtp.reply);
+	enum route_is is = route_find(a->rq->nexthop, &a->route, &smtp.reply);
 
 	if (is == ROUTE_FOUND) {
 		try_hosts(a);
@@ -380,8 +379,8 @@ verdict(const struct attempt *a)
 	bool deferred = false;
 
 	for (unsigned i = 0; i < a->rq->n; i++)
-		deferred = deferred ||
-			   a->rq->rcpt[i].result.outcome == RELAY_DEFERRED;
+		deferred =
+		    deferred || a->rq->rcpt[i].result.outcome == RELAY_DEFERRED;
 	if (a->busy && deferred)
 		return RELAY_BUSY;
 	return a->told == 0 && deferred ? RELAY_DOWN : RELAY_WORKS;

@@ -60,8 +60,8 @@ read_code(struct view line)
 {
 	unsigned code = 0;
 
-	if (line.n < 3 || (line.n > 3 && line.p[3] != ' ' &&
-			      line.p[3] != '-' && line.p[3] != '\t'))
+	if (line.n < 3 || (line.n > 3 && line.p[3] != ' ' && line.p[3] != '-' &&
+			      line.p[3] != '\t'))
 		return 0;
 	for (int i = 0; i < 3; i++) {
 		if (!ascii_digit(line.p[i]))
@@ -104,8 +104,8 @@ smtp_reply_line(struct smtp_reply *r, struct view line, struct view *text)
 }
 
 void
-smtp_reply_set(struct smtp_reply *r, unsigned code, const char *dsn,
-    const char *fmt, ...)
+smtp_reply_set(
+    struct smtp_reply *r, unsigned code, const char *dsn, const char *fmt, ...)
 {
 	char text[SMTP_REPLY_TEXT];
 	va_list ap;

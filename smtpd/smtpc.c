@@ -66,7 +66,8 @@ read_reply(struct smtpc *s, const char *doing,
 			return lost(s, why_no_line(st), doing);
 		is = smtp_reply_line(&s->reply, line, &text);
 		if (is == SMTP_REPLY_BAD)
-			return lost(s, "nonsense came instead of a reply", doing);
+			return lost(
+			    s, "nonsense came instead of a reply", doing);
 		if (on_line != NULL && s->reply.lines > 1)
 			on_line(&s->caps, text);
 	} while (is == SMTP_REPLY_MORE);

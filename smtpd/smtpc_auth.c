@@ -29,8 +29,7 @@ add_base64(struct buf *line, const struct buf *text, const char *empty)
 
 	if (text->n == 0)
 		buf_adds(line, empty);
-	else if (!text->bad &&
-		 base64_encode(buf_view(text), b64, sizeof(b64)))
+	else if (!text->bad && base64_encode(buf_view(text), b64, sizeof(b64)))
 		buf_adds(line, b64);
 	else
 		line->bad = true;
@@ -96,13 +95,12 @@ exchange(struct smtpc *s, struct sasl_client *c)
 }
 
 enum smtpc_result
-smtpc_auth(
-    struct smtpc *s, const char *user, const char *pass, bool cleartext)
+smtpc_auth(struct smtpc *s, const char *user, const char *pass, bool cleartext)
 {
 	struct sasl_client c;
 	char nonce[AUTH_DIGEST + 1];
-	enum sasl_id id = sasl_client_choose(
-	    view_of(s->caps.auth), cleartext || s->tls);
+	enum sasl_id id =
+	    sasl_client_choose(view_of(s->caps.auth), cleartext || s->tls);
 
 	if (id == SASL__N)
 		return no_mechanism(s, cleartext || s->tls);

@@ -1,7 +1,6 @@
 /* Parameters that go on.  Pure.  Runs in: sender. */
 #include "smtpd/smtpc_params.h"
 
-
 static const struct {
 	const char *keyword;
 	unsigned bit;

@@ -177,8 +177,8 @@ static void
 content_deadline(struct transaction *t)
 {
 	struct smtpc *s = t->s;
-	int64_t ms = s->reply_ms +
-		     (int64_t)(t->m->content.length / CONTENT_RATE) * 1000;
+	int64_t ms =
+	    s->reply_ms + (int64_t)(t->m->content.length / CONTENT_RATE) * 1000;
 
 	s->conn->deadline = now_ms() + ms;
 	if (s->limit != 0 && s->limit < s->conn->deadline)
@@ -217,7 +217,7 @@ write_bdat(struct transaction *t)
 	smtpc_command(t->s, line);
 	content_deadline(t);
 	return smtpc_content_raw(&t->m->content, t->s->conn) ? SMTPC_OK
-							    : unreadable(t);
+							     : unreadable(t);
 }
 
 /* After this point a message may have arrived though nothing says so: it is

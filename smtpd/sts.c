@@ -70,8 +70,8 @@ sts_parse(struct view text, struct sts_policy *out)
 			good = out->mode != STS_NONE || view_eqs(value, "none");
 		} /* max_age is for who fetches it; others are for later */
 	}
-	good = good && version && mode &&
-	       (out->mode == STS_NONE || out->mx_n > 0);
+	good =
+	    good && version && mode && (out->mode == STS_NONE || out->mx_n > 0);
 	if (!good)
 		sts_free(out);
 	return good;
@@ -102,8 +102,8 @@ load_one(int dir, const char *name)
 	struct sts_policy p;
 	struct stat st;
 	ssize_t n = -1;
-	int fd = openat(
-	    dir, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int fd =
+	    openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	if (fd != -1 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
 	    st.st_size < STS_FILE_MAX)
@@ -116,8 +116,8 @@ load_one(int dir, const char *name)
 		    name);
 		return;
 	}
-	struct sts_policy *more = realloc(
-	    policies, (policy_n + 1) * sizeof(*policies));
+	struct sts_policy *more =
+	    realloc(policies, (policy_n + 1) * sizeof(*policies));
 	if (more == NULL) {
 		sts_free(&p);
 		return;

@@ -69,8 +69,8 @@ answer_send(int sock, struct msg *m, int life)
 {
 	static struct relay_request rq;
 	static struct relay_answer head;
-	bool good = m->type == RELAY_SEND && relay_read(m, &rq) &&
-		    content_ok(m, &rq);
+	bool good =
+	    m->type == RELAY_SEND && relay_read(m, &rq) && content_ok(m, &rq);
 	int fd = m->fd;
 
 	m->fd = -1;

@@ -74,7 +74,8 @@ tls_want_find(const struct settings *s, struct tls_client *t,
 	    s->relay_tls != RELAY_TLS_NONE &&
 	    !address_read(view_of(host), octets))
 		is = find_dane(t, r, host, out, why);
-	/* A host that DANE vouches for needs nobody else's word (RFC 8461 2). */
+	/* A host that DANE vouches for needs nobody else's word (RFC 8461 2).
+	 */
 	if (is == ROUTE_FOUND && p != NULL && p->mode == STS_ENFORCE &&
 	    !out->dane) {
 		out->level = RELAY_TLS_VERIFY;

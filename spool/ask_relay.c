@@ -49,7 +49,7 @@ get_result(struct msg *m, struct relay_result *r)
 		return false;
 	r->outcome = (enum relay_outcome)outcome;
 	/* What it says of itself must fit what it did. */
-	return r->dsn[0] == (outcome == RELAY_SENT	 ? '2'
+	return r->dsn[0] == (outcome == RELAY_SENT	    ? '2'
 				: outcome == RELAY_DEFERRED ? '4'
 							    : '5') &&
 	       utf8_printable(view_of(r->text));

@@ -25,8 +25,8 @@
  *   server's reply, str enhanced status code, str text.
  *
  * What was answered SENT was answered 2xx by the next server; no more is done
- * for it here.  If the child dies, or the answer does not come, nothing is known
- * and all are to be tried again.  An answer may take RELAY_WAIT_MAX.
+ * for it here.  If the child dies, or the answer does not come, nothing is
+ * known and all are to be tried again.  An answer may take RELAY_WAIT_MAX.
  *
  * A child keeps its connection for the next message to the same nexthop, for
  * RELAY_KEEP_MS, so messages of one destination are best sent on the channel
@@ -53,8 +53,8 @@ enum {
 	RELAY_REMOTE_MAX = 320,
 	RELAY_DSN_MAX = 12,  /* "5.123.123" */
 	RELAY_KEEP_MS = 5000, /* an unused connection */
-	/* The waits of RFC 5321 4.5.3.2 add up to more, if a server drips; what takes
-	 * longer than this is taken for dead. */
+	/* The waits of RFC 5321 4.5.3.2 add up to more, if a server drips; what
+	 * takes longer than this is taken for dead. */
 	RELAY_WAIT_MAX = 60 * 60 * 1000
 };
 
@@ -106,7 +106,8 @@ struct relay_answer {
 
 /* Starts m.  The strings must be without NUL.  fd is borrowed; m->fd is it.
  * Then relay_put_rcpt for each recipient; false: it does not fit any more, and
- * nothing was added: what is in m may be sent, the others by another request. */
+ * nothing was added: what is in m may be sent, the others by another
+ * request. */
 void relay_put_send(struct msg *m, const char *nexthop, struct view id,
     struct view sender, struct view params, int fd, uint64_t offset,
     uint64_t length);

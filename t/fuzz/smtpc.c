@@ -1,9 +1,9 @@
 /*
- * A hostile server against the client engine: the octets that it sends, from the
- * greeting on.  The first octet chooses what is sent to it: how many recipients,
- * LMTP, logging in, and in pieces of which size the octets come.  Whatever it
- * says, every recipient has a result that fits, and nothing is SENT that was not
- * answered with 2xx behind the content.
+ * A hostile server against the client engine: the octets that it sends, from
+ * the greeting on.  The first octet chooses what is sent to it: how many
+ * recipients, LMTP, logging in, and in pieces of which size the octets come.
+ * Whatever it says, every recipient has a result that fits, and nothing is SENT
+ * that was not answered with 2xx behind the content.
  */
 #define _GNU_SOURCE
 #include <stdint.h>
@@ -92,7 +92,7 @@ check(const struct relay_request *rq)
 	for (unsigned i = 0; i < rq->n; i++) {
 		const struct relay_result *r = &rq->rcpt[i].result;
 		must(utf8_printable(view_of(r->text)) && r->text[0] != '\0');
-		must(r->dsn[0] == (r->outcome == RELAY_SENT	 ? '2'
+		must(r->dsn[0] == (r->outcome == RELAY_SENT	     ? '2'
 				      : r->outcome == RELAY_DEFERRED ? '4'
 								     : '5'));
 		must(strlen(r->dsn) >= 5);

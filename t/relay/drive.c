@@ -50,8 +50,7 @@ put_all(struct msg *m, const struct settings *set, char *line, int *fd)
 	unsigned n = 0;
 	struct stat st;
 
-	for (char *p = strsep(&line, "\t"); p != NULL;
-	     p = strsep(&line, "\t"))
+	for (char *p = strsep(&line, "\t"); p != NULL; p = strsep(&line, "\t"))
 		if (n < 4 + RELAY_RCPT_MAX)
 			field[n++] = p;
 	if (n < 5 || (*fd = open(field[3], O_RDONLY)) == -1 ||
@@ -60,8 +59,8 @@ put_all(struct msg *m, const struct settings *set, char *line, int *fd)
 	(void)snprintf(hop, sizeof(hop), "%s", field[0]);
 	struct view address = view_of(field[4]);
 	if (strcmp(hop, "-") == 0 &&
-	    !nexthop_of(set,
-		nexthop_domain(view_split(&address, '|', NULL)), hop))
+	    !nexthop_of(
+		set, nexthop_domain(view_split(&address, '|', NULL)), hop))
 		abort();
 	relay_put_send(m, hop, view_of("4F2A9C0017E3"), view_of(field[1]),
 	    view_of(field[2]), *fd, 0, (uint64_t)st.st_size);
@@ -114,8 +113,8 @@ main(int argc, char **argv)
 		return 2;
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
-	FILE *f = set->relay_secret[0] == '\0' ? NULL
-					       : fopen(set->relay_secret, "r");
+	FILE *f =
+	    set->relay_secret[0] == '\0' ? NULL : fopen(set->relay_secret, "r");
 	if (f != NULL && fgets(secret, sizeof(secret), f) != NULL)
 		secret[strcspn(secret, "\n")] = '\0';
 	if (f != NULL)

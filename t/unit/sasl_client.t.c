@@ -28,8 +28,9 @@ test_scram(enum sasl_id id, enum scram_hash h, const char *pass, bool good)
 {
 	static struct scram s;
 	struct scram_bindings none = { .exporter_n = 0 };
-	struct scram_keys keys = { .iterations = 4096, .salt_n = 4,
-		.salt = { 1, 2, 3, 4 } };
+	struct scram_keys keys = {
+		.iterations = 4096, .salt_n = 4, .salt = { 1, 2, 3, 4 }
+	};
 	struct sasl_client c;
 	struct buf out, in;
 
@@ -41,8 +42,8 @@ test_scram(enum sasl_id id, enum scram_hash h, const char *pass, bool good)
 	bool fine = sasl_client_initial(&c, &out) &&
 		    scram_first(&s, buf_view(&out)) == AUTH_CONTINUE &&
 		    strcmp(s.user, "us,er") == 0 &&
-		    scram_challenge(&s, keys.iterations, keys.salt,
-			keys.salt_n, view_of("server"), &in);
+		    scram_challenge(&s, keys.iterations, keys.salt, keys.salt_n,
+			view_of("server"), &in);
 	buf_clear(&out);
 	fine = fine && sasl_client_step(&c, buf_view(&in), &out);
 	buf_clear(&in);
@@ -114,8 +115,8 @@ test_cram(void)
 	sasl_client_start(&c, SASL_CRAM_MD5, "tim", "tanstaaftanstaaf", nonce);
 	ok(sasl_client_step(&c,
 	       view_of("<1896.697170952@postoffice.reston.mci.net>"), &out) &&
-		view_eqs(buf_view(&out),
-		    "tim b913a602c7eda7a495b4e6e7334d3890"),
+		view_eqs(
+		    buf_view(&out), "tim b913a602c7eda7a495b4e6e7334d3890"),
 	    "CRAM-MD5: the example of its RFC");
 	buf_free(&out);
 }

@@ -69,8 +69,7 @@ test_replies(void)
 	}
 	unsigned n = 0;
 	smtp_reply_start(&r);
-	while (smtp_reply_line(&r, view_of("250-x"), &text) ==
-	       SMTP_REPLY_MORE)
+	while (smtp_reply_line(&r, view_of("250-x"), &text) == SMTP_REPLY_MORE)
 		n++;
 	ok(n == SMTP_REPLY_LINES, "a reply has at most so many lines");
 }
@@ -102,16 +101,15 @@ test_params(void)
 	buf_init(&b, 500);
 	smtpc_mail_params(&c, params, &n, true, &b);
 	ok(b.n == 0, "nothing is said that is not offered");
-	c.bits = CAP_SIZE | CAP_8BITMIME | CAP_DSN | CAP_SMTPUTF8 |
-		 CAP_REQUIRETLS;
+	c.bits =
+	    CAP_SIZE | CAP_8BITMIME | CAP_DSN | CAP_SMTPUTF8 | CAP_REQUIRETLS;
 	n.require_tls = true;
 	smtpc_mail_params(&c, params, &n, true, &b);
 	ok(strcmp(buf_cstr(&b), " SIZE=12 BODY=8BITMIME SMTPUTF8 RET=HDRS "
 				"ENVID=x REQUIRETLS") == 0,
 	    "all that is");
 	buf_clear(&b);
-	smtpc_rcpt_params(
-	    &c, view_of("NOTIFY=NEVER ORCPT=rfc822;a X=y"), &b);
+	smtpc_rcpt_params(&c, view_of("NOTIFY=NEVER ORCPT=rfc822;a X=y"), &b);
 	ok(strcmp(buf_cstr(&b), " NOTIFY=NEVER ORCPT=rfc822;a") == 0,
 	    "of RCPT, too, and nothing else");
 	buf_free(&b);
@@ -232,8 +230,8 @@ test_sts(void)
 		!sts_parse(view_of("version: STSv1\nmode: enforce\n"), &p) &&
 		!sts_parse(view_of("version: STSv1\nmode: x\nmx: a.b\n"), &p) &&
 		!sts_parse(view_of("version: STSv1\nmx: a.b\n"), &p) &&
-		!sts_parse(view_of("version: STSv1\nmode: testing\nmx: *\n"),
-		    &p),
+		!sts_parse(
+		    view_of("version: STSv1\nmode: testing\nmx: *\n"), &p),
 	    "what is none");
 }
 
