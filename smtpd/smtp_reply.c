@@ -98,7 +98,7 @@ smtp_reply_line(struct smtp_reply *r, struct view line, struct view *text)
 	if (line.n > 3 && line.p[3] == '-')
 		return SMTP_REPLY_MORE;
 	if (r->dsn[0] == '\0')
-		snprintf(r->dsn, sizeof(r->dsn), "%u.0.0", code / 100);
+		snprintf(r->dsn, sizeof(r->dsn), "%u.0.0", code / 100 % 10);
 	make_printable(r->text);
 	return SMTP_REPLY_END;
 }

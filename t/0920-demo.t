@@ -14,7 +14,7 @@ my $dir = File::Temp->newdir('pennypost-demo.XXXXXX',
     DIR => $ENV{TMPDIR} || '/tmp');
 chmod 0755, "$dir";
 # Ports beside those that somebody's own demo may use just now.
-my $base = 30000 + $$ % 1000;
+my $base = 29000 + $$ % 1000; # below those that clients get
 my %port = (SMTP_PORT => $base, SUBMISSION_PORT => $base + 1000,
     SMTPS_PORT => $base + 2000, POP3_PORT => $base - 1000,
     POP3S_PORT => $base - 2000);

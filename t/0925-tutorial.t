@@ -13,7 +13,7 @@ plan skip_all => 'no telnet or openssl' unless have('telnet') && have('openssl')
 my $dir = File::Temp->newdir('pennypost-tutorial.XXXXXX',
     DIR => $ENV{TMPDIR} || '/tmp');
 chmod 0755, "$dir";
-my $base = 33000 + $$ % 1000;
+my $base = 24000 + $$ % 1000; # below those that clients get
 my %port = (SMTP_PORT => $base, SUBMISSION_PORT => $base + 1000,
     SMTPS_PORT => $base + 2000, POP3_PORT => $base - 1000,
     POP3S_PORT => $base - 2000);
