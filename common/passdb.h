@@ -46,8 +46,8 @@ void passdb_refresh(struct passdb *);
  * A name that could not be a user's (too long, empty, with '/', ':', blanks,
  * control characters, or starting with '-' or '.') is not found and reaches no
  * database.  Case: a line of the file whatever the case of its letters and the
- * normalization of what is not ASCII (common/fold.h), then a system user of exactly this name, then one of the name in lower case.
- */
+ * normalization of what is not ASCII (common/fold.h), then a system user of
+ * exactly this name, then one of the name in lower case. */
 int passdb_find(struct passdb *, struct view name, bool want_hash,
     struct user *out);
 /* Calls see() with each user of the file, then with each system user, of both
