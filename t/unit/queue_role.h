@@ -351,8 +351,13 @@ wait_ready(int ctl)
 	return tm_msg.type == CTL_READY;
 }
 
-static struct running
-start(const char *more)
+/* Called in the queue's process before anything of the queue. */
+static void (*queue_begins)(void);
+
+/* False: the queue did not start, and nothing of it is left but x->deliver and
+ * x->relay. */
+static bool
+try_start(struct running *out, const char *more)
 {
 	struct running x;
 	int ctl[2], pool[2], auth[2], intro[2], relay[2];
@@ -368,6 +373,8 @@ start(const char *more)
 		close(ctl[0]);
 		close(pool[0]);
 		close(auth[0]);
+		if (queue_begins != NULL)
+			queue_begins();
 		queue_process(
 		    ctl[1], pool[1], auth[1], intro[0], relay[0], more);
 	}
@@ -379,7 +386,16 @@ start(const char *more)
 	x.ctl = ctl[0];
 	x.pool = pool[0];
 	x.auth = auth[0];
-	if (!wait_ready(x.ctl)) {
+	*out = x;
+	return wait_ready(x.ctl);
+}
+
+static struct running
+start(const char *more)
+{
+	struct running x;
+
+	if (!try_start(&x, more)) {
 		printf("Bail out! the queue did not start\n");
 		exit(1);
 	}
@@ -452,7 +468,7 @@ new_deliver(struct running *x)
 
 /* ---- asking it ---- */
 
-static int
+__attribute__((unused)) static int
 new_worker(struct running *x)
 {
 	const struct intro in = { .kind = INTRO_WORKER };
@@ -530,7 +546,7 @@ delivered_to(const char *name)
 }
 
 /* Waits until n are delivered in all; true if that came within ms. */
-static bool
+__attribute__((unused)) static bool
 wait_done(unsigned n, int64_t ms)
 {
 	for (int64_t end = now_ms() + ms; shared->n < n && now_ms() < end;)
