@@ -47,7 +47,7 @@ check_record(const char *id)
 	const char *why;
 
 	must(queue_load(&queue, id, &r, &why) == OK);
-	must(view_eqs(r.env.user, "alice") && r.env.rcpt_n <= 100);
+	must(r.env.user.n == 0 && r.env.rcpt_n <= 100);
 	for (unsigned i = 0; i < r.env.rcpt_n; i++) {
 		struct view to = r.env.rcpt[i].address;
 		must(r.env.rcpt[i].state == RCPT_TO_DO);
@@ -220,7 +220,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	close(ep);
 	service_init();
 	must(channel_pair(end) == 0);
-	deposit_peer(end[1], "alice");
+	deposit_peer(end[1], ""); /* users may send to other hosts */
 	feed = (struct feed){ .left = { (const char *)data, size },
 		.sock = end[0],
 		.spool = -1 };
