@@ -15,7 +15,7 @@
  *	trail: dave erin
  *	T bob@example.org<TAB>bob<TAB>NOTIFY=NEVER
  *	D carol@example.org<TAB>carol@example.org
- *	T |/usr/bin/procmail<TAB>dave<TAB><TAB>kind=command source=forward as=dave
+ *	T /bin/cat<TAB>dave<TAB><TAB>kind=command source=forward as=dave
  *	recipients: 3
  *	content: 1234
  *

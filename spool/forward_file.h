@@ -17,7 +17,7 @@
 #define FORWARD_NAME ".forward"
 
 /* Is there something of that name?  As root: looked for with the file system
- * identity of the user.  OK: yes, whatever it is; ERR_GONE: no; other: it cannot
+ * identity of the user.  OK: yes, whatever it is; ERR_GONE: no; other: cannot
  * be known now. */
 enum status forward_there(const struct user *);
 /* Where the file is; false: this user has none. */

@@ -21,7 +21,7 @@ enum { RUNNER_JOB = 1, ORDER_FORWARD = 2, ORDER_RUN = 3 };
 
 struct order {
 	struct user user; /* without gecos and hash */
-	bool shell_ok; /* not asked: the administrator has written the command */
+	bool shell_ok; /* not asked: the administrator wrote the command */
 	bool mboxrd, dotlock; /* for files */
 	int64_t lock_wait, time; /* ms */
 	char delivered_to[ADDR_MAX + 1];

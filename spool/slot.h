@@ -7,7 +7,7 @@
  *	  ^                    |  ^------the mailbox was replaced---'    |
  *	  `---- done() --------+-----------------------------------------'
  *
- * A user who forwards: OPENING --ERR_FORWARD--> FORWARDING, and from there done()
+ * A user who forwards: OPENING --ERR_FORWARD--> FORWARDING, from there done()
  * with where to, or, if it leads nowhere, OPENING again.  A target that is a
  * command or a file: slot_start --> RUNNING --> done(); one that its user has
  * taken back meanwhile goes to the mailbox: OPENING.
@@ -37,7 +37,7 @@ struct slot {
 	char original[ENVELOPE_VALUE_MAX + 1];
 	char sender[ENVELOPE_VALUE_MAX + 1];
 	enum envelope_kind kind;	     /* the caller fills in */
-	enum envelope_source source;     /* of a command or file, and likewise */
+	enum envelope_source source; /* of a command or file; likewise */
 	char as[USER_NAME_MAX];	     /* its user */
 	/* With d.status ERR_FORWARD: where to; the slot frees it. */
 	struct forwarding forwarding;

@@ -111,15 +111,16 @@ sources | while read -r f; do
 done | report
 
 # The captured worker of t/hostile tries every request that any service knows
-# (append asks the opener for dotlocks, the queue asks expand; no worker has
-# those channels; nor has one that of senders to the dialer).
+# (append asks the opener for dotlocks, the queue asks expand, deliver its runner;
+# no worker has those channels; nor has one that of senders to the dialer).
 find common spool smtpd pop3d -name '*.c' | sort |
     xargs awk '/^static const struct request requests\[\]/ { table = 1 }
 	/^};/ { table = 0 }
 	table && match($0, /(\{|\.type =) [A-Z]+_[A-Z_]+,/) {
 		name = substr($0, RSTART, RLENGTH)
 		gsub(/[^A-Z_]/, "", name)
-		print FILENAME ":" FNR, name }' | grep -Ev ' (DOTLOCK|EXPAND|DIALER)_' |
+		print FILENAME ":" FNR, name }' |
+    grep -Ev ' (DOTLOCK|EXPAND|DIALER|RUNNER)_' |
     while read -r at name; do
 	grep -qw "$name" t/hostile/requests.c ||
 		echo "$at: t/hostile/requests.c does not try $name"

@@ -20,7 +20,7 @@ print(struct buf *b, const struct envelope *e)
 {
 	envelope_print_head(b, e);
 	for (unsigned i = 0; i < e->rcpt_n; i++)
-		envelope_print_rcpt(b, e->rcpt[i].address, e->rcpt[i].original);
+		envelope_print_target(b, &e->rcpt[i]);
 	envelope_print_end(b, e->rcpt_n, e->content_n);
 }
 
@@ -31,10 +31,15 @@ same(const struct envelope *a, const struct envelope *b)
 	must(view_eq(a->client, b->client) && view_eq(a->helo, b->helo));
 	must(view_eq(a->protocol, b->protocol) && view_eq(a->user, b->user));
 	must(a->arrived_us == b->arrived_us && a->content_n == b->content_n);
+	must(view_eq(a->trail, b->trail));
 	must(a->rcpt_n == b->rcpt_n);
 	for (unsigned i = 0; i < a->rcpt_n; i++) {
 		must(view_eq(a->rcpt[i].address, b->rcpt[i].address));
 		must(view_eq(a->rcpt[i].original, b->rcpt[i].original));
+		must(view_eq(a->rcpt[i].params, b->rcpt[i].params));
+		must(a->rcpt[i].kind == b->rcpt[i].kind);
+		must(a->rcpt[i].source == b->rcpt[i].source);
+		must(view_eq(a->rcpt[i].as, b->rcpt[i].as));
 	}
 }
 
