@@ -14,7 +14,8 @@
 
 void expand_step_init(struct queue *);
 /* Recipient i, in whose turn this was found, goes on to these (borrowed).
- * began: its times.  letter_result and letter_settle are called, perhaps later. */
+ * began: its times.  letter_result and letter_settle are called, perhaps
+ * later. */
 void expand_forwarding(struct letter *, unsigned i, struct forwarding *,
     const struct attempt *began);
 
