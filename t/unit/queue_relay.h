@@ -69,13 +69,12 @@ relay_fill(struct relay_request *r, struct msg *rp)
 		    no	    ? "550 5.1.1 No"
 		    : later ? "connect to it: timed out"
 			    : "250 Ok");
-		if (no || later || shared->n == DONE_MAX)
+		if (no || later || shared->n >= DONE_MAX)
 			continue;
-		struct done *d = &shared->done[shared->n];
+		struct done *d = next_done();
 		snprintf(d->to, sizeof(d->to), "%s", c->address);
 		snprintf(d->id, sizeof(d->id), "%s", r->id);
 		d->length = r->length;
-		shared->n++;
 		relay_shared->rcpts++;
 	}
 	relay_put_answer(rp, &head, r);
