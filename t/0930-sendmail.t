@@ -266,7 +266,8 @@ is($st, 74, 'a directory as standard input: EX_IOERR');
 	$c->flush;
 	setsockopt $c, SOL_SOCKET, SO_LINGER, pack('ii', 1, 0);
 	close $c;
-	waitpid $pid, 0;
+	wait_for(20, sub { waitpid($pid, POSIX::WNOHANG()) == $pid })
+	    or kill 'KILL', $pid;
 	is($? >> 8, 74, 'one that breaks in the middle: EX_IOERR');
 	unlike($pp->mbox('bob'), qr/^Subject: torn$/m, 'half a message is none');
 }
