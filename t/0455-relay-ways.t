@@ -211,6 +211,11 @@ $d = dane([ '3 0 1 ' . '00' x 32 ], ad => 0);
 is_rcpt($d->send('mx:x.example', $text, 'b@t'), 'sent', '2.0.0', qr/queued/,
     'DANE: records that nobody validated say nothing');
 $d->end;
+$d = dane([ '3 0 1 ' . '00' x 32 ],
+    ad => { 'x.example' => 1, 'mx1.x.example' => 1 });
+is_rcpt($d->send('mx:x.example', $text, 'b@t'), 'sent', '2.0.0', qr/queued/,
+    'DANE: not even if all else was');
+$d->end;
 $d = dane([ '1 0 1 ' . '00' x 32 ]);
 is_rcpt($d->send('mx:x.example', $text, 'b@t'), 'sent', '2.0.0', qr/queued/,
     'DANE: none that SMTP can use: any TLS');

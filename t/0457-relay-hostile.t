@@ -53,7 +53,8 @@ my @where = ('greeting', 'EHLO', 'MAIL', 'RCPT', 'DATA', 'end');
 for my $e (@evil) {
 	my ($name, $do) = @$e;
 	# Slow ones at two places only.
-	for my $at ($name =~ /one by one|silence/ ? ('greeting', 'end') : @where) {
+	for my $at ($name =~ /one by one|silence/ ? ('greeting', 'end') :
+	    $name =~ /endless|mega|noise/ ? ('EHLO', 'RCPT', 'end') : @where) {
 		my $p = Pennypost::Peer->new(dir => "$dir", addr => $addr,
 		    caps => ['PIPELINING'],
 		    $at eq 'greeting' ? (greeting => $do) :

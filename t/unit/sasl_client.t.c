@@ -68,6 +68,7 @@ test_hostile(void)
 {
 	static const char *const bad[] = { "", "r=", "x",
 		"r=other,s=AQIDBA==,i=4096",
+		"r=1123456789abcdef0123456789abcdefx,s=AQIDBA==,i=4096",
 		"r=0123456789abcdef0123456789abcdef,s=AQIDBA==,i=4096",
 		"r=0123456789abcdef0123456789abcdefx,s=AQIDBA==,i=1",
 		"r=0123456789abcdef0123456789abcdefx,s=AQIDBA==,i=99999999",
