@@ -50,6 +50,7 @@ struct group {
 	unsigned n;
 	bool failed;    /* one of its roles died or said that it cannot */
 	bool draining;  /* another has taken its place */
+	bool idle;	/* its pool has nobody to wait for any more */
 	struct group *next;
 	struct timer *timer;
 };

@@ -203,6 +203,8 @@ on_ready(struct group *g)
 	group_wire_late(g, master.current[GROUP_BACK]);
 	if (!master.serving) {
 		now_serving();
+		if (g->idle)
+			master_stop(0);
 	} else if (!reload_ready(old)) {
 		log_info("roles restarted");
 		reload_if_asked();
@@ -277,8 +279,12 @@ on_told(struct group *g, unsigned what)
 		reload_retired(g);
 		return;
 	}
-	if (what == CTL_IDLE && g == master.current[GROUP_FRONT]) {
-		master_stop(0);
+	if (what == CTL_IDLE) {
+		/* The one client of inetd may have gone before all roles were
+		 * READY. */
+		g->idle = true;
+		if (g == master.current[GROUP_FRONT])
+			master_stop(0);
 		return;
 	}
 	if (g != master.current[GROUP_FRONT] || master.stopping)
