@@ -1,8 +1,8 @@
 #ifndef SPOOL_ASK_RELAY_H
 #define SPOOL_ASK_RELAY_H
 /*
- * One message to recipients of one destination elsewhere.  Runs in: queue (asks)
- * and relay (answers).
+ * One message to recipients of one destination elsewhere.  Runs in: queue (it
+ * asks) and sender (it answers).
  *
  * The queue has a channel to each of the relay's children, made as to deliver:
  * introduce(peer[ROLE_RELAY], INTRO_QUEUE).  Behind each channel is one child,

@@ -47,6 +47,7 @@ includes() {
 		pop3d:spool/uidl.h | \
 		pop3d:spool/update.h | pop3d:spool/recipient.h) ;;
 		smtpd:spool/ask_deliver.h | smtpd:spool/ask_queue.h | \
+		smtpd:spool/ask_relay.h | \
 		smtpd:spool/recipient.h | smtpd:spool/expand.h | \
 		smtpd:spool/aliases.h | smtpd:spool/wire.h) ;;
 		*/main.c:* | *:*/svc_*) ;; # below
