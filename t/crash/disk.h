@@ -417,7 +417,7 @@ image_apply(struct image *i, const struct op *o, bool torn, uint64_t *seed)
 		return;
 	for (size_t k = 0, n; k < o->n; k += n) {
 		size_t at = (size_t)o->at + k;
-		n = SECTOR_OCTETS - at % SECTOR_OCTETS;
+		n = torn ? SECTOR_OCTETS - at % SECTOR_OCTETS : o->n;
 		if (n > o->n - k)
 			n = o->n - k;
 		if (torn && disk_random(seed) % 2 == 0)

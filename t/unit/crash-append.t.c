@@ -264,9 +264,9 @@ explore_delivery(struct explore *x, const struct op *op, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (op[i].what != OP_WRITE || op[i].file != MBOX)
 			continue;
-		size_t step = op[i].n > 100000 ? 50 * PAGE_OCTETS : PAGE_OCTETS;
+		size_t step = op[i].n > 100000 ? 99 * PAGE_OCTETS : PAGE_OCTETS;
 		size_t fine =
-		    op[i].n > 100000 ? 700 * SECTOR_OCTETS : SECTOR_OCTETS;
+		    op[i].n > 100000 ? 9000 * SECTOR_OCTETS : SECTOR_OCTETS;
 		disk_explore_pages(x, op, i, step);
 		pages_power = true;
 		disk_explore_pages(x, op, i, fine);
@@ -283,7 +283,7 @@ crash_delivery(struct delivery *d, unsigned long *runs)
 	struct explore x = { .before = { start, none },
 		.check = check,
 		.arg = d,
-		.samples = (torture ? 4000 : 60) / (d->big ? 20 : 1),
+		.samples = (torture ? 4000 : 60) / (d->big ? 60 : 1),
 		.seed = 4711 };
 	bool good = true;
 
