@@ -71,10 +71,10 @@ relay_fill(struct relay_request *r, struct msg *rp)
 			    : "250 Ok");
 		if (no || later || shared->n >= DONE_MAX)
 			continue;
-		struct done *d = next_done();
-		snprintf(d->to, sizeof(d->to), "%s", c->address);
-		snprintf(d->id, sizeof(d->id), "%s", r->id);
-		d->length = r->length;
+		struct done d = { .length = r->length };
+		snprintf(d.to, sizeof(d.to), "%s", c->address);
+		snprintf(d.id, sizeof(d.id), "%.23s", r->id);
+		done_add(&d);
 		relay_shared->rcpts++;
 	}
 	relay_put_answer(rp, &head, r);

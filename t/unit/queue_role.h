@@ -49,6 +49,7 @@ struct done {
 };
 static struct shared {
 	unsigned n, opens, flying, most;
+	pid_t writer; /* of done and n; 0: nobody */
 	bool file_writable;
 	struct done done[DONE_MAX];
 } * shared;
@@ -100,19 +101,29 @@ struct append_peer {
 	uint64_t id;
 };
 
-/* The deliver role and the relay both write there. */
-__attribute__((unused)) static struct done *
-next_done(void)
+/* The deliver role and the relay both write there; who was killed meanwhile
+ * holds nothing. */
+static void
+done_add(const struct done *d)
 {
-	return &shared->done[__atomic_fetch_add(
-	    &shared->n, 1, __ATOMIC_SEQ_CST)];
+	pid_t me = getpid(), holder = 0;
+
+	while (!__atomic_compare_exchange_n(&shared->writer, &holder, me, false,
+	    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		if (holder == me || kill(holder, 0) == 0)
+			holder = 0;
+	if (shared->n < DONE_MAX) {
+		shared->done[shared->n] = *d;
+		__atomic_fetch_add(&shared->n, 1, __ATOMIC_SEQ_CST);
+	}
+	__atomic_store_n(&shared->writer, 0, __ATOMIC_SEQ_CST);
 }
 
 static void
 append_done(struct append_peer *a, enum status st)
 {
-	if (st == OK && shared->n < DONE_MAX)
-		*next_done() = a->d;
+	if (st == OK)
+		done_add(&a->d);
 }
 
 static void
