@@ -76,7 +76,7 @@ enum relay_ip {
 };
 /* Where mail for a domain goes (common/nexthop.h). */
 struct transport {
-	char *domain;  /* lower-case; ".example.org" for what is below it; "*" */
+	char *domain;  /* lower-case; ".example.org": what is below it; "*" */
 	char *nexthop; /* "smtp:host:port", "lmtp:unix:/path", ... */
 };
 
