@@ -3,8 +3,8 @@
 /*
  * A message into the queue.  On a worker's own channel the asker is anonymous;
  * on a channel that auth made (the "right") it is that user.  The queue checks
- * every recipient itself: local ones for anybody, foreign ones for users, those of
- * this host, and clients in relay_networks.
+ * every recipient itself: local ones for anybody, foreign ones for users, those
+ * of this host, and clients in relay_networks.
  *
  * QUEUE_SPOOL: no fields.  Answer: u32 status; with OK an fd: an empty file
  *   without a name, open for reading and writing, for content over
@@ -20,8 +20,8 @@
  *   parameters of RCPT to be kept ("NOTIFY=NEVER").
  * QUEUE_COMMIT: u32 kind (0 inline, 1 spooled), u64 length, view content.
  *   Answer: u32 status, str text.  OK: the message survives a power cut.
- * QUEUE_CLIENT, with the client's socket, an internet one: its other end decides
- *   whether the next message may go to other hosts.  Answer: u32 status (OK, or
+ * QUEUE_CLIENT, with the client's socket, an internet one: its other end says
+ *   whether the next message may go to other hosts.  Answer: u32 status (OK or
  *   ERR_PERM), str text.
  * QUEUE_LOCAL, with the client's socket: it is a Unix socket's, and the asker
  *   is the user at its other end from now on, for terminals, for mail to other
