@@ -16,8 +16,8 @@ enum status file_write_at(int fd, const void *p, size_t n, uint64_t at);
 /* Makes durable what was written, and the length. */
 enum status file_flush(int fd);
 /* A small file's whole new text, in place.  What was there is never cut to
- * nothing first: ext4 gives the block back then and takes a new one, which costs
- * a millisecond.  On failure the file is empty.  Nothing is flushed. */
+ * nothing first: ext4 gives the block back then and takes a new one, which
+ * costs a millisecond.  On failure the file is empty.  Nothing is flushed. */
 enum status file_replace(int fd, const void *p, size_t n);
 /* Makes the file size octets long; nothing is flushed. */
 enum status file_cut(int fd, uint64_t size);

@@ -18,8 +18,8 @@ struct tls_staple {
 
 /* Reads a response in DER from the file fd and proves that it says "good" of
  * leaf at the moment now.  Its signature is the client's business.  out: free
- * with tls_staple_free().  False: err is one line that begins with name, and out
- * is empty. */
+ * with tls_staple_free().  False: err is one line that begins with name, and
+ * out is empty. */
 bool tls_staple_read(struct tls_staple *out, const X509 *leaf, int fd,
     const char *name, time_t now, char *err, size_t err_size);
 void tls_staple_free(struct tls_staple *);

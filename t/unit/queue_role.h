@@ -1,17 +1,15 @@
 #ifndef T_UNIT_QUEUE_ROLE_H
 #define T_UNIT_QUEUE_ROLE_H
 /*
- * The queue role, whole: in a process of its own, in its sandbox, on a
- *directory in /tmp; and a deliver role that does what the recipient's name
- *says.
+ * The queue role, whole: in a process of its own, in its sandbox, on a directory
+ * in /tmp; and a deliver role that does what the recipient's name says.
  *
  *	busyN-x  the first N times: locked by another program
  *	full-x   the append process says: over quota
  *	gone-x   no such user
  *	slow-x   an append takes 200 ms
  *	lostN-x  the append process dies the first N times
- *	any other is delivered
- */
+ *	any other is delivered */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -693,12 +691,10 @@ remove_all(const char *sub)
 static int
 test_end(void)
 {
-	remove_all("/queue/active");
-	remove_all("/queue/hold");
-	remove_all("/queue/incoming");
-	remove_all("/queue/damaged");
-	remove_all("/queue");
-	remove_all("");
+	static const char *const all[] = { "/queue/active", "/queue/hold",
+		"/queue/incoming", "/queue/damaged", "/queue", "" };
+	for (size_t i = 0; i < NELEM(all); i++)
+		remove_all(all[i]);
 	return done_testing();
 }
 #endif
