@@ -104,7 +104,7 @@ struct settings {
 	char *empty_directory;
 	char *run_directory;  /* "" = none */
 	char *pid_file;       /* "" = none */
-	char *log_to;         /* syslog, stderr */
+	char *log_to;         /* syslog, journal, stderr */
 	bool log_postfix;     /* log_style postfix|own */
 	bool log_verbose;
 	int64_t workers_max, workers_idle, workers_per_client,

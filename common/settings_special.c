@@ -270,15 +270,18 @@ print_log_style(const void *target, struct buf *b)
 char *
 parse_log_to(void *target, const struct conf_line *c, bool again)
 {
+	static const char *const places[] = { "syslog", "journal", "stderr" };
 	struct settings *s = target;
-	bool to_syslog = false;
-	char *e = settings_choose(c, again, "stderr", "syslog", &to_syslog);
 
-	if (e != NULL)
-		return e;
-	free(s->log_to);
-	s->log_to = settings_string(to_syslog ? "syslog" : "stderr");
-	return NULL;
+	if (again)
+		return conf_error("%s is set twice", c->word[0]);
+	for (size_t i = 0; c->n == 2 && i < NELEM(places); i++)
+		if (strcasecmp(c->word[1], places[i]) == 0) {
+			free(s->log_to);
+			s->log_to = settings_string(places[i]);
+			return NULL;
+		}
+	return conf_error("log_to is syslog, journal or stderr");
 }
 
 void

@@ -1,7 +1,8 @@
 /*
  * Writes the log.  Runs in: log.
  *
- * Each line is one write: to standard error or to the system's log socket.
+ * Each line is one write: to standard error, to the system's log socket, or to
+ * that of systemd's journal.
  * What arrives is text from processes that may have been broken into: a line
  * is stamped with the pid that the kernel gives, and made printable again.
  */
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/log_journal.h"
 #include "common/service.h"
 
 /* Nobody honest writes more than PER_SECOND lines; who does is not heard for
@@ -35,8 +37,8 @@ struct writer {
 
 static const struct settings *settings;
 static char host[256];
-static int syslog_sock = -1;
-static bool to_stderr;
+static int system_sock = -1; /* syslog's or the journal's */
+static bool to_stderr, to_journal;
 
 /* ---- one record ---- */
 
@@ -95,36 +97,46 @@ svc_log_line(
 
 /* ---- where it goes ---- */
 
-static bool
-syslog_connect(void)
+static const char *
+system_path(void)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX,
-		.sun_path = "/dev/log" };
+	return to_journal ? LOG_JOURNAL_SOCKET : "/dev/log";
+}
 
-	if (syslog_sock == -1)
-		syslog_sock = socket(
+static bool
+system_connect(void)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", system_path());
+	if (system_sock == -1)
+		system_sock = socket(
 		    AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	return syslog_sock != -1 &&
-	       connect(syslog_sock, (struct sockaddr *)&a, sizeof(a)) == 0;
+	return system_sock != -1 &&
+	       connect(system_sock, (struct sockaddr *)&a, sizeof(a)) == 0;
 }
 
 static void
-write_syslog(const char *when, const char *line, int level)
+write_system(const char *when, const char *line, int level)
 {
 	static const int severity[] = { 7, 6, 4, 3 };
-	char out[LOG_LINE_MAX + 256];
-	int n = snprintf(out, sizeof(out), "<%d>%s %s",
-	    (2 << 3) | severity[level], when, line);
+	char out[LOG_LINE_MAX + 768];
+	size_t n;
 
-	if (n < 0)
-		return;
-	if ((size_t)n >= sizeof(out))
-		n = (int)sizeof(out) - 1;
-	if (send(syslog_sock, out, (size_t)n, MSG_NOSIGNAL) != -1)
+	if (to_journal) {
+		n = log_journal_entry(line, severity[level], out, sizeof(out));
+	} else {
+		int len = snprintf(out, sizeof(out), "<%d>%s %s",
+		    (2 << 3) | severity[level], when, line);
+		n = len < 0 ? 0 : (size_t)len;
+		if (n >= sizeof(out))
+			n = sizeof(out) - 1;
+	}
+	if (send(system_sock, out, n, MSG_NOSIGNAL) != -1)
 		return;
 	/* The system's log was restarted, or starts later than we do. */
-	if (errno == EAGAIN || !syslog_connect() ||
-	    send(syslog_sock, out, (size_t)n, MSG_NOSIGNAL) == -1)
+	if (errno == EAGAIN || !system_connect() ||
+	    send(system_sock, out, n, MSG_NOSIGNAL) == -1)
 		(void)!dprintf(2, "%s %s %s\n", when, host, line);
 }
 
@@ -143,7 +155,7 @@ write_line(const char *line, int level)
 		strftime(when, sizeof(when), "%b %e %H:%M:%S", &tm);
 	}
 	if (!to_stderr) {
-		write_syslog(when, line, level);
+		write_system(when, line, level);
 		return;
 	}
 	int n = snprintf(out, sizeof(out), "%s %s %s\n", when, host, line);
@@ -277,9 +289,16 @@ add_intro(enum role_id from, int fd)
 static void
 new_settings(struct settings *s)
 {
+	bool journal = strcmp(s->log_to, "journal") == 0;
+
 	/* The old ones are not freed: a few KiB per reload. */
 	settings = s;
 	to_stderr = strcmp(s->log_to, "stderr") == 0;
+	if (journal != to_journal) {
+		to_journal = journal;
+		if (system_sock != -1)
+			system_connect(); /* if not, the next line tries */
+	}
 }
 
 noreturn void
@@ -292,9 +311,9 @@ svc_log_main(struct role *r)
 	if ((dot = strchr(host, '.')) != NULL)
 		*dot = '\0';
 	log_open(-1, "log");
-	if (!to_stderr && !syslog_connect() && errno != ENOENT &&
+	if (!to_stderr && !system_connect() && errno != ENOENT &&
 	    errno != ECONNREFUSED)
-		role_failed(r, "/dev/log: %s", strerror(errno));
+		role_failed(r, "%s: %s", system_path(), strerror(errno));
 	service_init();
 	priv_drop(r, ROLE_LOG, NULL);
 	sandbox_enter(r, ROLE_LOG);

@@ -160,6 +160,7 @@ sub with_systemd {
 	is_active($m, 'started');
 	mail_passes($m, 'started');
 	reloads($m);
+	journal_fields($m);
 	crashes($m);
 	takes_over($m);
 	($s, $o) = $m->run(qw(systemctl stop smtpd pop3d));
@@ -193,6 +194,33 @@ sub reloads {
 	is_active($m, 'reloaded');
 	is($m->property($_, 'MainPID'), $before{$_}, "$_ is the same process")
 	    for qw(smtpd pop3d);
+}
+
+# Entries with fields, by which a message is found.
+sub journal_fields {
+	my $m = shift;
+	configure($m->root, 'mail.example.org', "log_to journal\n");
+	my ($s, $o) = $m->run(qw(systemctl reload smtpd pop3d));
+	is($s, 0, 'log_to journal is taken up') or diag($o);
+	mail_passes($m, 'log_to journal');
+	my @all;
+	ok(wait_for(15, sub {
+		my $j = ($m->run('journalctl', '-q', '-o', 'json',
+		    'PENNYPOST_PROGRAM=qmgr', '+', 'PENNYPOST_PROGRAM=local', '+',
+		    'PENNYPOST_PROGRAM=pop3-login'))[1];
+		@all = split /\n/, $j;
+		grep({ /"removed|: removed"/ } @all) &&
+		    grep { /"PENNYPOST_PROGRAM":"pop3-login"/ } @all;
+	}), 'the journal has both daemons') or diag(@all);
+	my ($id) = map { /: removed"/ && /"PENNYPOST_QUEUE_ID":"(\w+)"/ ? $1 :
+	    () } @all;
+	my $lines = ($m->run('journalctl', '-q', '-o', 'short',
+	    'PENNYPOST_QUEUE_ID=' . ($id // 'none')))[1];
+	like($lines, qr{postfix/smtpd\[\d+\]: $id: client=}, 'a message is ' .
+	    'found by its id, with the names that log readers know');
+	like($lines, qr{postfix/local\[\d+\]: $id: to=<dora\@}, 'and all of it');
+	configure($m->root, 'mail.example.org');
+	$m->run(qw(systemctl reload smtpd pop3d));
 }
 
 sub crashes {
