@@ -126,10 +126,13 @@ log_result(const struct check *c)
 	log_clean(view_of(c->user), name, sizeof(name));
 	log_clean(view_of(c->mechanism), mechanism, sizeof(mechanism));
 	log_clean(view_of(c->client), client, sizeof(client));
-	/* fail2ban counts the worker's line about a refusal, not this one. */
+	/* fail2ban counts the worker's line about a refusal, not this one, and
+	 * logwatch the worker's about a login: both pass over those of what
+	 * Dovecot calls auth-worker. */
 	if (c->result == AUTH_YES)
-		log_info("login of user %s, method %s, client %s, %s says the "
-			 "worker",
+		log_write(LOG_LVL_INFO, "auth-worker",
+		    "login of user %s, method %s, client %s, %s says the "
+		    "worker",
 		    c->found.name, mechanism, c->origin.text, client);
 	else
 		log_debug("refused user %s, method %s, client %s, %s says the "

@@ -62,7 +62,8 @@ put_tag(char *out, size_t size, struct view tag, pid_t pid, bool postfix)
 	if (!postfix)
 		len = snprintf(
 		    out, size, "pennypost/%s[%ld]: ", clean, (long)pid);
-	else if (strncmp(clean, "pop3", 4) == 0 || strcmp(clean, "auth") == 0)
+	else if (strncmp(clean, "pop3", 4) == 0 ||
+		 strncmp(clean, "auth", 4) == 0)
 		len = snprintf(out, size, "dovecot: %s: ", clean);
 	else
 		len =

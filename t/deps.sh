@@ -46,6 +46,7 @@ systemd               systemd-socket-activate
 systemd-container     systemd-nspawn
 fail2ban              fail2ban-regex
 pflogsumm             pflogsumm
+logwatch              logwatch
 mount                 mount
 e2fsprogs             mkfs.ext4
 util-linux            setpriv

@@ -20,6 +20,8 @@ main(void)
 		    "dovecot: pop3-login: Login" },
 		{ "1pop3(bob)<4><x>\0Out\n", 21, true,
 		    "dovecot: pop3(bob)<4><x>: Out" },
+		{ "1auth-worker\0Out\n", 17, true,
+		    "dovecot: auth-worker: Out" },
 		{ "1a\nb]: x\0\x1b[2J\x01\xff\n", 16, true,
 		    "postfix/a?b???x[12]: ?[2J??" },
 		{ "1x\0no end", 9, true, "postfix/x[12]: no end" },
