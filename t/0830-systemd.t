@@ -161,6 +161,7 @@ sub with_systemd {
 	mail_passes($m, 'started');
 	reloads($m);
 	journal_fields($m);
+	from_programs($m);
 	crashes($m);
 	takes_over($m);
 	($s, $o) = $m->run(qw(systemctl stop smtpd pop3d));
@@ -221,6 +222,36 @@ sub journal_fields {
 	like($lines, qr{postfix/local\[\d+\]: $id: to=<dora\@}, 'and all of it');
 	configure($m->root, 'mail.example.org');
 	$m->run(qw(systemctl reload smtpd pop3d));
+}
+
+# What cron does, and a user's .forward, inside of the unit's walls.
+sub from_programs {
+	my $m = shift;
+	my $root = $m->root;
+	my ($s, $o) = $m->run({ input => "From: root (Cron Daemon)\nTo: root\n" .
+	    "Subject: Cron job\n\noutput\n" }, '/usr/local/sbin/sendmail', '-i',
+	    '-FCronDaemon', '-B8BITMIME', '-oem', 'root');
+	is($s, 0, 'sendmail, as cron calls it') or diag($o);
+	ok(wait_for(20, sub { slurp("$root/var/mail/dora") =~ /^Subject: Cron job$/m }),
+	    "root's mail is the postmaster's") or diag($m->journal('smtpd'));
+	my ($uid, $gid) = split ' ', ($m->run('sh', '-c',
+	    'echo $(id -u dora) $(id -g dora)'))[1];
+	spew("$root/home/dora/.forward", '\dora, /home/dora/file, ' .
+	    '"|/bin/cp /dev/stdin /home/dora/command"' . "\n", 0600);
+	chown $uid, $gid, "$root/home/dora/.forward";
+	($s, $o) = $m->run({ input => "Subject: onward\n\nx\n" }, 'setpriv',
+	    "--reuid=$uid", "--regid=$gid", '--clear-groups', '--no-new-privs',
+	    '/usr/local/sbin/sendmail', 'dora@mail.example.org');
+	is($s, 0, 'sendmail of a user, who gains no privileges') or diag($o);
+	for my $f ("$root/home/dora/file", "$root/home/dora/command",
+	    "$root/var/mail/dora") {
+		ok(wait_for(20, sub { -e $f && slurp($f) =~ /^Subject: onward$/m }),
+		    '.forward: ' . $f =~ s/^\Q$root//r)
+		    or diag($m->journal('smtpd'));
+	}
+	is((stat "$root/home/dora/command")[4], $uid, 'by the user');
+	unlink "$root/home/dora/.forward";
+	$n += 2; # mailboxes have these, too
 }
 
 sub crashes {
@@ -293,6 +324,13 @@ sub by_socket {
 	like(greeting($m), qr/^220/, 'the first client starts smtpd');
 	like(greeting($m, 110), qr/^\+OK/, 'the first client starts pop3d');
 	mail_passes($m, 'by sockets');
+	($s, $o) = $m->run(qw(systemctl stop smtpd));
+	is($s, 0, 'stopped: its sockets stay') or diag($o);
+	($s, $o) = $m->run({ input => "Subject: by socket\n\nx\n" },
+	    '/usr/local/sbin/sendmail', 'dora@example.org');
+	is($s, 0, 'sendmail starts it') or diag($o, $m->journal('smtpd'));
+	ok(wait_for(20, sub { slurp($m->root . '/var/mail/dora') =~
+		/^Subject: by socket$/m }), 'and its message is there');
 	# A restart, with clients all the while.
 	my $stop = "$tmp/stop";
 	pipe my $r, my $w or die;

@@ -93,9 +93,9 @@ sub whole_life {
 	($s, $o) = $m->run(qw(systemctl enable --now smtpd pop3d));
 	is($s, 0, "$name: systemctl enable --now") or diag($o,
 	    $m->journal('smtpd'), $m->journal('pop3d'));
-	mail($m, 'one');
+	mail($m, $prefix, 'one');
 	upgrade($m, $install);
-	mail($m, 'two');
+	mail($m, $prefix, 'two');
 	# The end.
 	$m->run(qw(systemctl disable --now smtpd pop3d));
 	($s, $o) = $remove->($m);
@@ -125,11 +125,26 @@ sub tree {
 	return @f;
 }
 
+# By the installed sendmail, as a user and as cron for root; out with mpop.
 sub mail {
-	my ($m, $subject) = @_;
-	my ($s, $o) = $m->client('swaks', '--server', '127.0.0.1:587', '-tls',
+	my ($m, $prefix, $subject) = @_;
+	for (['dora', 'dora@example.org', ''], ['root', 'root', '-root']) {
+		my ($who, $to, $suffix) = @$_;
+		my ($s, $o) = $m->run({ input => "From: $who\nTo: $to\n" .
+		    "Subject: $subject$suffix\n\nx\n" }, 'runuser', '-u', $who,
+		    '--', "$prefix/sbin/sendmail", '-i', $to);
+		is($s, 0, "sendmail of $who sends $subject") or diag($o);
+	}
+	my ($s, $o) = $m->run("$prefix/bin/mailq");
+	is($s, 0, 'mailq') or diag($o);
+	ok(wait_for(30, sub { ($m->run("$prefix/bin/mailq"))[1] =~ /is empty/ }),
+	    'the queue becomes empty');
+	is(($m->run("$prefix/bin/newaliases"))[0], 0, 'newaliases');
+	is(($m->run('/usr/lib/sendmail', '-bv', 'dora@example.org'))[0], 0,
+	    '/usr/lib/sendmail') if $prefix eq '/usr';
+	($s, $o) = $m->client('swaks', '--server', '127.0.0.1:587', '-tls',
 	    '-au', 'dora', '-ap', 'dora-pass', '-f', 'dora@example.org', '-t',
-	    'dora@example.org', '--header', "Subject: $subject");
+	    'dora@example.org', '--header', "Subject: $subject-swaks");
 	is($s, 0, "swaks sends $subject") or diag($o);
 	($s, $o) = $m->client({ env => { HOME => "$tmp" } }, 'mpop',
 	    '--host=127.0.0.1', '--port=995', '--tls=on', '--tls-starttls=off',
@@ -138,8 +153,10 @@ sub mail {
 	    "--uidls-file=$tmp/uidls.$subject",
 	    "--delivery=mbox,$tmp/$subject.mbox");
 	is($s, 0, "mpop fetches $subject") or diag($o);
-	like(slurp("$tmp/$subject.mbox"), qr/^Subject: $subject\r?$/m,
-	    'and there it is');
+	for my $how ('', '-root', '-swaks') {
+		like(slurp("$tmp/$subject.mbox"), qr/^Subject: $subject$how\r?$/m,
+		    "and there $subject$how is");
+	}
 }
 
 # Clients all the while, and sessions that are open.
