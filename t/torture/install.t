@@ -101,7 +101,7 @@ sub whole_life {
 	($s, $o) = $remove->($m);
 	is($s, 0, "$name: removed") or diag($o);
 	my @left = grep { !$before{$_} &&
-	    !m{^/(?:etc/pennypost/|var/(?:spool|mail|log|cache|lib)/|home/|tmp/|
+	    !m{^/(?:etc/(?:pennypost/|aliases$)|var/(?:spool|mail|log|cache|lib)/|home/|tmp/|
 		run/)}x && !m{^/etc/(?:passwd|shadow|group|gshadow)-?$} }
 	    tree($root);
 	is("@left", '', "$name: nothing is left but configuration and state");
