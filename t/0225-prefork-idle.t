@@ -13,13 +13,20 @@ my $pp = Pennypost->start(daemons => ['smtpd'], smtpd => {
 	workers_per_client => 1000, sessions_per_worker => 10000 });
 ok(wait_for(60, sub { $pp->pids('smtpd', 'worker') >= $idle }),
     "$idle workers are idle") or diag(scalar $pp->pids('smtpd', 'worker'));
-sleep 2; # until all of them wait
-
 sub switches {
 	my %n = map { $_ => Pennypost::Proc::switches($_) }
 	    $pp->pids('smtpd', 'worker');
 	return \%n;
 }
+# Until all of them wait.
+my $calm = '';
+ok(wait_for(60, sub {
+	my $was = $calm;
+	sleep 1;
+	my $n = switches();
+	$calm = join ' ', map { "$_:$n->{$_}" } sort keys %$n;
+	return $calm eq $was;
+}), 'and wait');
 $pp->smtp->cmd('QUIT') for 1 .. 5;
 my $before = switches();
 my $n = 200;

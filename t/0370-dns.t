@@ -111,16 +111,17 @@ $s->expect('RCPT TO:<postmaster@example.org>', qr/^250/,
 client($_)->expect('RCPT TO:<alice@example.org>', qr/^250/, "$_: not a listing")
     for '192.0.2.7', '192.0.2.8';
 # ---- silence holds up nobody else ----
-my $silent = Pennypost::Talk->tcp($addr, $pp->port('mx'), kind => 'smtp',
-    source => $proxy, seconds => 30);
-$silent->reply;
-$silent->say('XCLIENT ADDR=192.0.2.4');
-my $t0 = time;
-client('192.0.2.1')->expect('RCPT TO:<bob@example.org>', qr/^250/,
-    'while one waits for DNS another is served');
-cmp_ok(time - $t0, '<', 2 * slow(), 'at once');
+my ($silent, $t0);
+ok(quick(2, sub {
+	$silent = Pennypost::Talk->tcp($addr, $pp->port('mx'), kind => 'smtp',
+	    source => $proxy);
+	$silent->reply;
+	$silent->say('XCLIENT ADDR=192.0.2.4');
+	$t0 = time;
+	return client('192.0.2.1')->cmd('RCPT TO:<bob@example.org>') =~ /^250/;
+}), 'while one waits for DNS another is served at once');
 like($silent->reply, qr/^220/, 'a silent server is given up');
-cmp_ok(time - $t0, '<', 10 * slow(), 'within seconds');
+cmp_ok(time - $t0, '<', 30 * slow(), 'within seconds');
 $silent->close;
 is($pp->stop('smtpd'), 0, 'stopped');
 

@@ -58,11 +58,15 @@ sub kill_some {
 	}
 	return $n;
 }
+sub acked { return -e $acks ? scalar(() = slurp($acks) =~ /\n/g) : 0 }
 my $singles = 0;
 for my $round (1 .. $rounds) {
 	my @clients = map { client($_, $round) } 1 .. 4;
+	# Something is promised in each round, however busy the machine is.
+	my $before = acked();
+	wait_for(60, sub { acked() > $before + 5 });
 	if ($round % 2) {
-		sleep 0.3 + rand 1.5;
+		sleep rand 1.5;
 		$pp->kill_all('smtpd');
 		waitpid $_, 0 for @clients;
 		my $why = $pp->launch('smtpd');
@@ -87,7 +91,7 @@ for (split /\n/, slurp($acks)) {
 	$want{$_}{$id} = 1 for @to;
 }
 my ($acked) = scalar map { keys %$_ } values %want;
-cmp_ok($acked, '>', 10 * $rounds, "$acked deliveries were promised");
+cmp_ok($acked, '>', 5 * $rounds, "$acked deliveries were promised");
 for my $u (qw(alice bob carol)) {
 	my @missing;
 	ok(wait_for(30, sub {

@@ -216,8 +216,9 @@ my $at = length $pp->log('smtpd');
 send_to('bob@example.org', 'slow');
 $pp->log_like('smtpd', qr/status=deferred \(command time limit exceeded/,
     'one that takes too long is ended', after => $at, seconds => 30);
-spew($exits, "#!/bin/sh\nsleep 1000 &\nexit 0\n", 0755);
+spew($exits, "#!/bin/sh\nsleep 1000 &\necho \$! >$out/left.pid\nexit 0\n", 0755);
 drained('one that leaves a child behind holds up nobody');
+kill 'KILL', slurp("$out/left.pid") + 0;
 my $pid = slurp("$out/slow.pid") + 0;
 ok(wait_for(10, sub { !kill 0, $pid }), 'and it has ended');
 

@@ -248,11 +248,11 @@ END
 		    "bob\@example.org" } 0 .. $#body;
 		spew("$c/m$_", raw($_, 1), 0644) for 0 .. $#body;
 		# In order: the next when the last is there.
-		my ($st, $out) = inside({ seconds => 120 }, 0, 'sh', '-c', join "\n",
+		my ($st, $out) = inside({ seconds => 200 }, 0, 'sh', '-c', join "\n",
 		    "postfix -c $c start || exit 1",
 		    (map { "$send[$_] || exit 1\n" .
 		    'i=0; until grep -q "^Subject: written-' . $_ . "\\\$\" $box; " .
-		    'do i=$((i + 1)); [ $i -lt 80 ] || break; sleep 0.1; done' }
+		    'do i=$((i + 1)); [ $i -lt 600 ] || break; sleep 0.1; done' }
 		    0 .. $#body), "postfix -c $c stop; exit 0");
 		is($st, 0, 'Postfix delivers') or diag($out);
 		# Postfix' log, when something is missing.

@@ -337,7 +337,8 @@ sub by_socket {
 	my $load = fork // die;
 	if ($load == 0) {
 		my ($good, $bad) = (0, 0);
-		while (!-e $stop) {
+		my $late = time + 60;
+		while (!-e $stop || $good < 3 && time < $late) {
 			greeting($m) =~ /^220.*^221/ms ? $good++ : $bad++;
 		}
 		print $w "$good $bad\n";

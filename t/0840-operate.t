@@ -191,7 +191,8 @@ for my $d (qw(smtpd pop3d)) {
 	my $load = fork // die;
 	if ($load == 0) {
 		my ($good, $bad) = (0, 0);
-		while (!-e $stop) {
+		my $late = time + 60;
+		while (!-e $stop || $good < 6 && time < $late) {
 			my $k = eval { $pp->connect($kind) };
 			my $g = $k ? $k->reply : '';
 			my $q = $k ? $k->cmd('QUIT') : '';

@@ -24,7 +24,7 @@ use Time::HiRes qw(sleep time);
 use Pennypost::Proc;
 use Pennypost::Talk;
 
-our @EXPORT = qw(have need wait_for slurp spew run is_root slow message
+our @EXPORT = qw(have need wait_for quick slurp spew run is_root slow message
     sent_part);
 
 # Nothing waits longer than this, whatever goes wrong.
@@ -75,6 +75,9 @@ sub have {
 	return '';
 }
 
+# How long something is waited for that shall come.
+sub most { ($_[0] < 30 ? 30 : $_[0]) * slow() }
+
 # Skips the whole test unless all of them are there.
 sub need {
 	for (@_) {
@@ -87,16 +90,27 @@ sub need {
 	}
 }
 
-# Calls the code until it is true, at most so many seconds.
+# Calls the code until it is true, at most so many seconds, or 30: a busy machine
+# may do nothing for us for several, and who waits in vain has failed anyway.
 sub wait_for {
 	my ($seconds, $code) = @_;
-	my $end = time + $seconds * slow();
+	my $end = time + most($seconds);
 	while (1) {
 		my $r = $code->();
 		return $r if $r;
 		return '' if time > $end;
 		sleep 0.01;
 	}
+}
+
+# Whether the code is as quick as that, true, once of several times: where
+# nobody has time for us, anything is slow now and then.
+sub quick {
+	my ($seconds, $code) = @_;
+	return wait_for(60, sub {
+		my $t = time;
+		return $code->() && time - $t < $seconds * slow();
+	});
 }
 
 # Runs a command with a time limit and optional input.  Gives its exit status

@@ -14,7 +14,7 @@ use strict;
 use warnings;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
-use POSIX qw(WNOHANG);
+use POSIX qw(WNOHANG setpgid);
 use Socket qw(SOCK_STREAM);
 
 my $n = 0;
@@ -33,6 +33,8 @@ sub new {
 	chmod 0666, $o{path} if $o{path};
 	$self->{port} = $listen->sockport unless $o{path};
 	$self->{pid} = fork // die;
+	# With the children of its own in one group, which ends as one.
+	setpgid($self->{pid}, $self->{pid});
 	push @pids, $self->{pid};
 	return $self if $self->{pid};
 	# Pipes to others that the test has open would never end otherwise.
@@ -55,14 +57,14 @@ sub new {
 }
 END {
 	local $?;
-	kill 'KILL', $_ for grep { $_ } @pids;
+	kill 'KILL', -$_ for grep { $_ } @pids;
 }
 sub DESTROY { $_[0]->end }
 sub end {
 	my $self = shift;
 	my $pid = delete $self->{pid} or return;
 	local $?;
-	kill 'KILL', $pid;
+	kill 'KILL', -$pid;
 	waitpid $pid, 0;
 	@pids = grep { $_ != $pid } @pids;
 }

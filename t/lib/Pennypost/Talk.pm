@@ -23,7 +23,7 @@ sub tcp {
 	my $self = bless {
 		in   => $sock, out => $sock, sock => $sock,
 		buf  => '', kind => $o{kind} || 'smtp',
-		seconds => $o{seconds} || 20 * Pennypost::slow(),
+		seconds => $o{seconds} || Pennypost::most(20),
 	}, $class;
 	$self->handshake(ref $o{tls} ? %{ $o{tls} } : ()) if $o{tls};
 	return $self;
@@ -50,7 +50,7 @@ sub program {
 	$w->autoflush(1);
 	return bless {
 		in => $r, out => $w, pid => $pid, buf => '', kind => $kind,
-		seconds => 20 * Pennypost::slow(),
+		seconds => Pennypost::most(20),
 	}, $class;
 }
 
@@ -145,7 +145,8 @@ sub line {
 	my ($self, $seconds) = @_;
 	my $at;
 	while (($at = index $self->{buf}, "\n") < 0) {
-		my $r = $self->fill($seconds);
+		my $r = $self->fill(defined $seconds ?
+		    Pennypost::most($seconds) : undef);
 		next if $r;
 		$self->{why} = defined $r ? 'closed' : 'timeout';
 		return undef;
@@ -224,7 +225,7 @@ sub multi {
 # Whether the server closes within that time; what it still sent is in {rest}.
 sub closed {
 	my ($self, $seconds) = @_;
-	my $end = time + ($seconds // 5) * Pennypost::slow();
+	my $end = time + Pennypost::most($seconds // 5);
 	while (1) {
 		my $r = $self->fill($end - time > 0 ? $end - time : 0);
 		next if $r && time < $end;
