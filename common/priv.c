@@ -170,6 +170,32 @@ priv_become(uid_t uid, gid_t gid)
 	prove(uid, gid);
 }
 
+void
+priv_keep(const int *caps, unsigned n)
+{
+	struct __user_cap_header_struct h = { .version =
+						  _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct d[2],
+	    want[2] = { { 0, 0, 0 }, { 0, 0, 0 } };
+
+	/* Without them nothing that is executed gets any. */
+	for (unsigned long c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
+		if (geteuid() == 0 &&
+		    prctl(PR_CAPBSET_DROP, c, 0, 0, 0) == -1 && errno != EPERM)
+			fatal("capabilities: %s", strerror(errno));
+	if (syscall(SYS_capget, &h, d) == -1)
+		fatal("capabilities: %s", strerror(errno));
+	/* A container may have left out some. */
+	for (unsigned i = 0; i < n; i++)
+		want[CAP_TO_INDEX((unsigned)caps[i])].permitted |=
+		    d[CAP_TO_INDEX((unsigned)caps[i])].permitted &
+		    CAP_TO_MASK((unsigned)caps[i]);
+	for (unsigned i = 0; i < 2; i++)
+		want[i].effective = want[i].permitted;
+	if (syscall(SYS_capset, &h, want) == -1)
+		fatal("capabilities: %s", strerror(errno));
+}
+
 static void
 enter_root(const char *root)
 {

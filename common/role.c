@@ -25,11 +25,12 @@
 
 static const char *const names[ROLE__N] = { "master", "log", "pool", "worker",
 	"key", "auth", "lookup", "queue", "deliver", "maildrop", "append",
-	"crypt", "relay", "sender", "expand", "dialer" };
+	"crypt", "relay", "sender", "expand", "dialer", "reader", "filer",
+	"feeder" };
 /* The programs of Postfix and Dovecot whose lines a role writes. */
 static const char *const tags[ROLE__N] = { "master", "log", "master", "smtpd",
 	"tlsproxy", "auth", "trivial-rewrite", "qmgr", "local", "pop3", "local",
-	"auth", "smtp", "smtp", "local", "smtp" };
+	"auth", "smtp", "smtp", "local", "smtp", "local", "local", "local" };
 
 const char *
 role_name(enum role_id id)

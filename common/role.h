@@ -37,6 +37,11 @@ enum role_id {
 	ROLE_SENDER, /* one of these, forked by relay */
 	ROLE_EXPAND, /* says what aliases lead to; lookup's user */
 	ROLE_DIALER, /* connects to Unix sockets for senders; forked by relay */
+	/* Processes that are users, forked by deliver's runner; they are in a
+	 * sandbox of these names after their start as one. */
+	ROLE_READER, /* reads what the user, or the administrator, wrote */
+	ROLE_FILER,  /* writes a file of the user */
+	ROLE_FEEDER, /* gives a message to a command that runs */
 	ROLE__N
 };
 
@@ -143,6 +148,9 @@ bool priv_user(const struct role *, enum role_id as, uid_t *uid, gid_t *gid,
 /* Becomes this user for good, without any group but gid, and proves it; for
  * children of root roles.  Never returns on failure. */
 void priv_become(uid_t uid, gid_t gid);
+/* Gives up all capabilities but those n (CAP_KILL, ...), and that anything that
+ * is executed later gets some. */
+void priv_keep(const int *caps, unsigned n);
 /* rlimits, no_new_privs, not dumpable, Landlock, seccomp in kill mode. */
 void sandbox_enter(const struct role *, enum role_id as);
 /* Sets what ps shows: "smtpd: worker 192.0.2.1 RCPT". */

@@ -240,6 +240,38 @@ static const struct rule dialer[] = {
 	END
 };
 
+/* As a user: opens that user's files for reading, and parses them. */
+static const struct rule reader[] = {
+	WITHOUT(openat, 2, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC),
+	ALLOW(newfstatat), ALLOW(pread64),
+#ifdef __NR_open
+	WITHOUT(open, 1, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC),
+	ALLOW(stat), ALLOW(lstat),
+#endif
+	END
+};
+
+/* As a user: appends to a file of that user, under its locks. */
+static const struct rule filer[] = {
+	ALLOW(openat), ALLOW(newfstatat),
+	ALLOW(pread64), ALLOW(pwrite64), ALLOW(pwritev),
+	ALLOW(ftruncate), ALLOW(fsync), ALLOW(fdatasync),
+	IF(fcntl, 1, F_OFD_SETLK), ALLOW(clock_nanosleep), /* waits for it */
+	ALLOW(linkat), ALLOW(unlinkat), /* the dotlock */
+	ALLOW(uname), ALLOW(kill), /* whose dotlock is it; does he live? */
+#ifdef __NR_open
+	ALLOW(open), ALLOW(stat), ALLOW(lstat), ALLOW(unlink),
+#endif
+	END
+};
+
+/* As a user: writes the message into a pipe, reads what the command says, and
+ * waits for its end or brings it about. */
+static const struct rule feeder[] = {
+	ALLOW(pread64), ALLOW(wait4), ALLOW(kill),
+	END
+};
+
 /* Connects to the system's log, again when that was restarted. */
 static const struct rule logger[] = {
 	IF(socket, 0, 1 /* AF_UNIX */), ALLOW(connect),
@@ -263,6 +295,9 @@ static const struct rule *const lists[ROLE__N][8] = {
 	[ROLE_RELAY] = { sender, relay, base },
 	[ROLE_SENDER] = { sender, base },
 	[ROLE_DIALER] = { dialer, base },
+	[ROLE_READER] = { reader, base },
+	[ROLE_FILER] = { filer, base },
+	[ROLE_FEEDER] = { feeder, base },
 };
 /* clang-format on */
 

@@ -3,6 +3,7 @@
 #include "spool/append.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -78,6 +79,44 @@ append_put_head(struct buf *out, const struct append_msg *m, int64_t now)
 	buf_addf(out, "Delivered-To: %s\n", m->delivered_to);
 }
 
+/* The file is somebody else's and may change while it is read; what it says of
+ * room is not this disk's. */
+static enum status
+read_content(const struct append_msg *m, char *out, size_t n, uint64_t at)
+{
+	enum status st = file_read_at(m->file, out, n, at);
+
+	return st == OK ? OK : st == ERR_CHANGED ? ERR_INVALID : ERR_IO;
+}
+
+enum status
+append_skip(struct append_msg *m)
+{
+	char line[APPEND_FIELD_MAX + 20], start[sizeof(line)];
+	int len = snprintf(
+	    line, sizeof(line), "Delivered-To: %s\r\n", m->delivered_to);
+	size_t n = len < 0 ? sizeof(line) : (size_t)len;
+	enum status st = OK;
+
+	if (n >= sizeof(line) ||
+	    n > (m->file != -1 ? m->length : (uint64_t)m->content.n))
+		return OK;
+	if (m->file == -1)
+		memcpy(start, m->content.p, n);
+	else
+		st = read_content(m, start, n, m->offset);
+	if (st != OK || memcmp(start, line, n) != 0)
+		return st;
+	if (m->file == -1) {
+		m->content.p += n;
+		m->content.n -= n;
+	} else {
+		m->offset += n;
+		m->length -= n;
+	}
+	return OK;
+}
+
 /* ---- writing ---- */
 
 /* Before it is done. */
@@ -132,7 +171,6 @@ put_content(struct sink *s, struct mbox_writer *w, struct view piece)
 	return OK;
 }
 
-/* The file is somebody else's and may change while it is read. */
 static enum status
 put_file(struct sink *s, struct mbox_writer *w, const struct append_msg *m)
 {
@@ -144,10 +182,9 @@ put_file(struct sink *s, struct mbox_writer *w, const struct append_msg *m)
 	while (left > 0) {
 		size_t want =
 		    left < sizeof(piece) ? (size_t)left : sizeof(piece);
-		enum status st = file_read_at(m->file, piece, want, at);
-		if (st != OK) /* what it says of room is not this disk's */
-			return st == ERR_CHANGED ? ERR_INVALID : ERR_IO;
-		st = put_content(s, w, (struct view){ piece, want });
+		enum status st = read_content(m, piece, want, at);
+		if (st == OK)
+			st = put_content(s, w, (struct view){ piece, want });
 		if (st != OK)
 			return st;
 		at += want;
@@ -160,20 +197,21 @@ static enum status
 put_message(
     struct sink *s, const struct append_msg *m, bool mboxrd, int64_t now)
 {
+	struct append_msg rest = *m;
 	struct mbox_writer w;
-	enum status st;
+	enum status st = append_fields_ok(m) ? append_skip(&rest) : ERR_INVALID;
 
-	if (!append_fields_ok(m))
-		return ERR_INVALID;
+	if (st != OK)
+		return st;
 	/* One that is not told of is not cut off. */
 	if (s->intent.n < INTENT_MESSAGES)
 		s->intent.start[s->intent.n++] = s->at + s->out.n;
 	append_put_head(&s->out, m, now);
 	mbox_writer_init(&w, mboxrd);
 	if (m->file != -1)
-		st = put_file(s, &w, m);
+		st = put_file(s, &w, &rest);
 	else
-		st = put_content(s, &w, m->content);
+		st = put_content(s, &w, rest.content);
 	if (st == OK && !wire_to_mbox_end(&w, &s->out))
 		st = ERR_NOMEM;
 	return s->out.bad ? ERR_NOMEM : st;

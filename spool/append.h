@@ -31,6 +31,10 @@ enum { APPEND_FIELD_MAX = 512 };
 bool append_fields_ok(const struct append_msg *m);
 /* The From_ line and what else stands above the content, lines ended by LF. */
 void append_put_head(struct buf *out, const struct append_msg *m, int64_t now);
+/* What was forwarded to the user who forwarded it has that one's Delivered-To
+ * as its first line already: takes it off the content, as it would be there
+ * twice.  ERR_INVALID, ERR_IO: the file cannot be read. */
+enum status append_skip(struct append_msg *m);
 /* Where a batch goes. */
 struct append_target {
 	int mbox;

@@ -364,24 +364,29 @@ judge(const struct running *r, enum status st, char *code, char *text)
 }
 
 enum run_outcome
-order_command(const struct order *o, char *code, char *text)
+order_command(
+    const struct order *o, void (*started)(void), char *code, char *text)
 {
-	const struct append_msg head = { .sender = o->run.sender,
+	struct append_msg head = { .sender = o->run.sender,
 		.original_to = o->run.original,
-		.delivered_to = o->delivered_to };
+		.delivered_to = o->delivered_to,
+		.file = o->run.file,
+		.offset = o->run.offset,
+		.length = o->run.length };
 	char space[TARGET_TEXT_MAX + 1], *argv[TARGET_ARGS_MAX + 1];
 	struct command_env env;
 	struct running r = { .o = o,
 		.in = -1,
 		.out = -1,
 		.failed = -1,
-		.at = o->run.offset,
-		.left = o->run.length,
 		.deadline = now_ms() + o->time };
 	const char *why;
 
-	if (!target_argv(o->run.text, space, argv, &why) ||
-	    !append_fields_ok(&head)) {
+	if (!append_fields_ok(&head)) {
+		later(code, text, "5.6.0", "an address is not printable");
+		return RUN_FAILED;
+	}
+	if (!target_argv(o->run.text, space, argv, &why)) {
 		later(code, text, "5.3.5", why);
 		return RUN_FAILED;
 	}
@@ -394,7 +399,13 @@ order_command(const struct order *o, char *code, char *text)
 	append_put_head(&r.gathered, &head, time(NULL));
 	enum status st = start(&r, argv, env.envp);
 	if (st == OK) {
-		st = attend(&r);
+		if (started != NULL)
+			started();
+		st = append_skip(&head);
+		r.at = head.offset;
+		r.left = head.length;
+		if (st == OK)
+			st = attend(&r);
 		if (!r.gone)
 			end_it(&r);
 	}

@@ -12,8 +12,11 @@
  */
 #include "spool/order.h"
 
-/* code has RUN_CODE_MAX octets, text DELIVER_TEXT_MAX. */
-enum run_outcome order_command(const struct order *, char *code, char *text);
+/* started (or NULL) is called once when the command has a process, and before
+ * an octet of the message is read: nothing is forked from then on.  code has
+ * RUN_CODE_MAX octets, text DELIVER_TEXT_MAX. */
+enum run_outcome order_command(const struct order *, void (*started)(void),
+    char *code, char *text);
 /* What an exit status means; public for its test.  *phrase: what to call it. */
 enum run_outcome order_exit(
     int status, const char **code, const char **phrase);

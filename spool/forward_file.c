@@ -15,6 +15,8 @@
 #include "spool/ask_forward.h"
 #include "spool/mailbox.h"
 
+enum { FORWARD_WHY_MAX = TARGET_TEXT_MAX + 200 };
+
 bool
 forward_path(const struct user *u, char *out, size_t size)
 {
@@ -46,7 +48,8 @@ forward_there(const struct user *u)
 	char path[USER_HOME_MAX + 16];
 	struct stat st;
 
-	if (u->uid == 0 || !forward_path(u, path, sizeof(path)))
+	/* Nothing acts as root, or in root's group. */
+	if (u->uid == 0 || u->gid == 0 || !forward_path(u, path, sizeof(path)))
 		return ERR_GONE;
 	fs_become(u->uid, u->gid);
 	int rc = fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW);
@@ -95,7 +98,7 @@ open_checked(const char *path, const struct user *u, int *fd, size_t *octets,
 		*octets = (size_t)st.st_size;
 		return OK;
 	}
-	snprintf(why, size, "%s %s; it is ignored", path, bad);
+	snprintf(why, size, "%s %s", path, bad);
 	close_fd(fd);
 	return ERR_GONE;
 }
@@ -110,58 +113,128 @@ line_of(struct view text, const char *at)
 	return line;
 }
 
-enum status
-forward_parse(struct view text, const char *name, struct alias_target *target,
-    unsigned max, unsigned *n, char *why, size_t size)
-{
-	struct view left = text;
-	const char *wrong = "too many targets";
-	size_t octets = 0;
-	int rc;
+/* What is made of a file and its lists. */
+struct parse {
+	forward_include *include;
+	void *arg;
+	struct alias_target *target;
+	unsigned max, *n;
+	size_t octets;
+	char *why;
+	size_t why_size;
+};
 
-	*n = 0;
-	do {
-		struct alias_target t;
-		rc = target_next(&left, TARGETS_FORWARD, &t, &wrong);
-		if (rc != 1)
-			break;
-		octets += strlen(t.text);
-		if (*n == max || octets > FORWARD_SIZE_MAX) {
-			wrong = "too many targets";
-			rc = -1;
-			break;
-		}
-		target[(*n)++] = t;
-	} while (true);
-	if (rc == 0)
-		return *n > 0 ? OK : ERR_GONE;
-	*n = 0;
-	snprintf(why, size, "%s:%u: %s; the file is ignored", name,
+static enum status
+mistake(const struct parse *p, const char *name, struct view text,
+    struct view left, const char *wrong)
+{
+	snprintf(p->why, p->why_size, "%s:%u: %s", name,
 	    line_of(text, left.n > 0 ? left.p : text.p + text.n), wrong);
 	return ERR_GONE;
+}
+
+static enum status
+parse(struct parse *p, struct view text, const char *name, unsigned allowed)
+{
+	struct view left = text, list;
+	const char *wrong;
+	struct alias_target t;
+	enum status st = OK;
+	int rc;
+
+	while (
+	    st == OK && (rc = target_next(&left, allowed, &t, &wrong)) != 0) {
+		if (rc == -1)
+			return mistake(p, name, text, left, wrong);
+		if (t.kind == TARGET_INCLUDE) {
+			st = p->include(
+			    p->arg, t.text, &list, p->why, p->why_size);
+			if (st == OK)
+				st = parse(p, list, t.text, TARGETS_LIST);
+			continue;
+		}
+		p->octets += strlen(t.text);
+		if (*p->n == p->max || p->octets > FORWARD_SIZE_MAX)
+			return mistake(p, name, text, left, "too many targets");
+		p->target[(*p->n)++] = t;
+	}
+	return st;
+}
+
+enum status
+forward_parse(struct view text, const char *name, forward_include *include,
+    void *arg, struct alias_target *target, unsigned max, unsigned *n,
+    char *why, size_t size)
+{
+	struct parse p = { .include = include,
+		.arg = arg,
+		.target = target,
+		.max = max,
+		.n = n,
+		.why = why,
+		.why_size = size };
+
+	*n = 0;
+	enum status st =
+	    parse(&p, text, name, TARGETS_FORWARD | 1 << TARGET_INCLUDE);
+	if (st == OK && *n == 0)
+		st = ERR_GONE;
+	if (st != OK)
+		*n = 0;
+	return st;
+}
+
+/* ---- files ---- */
+
+/* A file of this user, whole.  ERR_GONE: as forward_read has it. */
+static enum status
+slurp(const struct user *u, const char *path, char *text, struct view *out,
+    char *why, size_t size)
+{
+	size_t octets = 0;
+	int fd = -1;
+	enum status st = open_checked(path, u, &fd, &octets, why, size);
+
+	if (st == OK)
+		st = file_read_at(fd, text, octets, 0);
+	close_fd(&fd);
+	*out = (struct view){ text, st == OK ? octets : 0 };
+	return st;
+}
+
+static enum status
+read_list(
+    void *arg, const char *path, struct view *text, char *why, size_t size)
+{
+	static char octets[FORWARD_SIZE_MAX];
+	enum status st = slurp(arg, path, octets, text, why, size);
+
+	if (st == ERR_GONE && why[0] == '\0')
+		snprintf(why, size, "%s: there is no such list", path);
+	return st;
 }
 
 enum status
 forward_read(const struct user *u, struct alias_target *target, unsigned max,
     unsigned *n, char *why, size_t size)
 {
-	static char text[FORWARD_SIZE_MAX];
-	char path[USER_HOME_MAX + 16];
-	size_t octets = 0;
-	int fd = -1;
+	static char octets[FORWARD_SIZE_MAX];
+	char path[USER_HOME_MAX + 16], wrong[FORWARD_WHY_MAX] = "";
+	struct user self = *u;
+	struct view text;
 
 	*n = 0;
 	why[0] = '\0';
 	if (!forward_path(u, path, sizeof(path)))
 		return ERR_GONE;
-	enum status st = open_checked(path, u, &fd, &octets, why, size);
-	if (st == OK && octets == 0)
-		st = ERR_GONE;
-	else if (st == OK)
-		st = file_read_at(fd, text, octets, 0);
-	close_fd(&fd);
-	if (st != OK)
-		return st;
-	return forward_parse(
-	    (struct view){ text, octets }, path, target, max, n, why, size);
+	enum status st = slurp(u, path, octets, &text, wrong, sizeof(wrong));
+	if (st == OK)
+		st = forward_parse(text, path, read_list, &self, target, max, n,
+		    wrong, sizeof(wrong));
+	/* A list does not say itself who includes it. */
+	if (st == ERR_GONE && strncmp(wrong, path, strlen(path)) == 0)
+		snprintf(why, size, "%s; the file is ignored", wrong);
+	else if (st == ERR_GONE && wrong[0] != '\0')
+		snprintf(why, size, "%s is ignored: %s", path, wrong);
+	return st;
 }

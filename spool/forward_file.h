@@ -4,7 +4,9 @@
  * A user's ~/.forward, read by a process that is this user.
  *
  * It is used only if it is a regular file, no link, with one name, belongs to
- * the user or to root, and is writable for nobody else.
+ * the user or to root, and is writable for nobody else.  The same holds for
+ * each list that it includes; one that may not be used, or has a mistake, is a
+ * mistake of the file.  A list has addresses, and includes no other.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,8 +29,12 @@ bool forward_path(const struct user *, char *out, size_t size);
  * the log, else "".  Other: it cannot be read now. */
 enum status forward_read(const struct user *, struct alias_target *target,
     unsigned max, unsigned *n, char *why, size_t size);
-/* The same of text; line by line for messages, whose name is name. */
+/* The same of text, whose name is name in messages.  include gives what a list
+ * holds, at most FORWARD_SIZE_MAX octets, good until it is called again; its
+ * statuses and why are as above. */
+typedef enum status forward_include(void *arg, const char *path,
+    struct view *text, char *why, size_t size);
 enum status forward_parse(struct view text, const char *name,
-    struct alias_target *target, unsigned max, unsigned *n, char *why,
-    size_t size);
+    forward_include *include, void *arg, struct alias_target *target,
+    unsigned max, unsigned *n, char *why, size_t size);
 #endif

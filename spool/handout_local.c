@@ -8,6 +8,7 @@
 #include "common/service.h"
 #include "spool/expand_step.h"
 #include "spool/handout.h"
+#include "spool/handout_log.h"
 #include "spool/slot.h"
 
 enum {
@@ -36,18 +37,24 @@ turns_limits(const struct settings *s)
 	};
 }
 
+static const char *
+first_domain(const struct settings *s)
+{
+	return s->local_domain_n > 0 ? s->local_domains[0] : s->hostname;
+}
+
 /* ---- turns ---- */
 
-/* Of a command, that one of that user: others have the same. */
+/* All commands and files of one user are one: however many somebody has, and
+ * however long they take, the others have their share. */
 static struct view
 destination(const struct envelope_rcpt *c)
 {
-	static char name[ENVELOPE_TARGET_MAX + 2 + USER_NAME_MAX];
+	static char name[USER_NAME_MAX + 2];
 
 	if (c->as.n == 0)
 		return c->address;
-	int n = snprintf(name, sizeof(name), "%.*s %.*s", (int)c->as.n, c->as.p,
-	    (int)c->address.n, c->address.p);
+	int n = snprintf(name, sizeof(name), "%.*s |", (int)c->as.n, c->as.p);
 	return (struct view){ name, n > 0 ? strnlen(name, sizeof(name)) : 0 };
 }
 
@@ -215,6 +222,7 @@ local_init(
 	struct turns_limits l = turns_limits(s);
 
 	queue = q;
+	handout_log_domain(first_domain(s));
 	expand_step_init(q);
 	owner = (struct slot_owner){ content, delivered, freed };
 	turns = turns_new(&l);
@@ -228,6 +236,7 @@ local_settings(const struct settings *s)
 {
 	struct turns_limits l = turns_limits(s);
 
+	handout_log_domain(first_domain(s));
 	turns_set_limits(turns, &l);
 }
 

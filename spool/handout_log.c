@@ -1,6 +1,9 @@
 /* What the queue logs of a message.  Runs in: queue. */
 #include "spool/handout_log.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "common/log.h"
 #include "spool/slot.h"
 
@@ -101,25 +104,62 @@ add_text(struct buf *out, const struct attempt *a)
 	}
 }
 
+/* Readers of logs know that of Postfix. */
+static void
+add_target(struct buf *out, const struct envelope_rcpt *c, bool good)
+{
+	char target[CLEAN];
+
+	/* What went wrong with a file names it. */
+	if (c->kind == KIND_COMMAND || (c->kind == KIND_FILE && good))
+		buf_addf(
+		    out, ": %s", log_clean(c->address, target, sizeof(target)));
+}
+
+static const char *domain = "localhost";
+
+void
+handout_log_domain(const char *d)
+{
+	domain = d;
+}
+
+/* Whose command it is, not the command: who forwards; of an alias, itself. */
+static struct view
+recipient(const struct envelope_rcpt *c)
+{
+	static char text[CLEAN];
+
+	if (c->kind != KIND_COMMAND && c->kind != KIND_FILE)
+		return c->address;
+	if (c->source == SOURCE_ALIASES)
+		return c->original;
+	int n = snprintf(
+	    text, sizeof(text), "%.*s@%s", (int)c->as.n, c->as.p, domain);
+	return (struct view){ text, n > 0 ? strnlen(text, sizeof(text)) : 0 };
+}
+
 void
 handout_log_attempt(
     const struct envelope *e, unsigned i, const struct attempt *a)
 {
 	const struct envelope_rcpt *c = &e->rcpt[i];
 	char to[CLEAN], orig[CLEAN];
-	bool named = c->original.n > 0 && !view_eq(c->original, c->address);
+	struct view who = recipient(c);
+	bool named = c->original.n > 0 && !view_eq(c->original, who);
 	struct buf delays, text;
 
 	buf_init(&delays, LINE);
 	buf_init(&text, TEXT);
 	add_delays(&delays, a, e->arrived_us);
 	add_text(&text, a);
+	add_target(&text, c, a->status == OK);
 	log_write(LOG_LVL_INFO,
 	    a->relay == NULL ? "local"
 	    : a->lmtp	     ? "lmtp"
 			     : "smtp",
 	    "%.*s: to=<%s>, %s%s%srelay=%s, %s, dsn=%s, status=%s (%s)",
-	    (int)e->id.n, e->id.p, log_clean(c->address, to, sizeof(to)),
+	    (int)e->id.n, e->id.p, log_clean(who, to, sizeof(to)),
 	    named ? "orig_to=<" : "",
 	    named ? log_clean(c->original, orig, sizeof(orig)) : "",
 	    named ? ">, " : "", a->relay == NULL ? "local" : a->relay,

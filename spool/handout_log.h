@@ -31,6 +31,8 @@ void handout_log_active(const struct envelope *);
 /* ID: to=<b@c>, orig_to=<b>, relay=local, delay=0.12, delays=0.1/0.01/0/0.01,
  * dsn=2.0.0, status=sent (delivered to mailbox) */
 /* ... relay=mx.example.net[192.0.2.1]:25, ..., status=bounced (550 No) */
+/* The domain of users who forward to commands and files; borrowed. */
+void handout_log_domain(const char *);
 void handout_log_attempt(
     const struct envelope *, unsigned rcpt, const struct attempt *);
 /* Its enhanced status code (RFC 3463). */

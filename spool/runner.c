@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,7 @@ struct job {
 };
 static unsigned jobs;
 static int log_fd = -1;
-static const struct settings *settings;
+static const struct role *role;
 
 static void
 job_ended(void *arg, uint32_t events)
@@ -77,7 +78,7 @@ child(const char *name, uid_t uid, gid_t gid, int end, int alive)
 	/* What the change of user has cleared. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	runner_job_main(settings, uid, end);
+	runner_job_main(role, uid, end);
 }
 
 static void
@@ -86,7 +87,7 @@ start(const char *name, uid_t uid, gid_t gid, int64_t ms, int end)
 	int alive[2] = { -1, -1 };
 	struct job *j = NULL;
 
-	if (jobs >= JOBS_MAX || uid == 0 ||
+	if (jobs >= JOBS_MAX || uid == 0 || gid == 0 ||
 	    (geteuid() != 0 && uid != geteuid()) ||
 	    pipe2(alive, O_CLOEXEC | O_NONBLOCK) == -1)
 		return;
@@ -153,10 +154,11 @@ limit_core(void)
 static noreturn void
 runner_main(const struct role *r, int sock)
 {
+	static const int keep_caps[] = { CAP_SETUID, CAP_SETGID, CAP_KILL };
 	const int keep[] = { sock, r->peer[ROLE_LOG] };
 
 	log_fd = r->peer[ROLE_LOG];
-	settings = r->settings;
+	role = r;
 	signal(SIGPIPE, SIG_IGN);
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -165,6 +167,8 @@ runner_main(const struct role *r, int sock)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
 		fatal("no_new_privs: %s", strerror(errno));
 	limit_core();
+	/* It becomes users, and ends what they have started. */
+	priv_keep(keep_caps, NELEM(keep_caps));
 	fds_keep_only(keep, NELEM(keep));
 	proc_title("runner");
 	service_init();

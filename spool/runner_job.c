@@ -3,10 +3,12 @@
 #define _GNU_SOURCE
 #include "spool/runner_job.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -17,10 +19,16 @@
 #include "spool/forward_file.h"
 #include "spool/order.h"
 
-enum { ORDER_WAIT = 10000 }; /* ms */
+enum {
+	ORDER_WAIT = 10000, /* ms */
+	/* Exit statuses that no dying process has. */
+	SAYS_YES = 40,
+	SAYS_NO = 41
+};
 
+/* In a reader. */
 static struct alias_target targets[FORWARD_TARGETS_MAX];
-static const struct settings *settings;
+static const struct role *role;
 
 /* ---- ORDER_FORWARD ---- */
 
@@ -65,7 +73,7 @@ static enum status
 in_aliases(const struct order *o, const struct alias_target *t)
 {
 	static char text[sizeof(o->aliases)];
-	struct settings s = *settings;
+	struct settings s = *role->settings;
 	char *err = NULL, *next = text;
 	enum status st = ERR_IO;
 
@@ -90,6 +98,37 @@ in_aliases(const struct order *o, const struct alias_target *t)
 	return st;
 }
 
+/*
+ * The same, asked of a child: the file is hostile, and who is about to start a
+ * command cannot be in a sandbox.  ERR_IO: it cannot be known now.
+ */
+static enum status
+in_source(const struct order *o, const struct alias_target *t)
+{
+	int status;
+
+	log_flush();
+	pid_t pid = fork();
+	if (pid == 0) {
+		sandbox_enter(role, ROLE_READER);
+		enum status st = o->run.source == SOURCE_ALIASES
+				     ? in_aliases(o, t)
+				     : in_forward(o, t);
+		log_flush();
+		_exit(st == OK ? SAYS_YES : st == ERR_GONE ? SAYS_NO : 1);
+	}
+	if (pid == -1)
+		return ERR_NOMEM;
+	while (waitpid(pid, &status, 0) == -1)
+		if (errno != EINTR)
+			return ERR_IO;
+	if (!WIFEXITED(status))
+		return ERR_IO;
+	return WEXITSTATUS(status) == SAYS_YES	? OK
+	       : WEXITSTATUS(status) == SAYS_NO ? ERR_GONE
+						: ERR_IO;
+}
+
 /* Somebody whose shell is none may not log in, and so may run nothing. */
 static bool
 shell_listed(const char *shell)
@@ -104,15 +143,19 @@ shell_listed(const char *shell)
 	return found;
 }
 
+static void
+feeder(void)
+{
+	sandbox_enter(role, ROLE_FEEDER);
+}
+
 static enum run_outcome
 do_run(const struct order *o, char *code, char *text)
 {
 	struct alias_target t = { .kind = o->run.kind };
-	enum status st;
 
 	view_copy(view_of(o->run.text), t.text, sizeof(t.text));
-	st = o->run.source == SOURCE_ALIASES ? in_aliases(o, &t)
-					     : in_forward(o, &t);
+	enum status st = in_source(o, &t);
 	if (st == ERR_GONE) {
 		snprintf(code, RUN_CODE_MAX, "4.3.5");
 		snprintf(text, DELIVER_TEXT_MAX, "not sent there any more");
@@ -132,23 +175,26 @@ do_run(const struct order *o, char *code, char *text)
 		    "this user may not forward to commands and files");
 		return RUN_FAILED;
 	}
-	return o->run.kind == TARGET_COMMAND ? order_command(o, code, text)
-					     : file_target(o, code, text);
+	if (o->run.kind == TARGET_COMMAND)
+		return order_command(o, feeder, code, text);
+	sandbox_enter(role, ROLE_FILER);
+	return file_target(o, code, text);
 }
 
 noreturn void
-runner_job_main(const struct settings *s, uid_t uid, int end)
+runner_job_main(const struct role *r, uid_t uid, int end)
 {
 	static struct msg m;
 	static struct order o;
 	struct pollfd p = { .fd = end, .events = POLLIN };
 	char code[RUN_CODE_MAX], text[DELIVER_TEXT_MAX];
 
-	settings = s;
+	role = r;
 	if (poll(&p, 1, ORDER_WAIT) != 1 || msg_recv(end, &m) != 1 ||
 	    !order_get(&m, &o) || o.user.uid != uid)
 		_exit(1);
 	if (m.type == ORDER_FORWARD) {
+		sandbox_enter(role, ROLE_READER);
 		do_forward(&o, &m);
 	} else {
 		enum run_outcome out = do_run(&o, code, text);

@@ -99,17 +99,23 @@ no_run(struct msg *rp, enum run_outcome o, const char *code, const char *text)
 }
 
 /* A target as it goes to the queue: an address that is the user himself is his
- * mailbox, or he would be asked again and again. */
+ * mailbox, or he would be asked again and again; a \user of another host is an
+ * address like others. */
 static void
 put_target(struct msg *rp, const struct task *t, struct alias_target *a)
 {
 	char delivered_to[ADDR_MAX + 1];
+	enum rcpt_resolved r;
 	struct user u;
 
-	if (a->kind == TARGET_ADDRESS &&
-	    resolve_user(a->text, &u, delivered_to) == RESOLVED_LOCAL &&
-	    strcmp(u.name, t->user.name) == 0)
-		a->kind = TARGET_USER;
+	if (a->kind == TARGET_ADDRESS || a->kind == TARGET_USER) {
+		r = resolve_user(a->text, &u, delivered_to);
+		if (r == RESOLVED_FOREIGN)
+			a->kind = TARGET_ADDRESS;
+		else if (r == RESOLVED_LOCAL &&
+			 strcmp(u.name, t->user.name) == 0)
+			a->kind = TARGET_USER;
+	}
 	msg_put_u32(rp, a->kind);
 	msg_put_str(rp, a->text);
 }
@@ -331,7 +337,7 @@ find_owner(const struct run *r, struct user *u)
 			rc = 1;
 		}
 	}
-	return rc == 1 && u->uid == 0 ? 0 : rc;
+	return rc == 1 && (u->uid == 0 || u->gid == 0) ? 0 : rc;
 }
 
 static void

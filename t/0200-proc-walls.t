@@ -94,6 +94,12 @@ sub root_walls {
 	is($at, $root eq '/' ? '/' : "$pp->{dir}/$root", "$who: root directory");
 	if ($keeps_root{$role}) {
 		is((split ' ', $st->{Uid})[0], 0, "$who: root");
+		if ($role eq 'runner') {
+			is(hex($st->{$_}) & ~0xe0, 0,
+			    "$who: $_ is setuid, setgid, kill")
+			    for qw(CapPrm CapEff);
+			is(hex $st->{CapBnd}, 0, "$who: CapBnd empty");
+		}
 		return;
 	}
 	my %as = (pool => 'worker', expand => 'lookup');

@@ -97,6 +97,17 @@ in_mbox($_, 'oneself', "one's own name is one's mailbox: $_")
     for qw(alice bob);
 drained();
 is(() = $pp->mbox('bob') =~ /^Subject: oneself$/mg, 1, 'once');
+my ($own) = grep /^Subject: oneself$/m, split /^(?=From )/m, $pp->mbox('bob');
+is(() = $own =~ /^Delivered-To: bob\@/mg, 1, 'which is said once, too');
+
+spew("$home{bob}/friends", "alice # the first\nCarol <carol>\n", 0644);
+chown $pp->user_uid('bob'), $pp->user_gid('bob'), "$home{bob}/friends"
+    if is_root();
+forward('bob', "\\bob\n:include:$home{bob}/friends\n");
+send_to('bob@example.org', 'a list');
+in_mbox($_, 'a list', "a file with a list: $_") for qw(alice bob carol);
+drained();
+unlink "$home{bob}/friends";
 
 # ---- files ----
 
@@ -104,6 +115,8 @@ forward('bob', "\"$home{bob}/saved mail\"\n/dev/null\n");
 send_to('bob@example.org', 'a file', 'From here', 'to there.');
 my $saved = file_has("$home{bob}/saved mail", qr/there\.\n\n\z/,
     'a file gets the message');
+$pp->log_like('smtpd', qr/\Q(delivered to file: $home{bob}\E\/saved mail\)/,
+    'and the log says so');
 like($saved, qr/\AFrom alice\@example\.org .*\nReturn-Path: /, 'as an mbox');
 like($saved, qr/^>From here$/m, 'quoted');
 drained('/dev/null takes its own, too');
@@ -116,6 +129,9 @@ is($st[4], $pp->user_uid('bob'), "and bob's");
 forward('bob', qq{"|$tool $out/a one 'two \$HOME' \\"th ree\\" \\\\* ;id"\n});
 send_to('bob+lists@example.org', 'a command', 'From here', 'on.');
 file_has("$out/a.env", qr/NoNewPrivs/, 'a command runs');
+my $head = qr/to=<bob\@example\.org>, orig_to=<bob\+lists\@example\.org>, /;
+$pp->log_like('smtpd', qr/$head.* status=sent \(delivered to command: \Q$tool/,
+    'the log says whose command had it, as that of Postfix');
 is(slurp("$out/a.args"), '[one][two $HOME][th ree][*][;id]',
     'no shell looks at its words');
 my $in = slurp("$out/a.in");
@@ -187,7 +203,7 @@ $pp->log_like('smtpd', qr/temporary failure/, 'another does not, for now')
    ;
 my $tries = 0;
 ok(wait_for(30, sub { $tries = () = $pp->log('smtpd') =~
-    /exits 75>, orig_to=.*status=deferred/g; $tries >= 3 }),
+    /status=deferred .*: \S+exits 75\)/g; $tries >= 3 }),
     'it is tried again and again');
 spew($exits, "#!/bin/sh\nexit 0\n", 0755);
 drained('until it works');

@@ -23,6 +23,11 @@ sub forward {
 	spew($file, $text, $mode);
 	chown @own ? @own : @bob, $file if is_root();
 }
+sub list {
+	my ($text, $mode) = @_;
+	spew($other, $text, $mode // 0644);
+	chown @bob, $other if is_root();
+}
 sub delivered {
 	my ($user, $subject) = @_;
 	return wait_for(20, sub { -e $pp->mailbox($user) &&
@@ -54,12 +59,38 @@ my @cases = (
 	[ 'of too many targets', qr/too many/,
 	    sub { forward("alice\n" x 501, 0644) } ],
 	[ 'with a NUL', qr/:1: /, sub { forward("al\0ice\n", 0644) } ],
-	[ 'including another', qr/:1: /,
-	    sub { forward(":include:/etc/passwd\n", 0644) } ],
+	[ 'including what is no list', qr/:1: not an address/,
+	    sub { forward("alice\n:include:/etc/passwd\n", 0644) } ],
+	(map { my ($how, $re, $make) = @$_;
+	    [ "with a list $how", $re, sub {
+		forward("alice\n:include:$other\n", 0644);
+		$make->() } ] }
+	    [ 'that is not there', qr/\Q$other\E: there is no such/, sub {} ],
+	    [ 'with a command', qr/\Q$other\E:2: commands/,
+		sub { list("carol\n|/bin/true\n") } ],
+	    [ 'that includes itself', qr/\Q$other\E:1: commands/,
+		sub { list(":include:$other\n") } ],
+	    [ 'that others may write', qr/\Q$other\E is writable/,
+		sub { list("carol\n", 0666) } ],
+	    [ 'that is a link', qr/\Q$other\E is a symbolic/,
+		sub { symlink '/etc/hosts', $other } ],
+	    [ 'that is a FIFO', qr/\Q$other\E is not a regular/,
+		sub { mkfifo($other, 0600);
+		    chown @bob, $other if is_root() } ],
+	    [ 'that is endless', qr{/dev/zero is not a regular},
+		sub { forward("alice\n:include:/dev/zero\n", 0644) } ],
+	    [ 'of too many', qr/\Q$other\E:500: too many/,
+		sub { list("carol\n" x 500) } ]),
 );
 if (is_root()) {
 	push @cases, [ "somebody else's", qr/somebody else/,
 	    sub { forward("alice\n", 0644, @carol) } ],
+	    [ "with somebody else's list", qr/\Q$other\E belongs to some/, sub {
+		forward("alice\n:include:$other\n", 0644);
+		list("carol\n"); chown @carol, $other } ],
+	    [ 'with a list closed to its owner', qr/\Q$other\E cannot be/, sub {
+		forward("alice\n:include:$other\n", 0644);
+		list("carol\n", 0000) } ],
 	    [ 'a device', qr/not a regular file/, sub {
 		system('mknod', $file, 'c', 1, 5); chown @bob, $file } ],
 	    [ 'closed to its owner', qr/cannot be opened/,
@@ -77,6 +108,8 @@ for (@cases) {
 	$pp->log_like('smtpd', qr{\Q$file\E.*ignored.*|\Q$file\E$re},
 	    'the log names the file', after => $at) if $re;
 	like(substr($pp->log('smtpd'), $at), $re, 'and says why') if $re;
+	is(() = substr($pp->log('smtpd'), $at) =~ /warning: the process that/g,
+	    0, 'by a process that does not die of it');
 	chmod 0755, $home;
 	-d $file && !-l $file ? rmdir $file : unlink $file;
 	unlink $other;
@@ -135,6 +168,30 @@ $pp->stop;
 spew("$pp->{dir}/users", slurp("$pp->{dir}/users") =~
     s{/usr/sbin/nologin$}{/bin/sh}mgr, 0600);
 $pp->start;
+
+# ---- what acts as a user is in a sandbox, but for the command ----
+
+my $held = "$home/held";
+mkfifo($held, 0600);
+chown @bob, $held if is_root();
+my $waits = "$pp->{dir}/waits";
+spew($waits, "#!/bin/sh\necho \$\$ \$PPID >$home/pids\nread x <$held\n", 0755);
+forward("|$waits\n", 0644);
+$pp->send('bob@example.org', message('held'), from => 'carol@example.org');
+ok(wait_for(30, sub { -s "$home/pids" }), 'a command runs');
+my ($command, $feeder) = split ' ', slurp("$home/pids");
+my %is = map { $_ => Pennypost::Proc::status($_) } $command, $feeder;
+is($is{$feeder}{Seccomp}, ($ENV{V} || '') eq 'asan' ? 0 : 2,
+    'who gives it the message has a filter');
+ok(!Pennypost::Proc::dumpable($feeder), 'and cannot be looked into')
+    unless is_root();
+is($is{$command}{Seccomp}, 0, 'the command has none');
+is($is{$_}{NoNewPrivs}, 1, 'but gets no more rights') for $command, $feeder;
+is(hex $is{$command}{$_}, 0, "it has none: $_")
+    for qw(CapPrm CapEff CapInh CapAmb), is_root() ? 'CapBnd' : ();
+open my $let_go, '>', $held;
+close $let_go;
+drained('it goes on');
 
 # ---- processes that die ----
 

@@ -62,7 +62,7 @@ run_script(const char *body)
 	snprintf(command, sizeof(command), "%s %s", script, result);
 	o.run.text = command;
 	code[0] = text[0] = '\0';
-	enum run_outcome out = order_command(&o, code, text);
+	enum run_outcome out = order_command(&o, NULL, code, text);
 	o.run.text = NULL;
 	return out;
 }
@@ -151,12 +151,12 @@ test_ends(void)
 	ok(run_script("kill -9 $$") == RUN_LATER && strcmp(code, "4.3.0") == 0,
 	    "a signal: %s", text);
 	o.run.text = "/nonexistent/command";
-	ok(order_command(&o, code, text) == RUN_LATER &&
+	ok(order_command(&o, NULL, code, text) == RUN_LATER &&
 		strcmp(code, "4.3.5") == 0,
 	    "one that is not there: %s", text);
 	o.run.text = "relative";
-	ok(order_command(&o, code, text) == RUN_FAILED, "no absolute path: %s",
-	    text);
+	ok(order_command(&o, NULL, code, text) == RUN_FAILED,
+	    "no absolute path: %s", text);
 	o.time = 300;
 	ok(run_script("sleep 100") == RUN_LATER &&
 		strcmp(text, "command time limit exceeded") == 0,
