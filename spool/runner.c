@@ -134,8 +134,10 @@ deliver_gone(struct peer *p)
 	_exit(0); /* the users' processes go, too */
 }
 
-static const struct request requests[] = { { RUNNER_JOB, 20, 256, true,
-    BIT(RUNNER_JOB), answer_job, "RUNNER_JOB" } };
+static const struct request requests[] = {
+	{ RUNNER_JOB, 20, 256, true, BIT(RUNNER_JOB), answer_job,
+	    "RUNNER_JOB" },
+};
 static const struct service deliver_service = { .name = "deliver",
 	.requests = requests,
 	.n = 1,
