@@ -41,7 +41,7 @@ files() {
 	done
 	echo "text etc/sysusers.conf $prefix/lib/sysusers.d/pennypost.conf"
 	echo "text etc/tmpfiles.conf $prefix/lib/tmpfiles.d/pennypost.conf"
-	for f in README.md SECURITY.md CHANGES.md LICENSE; do
+	for f in README.md MIGRATION.md SECURITY.md CHANGES.md LICENSE; do
 		echo "plain $f $doc/$f"
 	done
 	for f in smtpd.conf pop3d.conf users aliases inetd.conf xinetd.conf; do
