@@ -57,6 +57,8 @@ getmail6              getmail
 torture='
 debootstrap           debootstrap
 lintian               lintian
+buildah               buildah
+iproute2              ip
 nmap                  nmap
 sslscan               sslscan
 testssl.sh            testssl
