@@ -22,7 +22,7 @@ while (<$list>) {
 	push @allowed, [ qr/$test/, qr/$text/ ];
 }
 
-my (@skips, %seconds);
+my (@skips, %failed, %at_fault);
 my $harness = TAP::Harness->new({
 	jobs      => $ENV{J} || 4,
 	verbosity => $ENV{VERBOSE} ? 1 : 0,
@@ -49,6 +49,13 @@ $harness->callback(made_parser => sub {
 	$parser->callback(test => sub {
 		my $r = shift;
 		push @skips, [ $name, $r->explanation ] if $r->has_skip;
+		# What fails is named, with what is said of it.
+		$at_fault{$name} = !$r->is_ok;
+		push @{ $failed{$name} }, $r->as_string if $at_fault{$name};
+	});
+	$parser->callback(comment => sub {
+		my $r = shift;
+		push @{ $failed{$name} }, $r->as_string if $at_fault{$name};
 	});
 	$parser->callback(plan => sub {
 		my $r = shift;
@@ -67,6 +74,12 @@ for my $test ($agg->failed, $agg->exit) {
 	splice @lines, 0, @lines - 40 if @lines > 40;
 	print "\n$test said:\n", map { "  $_" } @lines;
 	unlink "$test.err"; # once
+}
+
+for my $test (sort keys %failed) {
+	my @lines = @{ $failed{$test} };
+	splice @lines, 40 if @lines > 40;
+	print "\n$test failed:\n", map { "  $_\n" } @lines;
 }
 
 my $bad = 0;

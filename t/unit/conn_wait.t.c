@@ -49,12 +49,12 @@ test_timeout(void)
 
 	put("NOOP");
 	ok(conn_line(c, 512, &v) == LINE_TIMEOUT && now_ms() - t0 >= 60 &&
-		now_ms() - t0 < 1000,
+		now_ms() - t0 < 10000,
 	    "half a line: timeout");
 	c->timeout_ms = 60000;
 	c->deadline = now_ms() + 50;
 	t0 = now_ms();
-	ok(conn_line(c, 512, &v) == LINE_TIMEOUT && now_ms() - t0 < 1000,
+	ok(conn_line(c, 512, &v) == LINE_TIMEOUT && now_ms() - t0 < 10000,
 	    "the deadline cuts a wait short");
 	put("\r\n");
 	ok(conn_line(c, 512, &v) == LINE_TIMEOUT,
@@ -97,17 +97,17 @@ test_dribble(void)
 	int64_t t0 = now_ms();
 
 	ok(conn_line(c, 512, &v) == LINE_TIMEOUT && now_ms() - t0 >= 150 &&
-		now_ms() - t0 < 1000,
+		now_ms() - t0 < 10000,
 	    "dribbled octets do not stretch the timeout");
 	t0 = now_ms();
-	ok(conn_line(c, 4, &v) == LINE_TIMEOUT && now_ms() - t0 < 1000,
+	ok(conn_line(c, 4, &v) == LINE_TIMEOUT && now_ms() - t0 < 10000,
 	    "nor those of an overlong line");
 	c->deadline = now_ms() + 100;
 	enum line_status st = LINE_OK;
 	t0 = now_ms();
 	while (st == LINE_OK)
 		st = conn_some(c, 512, &v);
-	ok(st == LINE_TIMEOUT && now_ms() - t0 < 1000,
+	ok(st == LINE_TIMEOUT && now_ms() - t0 < 10000,
 	    "nor the deadline of content");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
@@ -136,7 +136,7 @@ test_firehose(void)
 	c->deadline = t0 + 100;
 	while (st == LINE_OK)
 		st = conn_line(c, 512, &v);
-	ok(st == LINE_TIMEOUT && now_ms() - t0 < 1000,
+	ok(st == LINE_TIMEOUT && now_ms() - t0 < 10000,
 	    "the deadline ends a client that never pauses");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
@@ -153,11 +153,12 @@ test_never_reads(void)
 	int64_t t0 = now_ms();
 
 	conn_write(c, big, sizeof(big));
-	ok(c->failed && now_ms() - t0 >= 60 && now_ms() - t0 < 1000,
+	ok(c->failed && now_ms() - t0 >= 60 && now_ms() - t0 < 10000,
 	    "a client that does not read is given up");
+	c->timeout_ms = 20000;
 	t0 = now_ms();
 	conn_write(c, big, sizeof(big));
-	ok(!conn_flush(c) && now_ms() - t0 < 50 && c->out_n == 0,
+	ok(!conn_flush(c) && now_ms() - t0 < 10000 && c->out_n == 0,
 	    "later output is void and costs no wait");
 	put("QUIT\r\n");
 	ok(conn_line(c, 512, &v) == LINE_ERROR, "and no command is taken");
@@ -175,7 +176,7 @@ test_never_reads(void)
 	t0 = now_ms();
 	conn_write(c, big, sizeof(big));
 	conn_flush(c);
-	ok(c->failed && now_ms() - t0 < 1000,
+	ok(c->failed && now_ms() - t0 < 10000,
 	    "so is one that reads an octet now and then");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);

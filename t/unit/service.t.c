@@ -201,13 +201,13 @@ others(void)
 	ok(ask(s, FIRST, 1, -1) == 42, "served while others wait and flood");
 	ok(ask(s, SECOND, 1, -1) == 42, "again");
 	struct pollfd p = { .fd = slow, .events = POLLIN };
-	ok(poll(&p, 1, 3000) == 1 && msg_recv(slow, &m) == 1 &&
+	ok(poll(&p, 1, 30000) == 1 && msg_recv(slow, &m) == 1 &&
 		msg_get_u32(&m) == 77,
 	    "the late answer comes");
 	msg_start(&m, LATE);
 	msg_send(slow, &m);
 	msg_send(slow, &m);
-	poll(&p, 1, 3000);
+	poll(&p, 1, 30000);
 	ok(msg_recv(slow, &m) != 1, "who does not wait for it is dropped");
 	close(slow);
 	slow = new_peer();
@@ -234,10 +234,12 @@ main(void)
 	int s = new_peer();
 	msg_start(&m, LATE);
 	msg_send(s, &m);
-	usleep(20000);
+	/* When others have their answers, this was asked. */
+	ask(new_peer(), FIRST, 1, -1);
+	ask(new_peer(), FIRST, 1, -1);
 	(void)!write(stop_sock, "x", 1);
 	struct pollfd p = { .fd = s, .events = POLLIN };
-	ok(poll(&p, 1, 3000) == 1 && msg_recv(s, &m) == 1,
+	ok(poll(&p, 1, 30000) == 1 && msg_recv(s, &m) == 1,
 	    "an owed answer is given before the end");
 	waitpid(pid, &status, 0);
 	ok(WIFEXITED(status) && WEXITSTATUS(status) > 10,

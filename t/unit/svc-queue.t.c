@@ -106,7 +106,7 @@ test_busy(void)
 	put_one(w, "busy2-x@example.org", "x");
 	ok(wait_done(1, 5000), "a locked mailbox is tried again");
 	int64_t took = now_ms() - t;
-	ok(took >= 300 && took < 3000, "after a while (%lld ms)",
+	ok(took >= 300 && took < 30000, "after a while (%lld ms)",
 	    (long long)took);
 	ok(logged("dsn=4.2.0, status=deferred (locked by another "
 		  "program: said the test)"),
@@ -130,14 +130,15 @@ test_busy(void)
 	close(w);
 }
 
-static int64_t
-ms_until_delivered(const char *name)
+/* Waits for that one; how many of the slow one have come by then. */
+static unsigned
+slow_before(const char *name)
 {
-	int64_t t = now_ms();
+	int64_t end = until(0);
 
-	while (delivered_to(name) == 0 && now_ms() < t + 3000)
+	while (delivered_to(name) == 0 && now_ms() < end)
 		pause_ms(1);
-	return now_ms() - t;
+	return delivered_to("slow-x@example.org");
 }
 
 static void
@@ -152,13 +153,11 @@ test_fair(void)
 	for (unsigned i = 0; i < 100; i++)
 		put_one(w, "full-y@example.org", "x");
 	put_one(w, "quick@example.org", "x");
-	int64_t t = ms_until_delivered("quick@example.org");
-	ok(t < 800, "a slow and a full mailbox delay nobody else (%lld ms)",
-	    (long long)t);
+	unsigned slow = slow_before("quick@example.org");
+	ok(slow < 40, "a slow and a full mailbox delay nobody else (%u)", slow);
 	put(w, next_id(), two, 2, view_of("x"), NULL);
-	t = ms_until_delivered("fast@example.org");
-	ok(t < 800, "nor the other recipients of their messages (%lld ms)",
-	    (long long)t);
+	slow = slow_before("fast@example.org");
+	ok(slow < 40, "nor the other recipients of their messages (%u)", slow);
 	ok(wait_done(43, 8000) && delivered_to("slow-x@example.org") == 40,
 	    "the slow one gets all of its own");
 	close(w);
@@ -202,6 +201,9 @@ test_partial(void)
 	shared->n = 0;
 	put(w, next_id(), to, 3, view_of("x"), NULL);
 	wait_done(2, 2000);
+	/* It is marked as done before the log says so. */
+	logged("to=<a1@example.org>");
+	logged("to=<b2@example.org>");
 	pause_ms(50);
 	close(w);
 	kill_both(&x);
