@@ -80,6 +80,15 @@ small(uint32_t u)
 	return (uint32_t)((int32_t)u + row[3]);
 }
 
+uint32_t
+fold_small(uint32_t u)
+{
+	bool kept = u == 0x3c2 || (u >= 0x13f8 && u <= 0x13fd) ||
+		    (u >= 0xab70 && u <= 0xabbf);
+
+	return kept ? u : small(u);
+}
+
 /* ---- there ---- */
 
 static void

@@ -7,6 +7,7 @@
  * ASCII becomes ASCII by it: U+017F is no "s").
  */
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/view.h"
 
@@ -19,6 +20,9 @@ enum {
  * length.  What is no UTF-8, or longer than FOLD_IN, has no equal but itself:
  * 0. */
 size_t fold_name(struct view v, bool caseless, char out[FOLD_OUT]);
+/* The small letter of a domain's: as above, but that Greek's final sigma and
+ * small Cherokee letters, which domains may have (RFC 5892), stay. */
+uint32_t fold_small(uint32_t u);
 /* Are they the same?  ASCII letters included if caseless. */
 bool fold_same(struct view a, struct view b, bool caseless);
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/address.h"
+#include "common/idna.h"
 #include "common/network.h"
 
 enum { PORT_SMTP = 25, PORT_LMTP = 24 };
@@ -111,10 +112,14 @@ transport(const struct settings *s, struct view domain)
 bool
 nexthop_of(const struct settings *s, struct view domain, char out[NEXTHOP_MAX])
 {
-	const char *t = transport(s, domain);
+	char ascii[ADDR_DOMAIN_MAX + 1];
 	struct nexthop hop;
 
 	out[0] = '\0';
+	/* Where there is no form in ASCII, only the settings know a way. */
+	if (idna_needed(domain) && idna_ascii(domain, ascii, sizeof(ascii)))
+		domain = view_of(ascii);
+	const char *t = transport(s, domain);
 	if (domain.n == 0 || domain.n > ADDR_DOMAIN_MAX)
 		return false;
 	if (t != NULL && strcmp(t, "mx") != 0)

@@ -13,7 +13,7 @@
  *
  * In this order: the line `transport` of the domain, that of the closest
  * enclosing domain (".example.org"), "*"; the smarthost if there is one; MX.
- * Pure.
+ * A domain in UTF-8 is looked at in its form in ASCII, its A-labels.  Pure.
  */
 #include <stdbool.h>
 #include <stdint.h>

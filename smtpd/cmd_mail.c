@@ -100,6 +100,18 @@ take_utf8(struct session *s, struct view value, enum next *next)
 	return true;
 }
 
+/* RFC 8689 2: what came in clear so far needs no protection from now on. */
+static bool
+take_require_tls(struct session *s, struct view value, enum next *next)
+{
+	(void)value;
+	s->t.require_tls = s->tls;
+	if (!s->tls)
+		*next =
+		    reply(s, 530, "5.7.10", "REQUIRETLS is taken by TLS only");
+	return s->tls;
+}
+
 /* RFC 3865 2.3 */
 static bool
 take_solicit(struct session *s, struct view value, enum next *next)
@@ -140,6 +152,7 @@ static const struct param params[] = {
 	{ "RET", true, take_ret, false },
 	{ "ENVID", true, take_envid, false },
 	{ "SMTPUTF8", false, take_utf8, false },
+	{ "REQUIRETLS", false, take_require_tls, false },
 	{ "SOLICIT", true, take_solicit, false },
 	{ "SUBMITTER", true, take_submitter, false },
 };

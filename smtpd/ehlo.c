@@ -78,6 +78,7 @@ static const struct {
 	{ "8BITMIME",            NULL },               /* RFC 6152 */
 	{ "SMTPUTF8",            NULL },               /* RFC 6531 */
 	{ "DSN",                 NULL },               /* RFC 3461 */
+	{ "REQUIRETLS",          NULL },               /* RFC 8689 */
 	{ "LIMITS",              add_limits },         /* RFC 9422 */
 	{ "SUBMITTER",           NULL },               /* RFC 4405 */
 	{ "NO-SOLICITING",       add_unwanted },       /* RFC 3865 */
@@ -156,6 +157,8 @@ cmd_ehlo(struct session *s, struct view arg)
 
 		if (s->lmtp && strcmp(keyword, "DSN") == 0)
 			continue; /* the client keeps what is not delivered */
+		if (!s->tls && strcmp(keyword, "REQUIRETLS") == 0)
+			continue;
 		if (!s->w->local_user && strcmp(keyword, "X-ORIGIN") == 0)
 			continue;
 		if (c != NULL && c->run != cmd_submitter &&

@@ -21,7 +21,7 @@ enum route_is {
 };
 
 struct route_host {
-	char name[DNS_NAME_MAX]; /* or a numeric address */
+	char name[DNS_NAME_MAX]; /* in ASCII; or a numeric address */
 	unsigned preference;
 };
 

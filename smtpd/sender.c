@@ -38,7 +38,8 @@ static struct conn conn;
 static struct smtpc smtp;
 static bool open_now;
 static char open_hop[NEXTHOP_MAX], remote[RELAY_REMOTE_MAX];
-static bool verified; /* the host has proved its name */
+static bool verified; /* the host has proved its name, and that it is meant */
+static bool lax;      /* made for a message for which TLS is optional */
 static unsigned uses;
 static int64_t kept_until;
 
@@ -52,6 +53,9 @@ struct attempt {
 	int64_t began_us, ready_us, limit;
 	unsigned addresses, told;
 	bool busy; /* a host said that it takes nothing now */
+	/* REQUIRETLS (RFC 8689): it is asked for, and must be; a host lacks
+	 * it; another might have it later. */
+	bool require_tls, strict, lacks, other;
 };
 
 void
@@ -97,12 +101,21 @@ sender_kept_ms(void)
 	return left < 0 ? 0 : (int)left;
 }
 
+static enum tls_asked
+asked(const struct attempt *a)
+{
+	return a->strict					 ? TLS_REQUIRED
+	       : !a->require_tls && a->mail.content.tls_optional ? TLS_OPTIONAL
+								 : TLS_AS_SET;
+}
+
 static void
 take_connection(struct attempt *a, int fd)
 {
 	conn_open(&conn, fd);
 	open_now = true;
 	verified = false;
+	lax = asked(a) == TLS_OPTIONAL;
 	uses = 0;
 	smtp = (struct smtpc){ .conn = &conn,
 		.hello = means.settings->hostname,
@@ -138,9 +151,10 @@ secure(struct attempt *a, const char *host, bool *plain)
 	if (offered)
 		r = smtpc_starttls(&smtp, means.tls, &peer);
 	if (r == SMTPC_OK) {
-		verified = peer.verify || peer.dane;
+		verified = (peer.verify || peer.dane) && w->named;
 		return r;
 	}
+	a->lacks = a->lacks || a->strict;
 	if (w->level == RELAY_TLS_MAY) {
 		*plain = r == SMTPC_LOST;
 		return *plain ? r : SMTPC_OK;
@@ -217,8 +231,10 @@ connect_one(
 		enum smtpc_result r = SMTPC_LOST;
 		bool was_plain = plain;
 		int fd = reach(a, h, address);
-		if (fd == -1)
+		if (fd == -1) {
+			a->other = true;
 			return false;
+		}
 		take_connection(a, fd);
 		r = smtpc_open(&smtp);
 		if (r == SMTPC_OK)
@@ -228,6 +244,7 @@ connect_one(
 		if (r == SMTPC_OK)
 			return true;
 		put_off(a);
+		a->other = a->other || !a->lacks || smtp.remote_said;
 		log_debug("%s: %s: %s", a->rq->id, remote, smtp.reply.text);
 		again = plain && !was_plain;
 		hang_up();
@@ -253,15 +270,20 @@ transact(struct attempt *a)
 	if (a->ready_us == 0)
 		a->ready_us = now_us();
 	smtp.limit = a->limit;
-	if (a->mail.needs.require_tls && !verified) {
+	/* A Unix socket is no way that anybody else can look at. */
+	if (a->strict && !a->route.local &&
+	    !(verified && (smtp.caps.bits & CAP_REQUIRETLS))) {
+		a->lacks = true;
 		smtp.remote_said = false;
-		smtp_reply_set(&smtp.reply, 500, "5.7.30",
+		smtp_reply_set(&smtp.reply, 400, "4.7.30",
 		    "the sender requires TLS on the whole way (REQUIRETLS), "
-		    "and %s has not proved its name",
+		    "and %s does not offer that",
 		    remote);
-		smtpc_result_all(&smtp, &a->mail, false);
+		smtpc_result_all(&smtp, &a->mail, true);
+		kept_until = now_ms() + RELAY_KEEP_MS;
 		return;
 	}
+	a->mail.needs.require_tls = a->require_tls && verified;
 	enum smtpc_result r = smtpc_send(&smtp, &a->mail);
 	uses++;
 	a->told++;
@@ -285,7 +307,8 @@ use_kept(struct attempt *a)
 	if (!open_now)
 		return false;
 	if (strcmp(open_hop, a->rq->nexthop) != 0 ||
-	    (a->mail.needs.require_tls && !verified) || !smtpc_idle_ok(&smtp)) {
+	    (a->strict && !(verified && (smtp.caps.bits & CAP_REQUIRETLS))) ||
+	    (lax && asked(a) != TLS_OPTIONAL) || !smtpc_idle_ok(&smtp)) {
 		hang_up();
 		return false;
 	}
@@ -344,14 +367,18 @@ try_hosts(struct attempt *a)
 			    &a->route, h->name, &list, &smtp.reply);
 		if (is == ROUTE_FOUND)
 			is = tls_want_find(means.settings, means.tls, &a->route,
-			    h->name, list.authentic, a->mail.needs.require_tls,
-			    &a->want, &smtp.reply);
+			    h->name, list.authentic, asked(a), &a->want,
+			    &smtp.reply);
 		hang_up();
 		if (is == ROUTE_FOUND) {
 			try_addresses(a, h, &list);
 			continue;
 		}
 		smtp.remote_said = false;
+		if (strcmp(smtp.reply.dsn, TLS_LACKS) == 0)
+			a->lacks = true;
+		else
+			a->other = true;
 		/* One host of several without an address is no reason to give
 		 * up what others may take later. */
 		if (is == ROUTE_NEVER && i + 1 < a->route.n)
@@ -371,6 +398,43 @@ find_and_send(struct attempt *a)
 	}
 	smtp.remote_said = false;
 	smtpc_result_all(&smtp, &a->mail, false);
+}
+
+/* RFC 8689 4.2.1: no host has what the sender requires, so it is told. */
+static void
+refuse_without_tls(struct attempt *a)
+{
+	for (unsigned i = 0; i < a->rq->n; i++) {
+		struct relay_result *r = &a->rq->rcpt[i].result;
+		if (a->mail.settled[i] || r->remote ||
+		    r->outcome != RELAY_DEFERRED)
+			continue;
+		r->outcome = RELAY_BOUNCED;
+		r->dsn[0] = '5';
+		/* "4.7.4" and "4.7.5" say why, but are for what may pass. */
+		if (strcmp(r->dsn, "5.7.30") != 0)
+			snprintf(r->dsn, sizeof(r->dsn), "5.7.10");
+		a->mail.settled[i] = true;
+	}
+	a->told = 1; /* it is no matter of the destination's state */
+}
+
+/* A report (from <>) goes without, if it cannot go with it: it must not be
+ * lost (5). */
+static void
+find_and_send_with(struct attempt *a)
+{
+	a->strict = a->require_tls;
+	find_and_send(a);
+	if (!a->strict || !a->lacks || a->told > 0)
+		return;
+	if (a->mail.needs.report) {
+		a->strict = false;
+		a->addresses = 0;
+		find_and_send(a);
+	} else if (!a->other) {
+		refuse_without_tls(a);
+	}
 }
 
 static enum relay_verdict
@@ -407,8 +471,9 @@ sender_run(struct relay_request *rq, int fd, struct relay_answer *head)
 	a.mail.needs = (struct smtpc_needs){ .size = rq->length,
 		.eight_bit = a.mail.content.eight_bit,
 		.header_utf8 = a.mail.content.header_utf8,
-		.require_tls =
-		    smtpc_param(view_of(rq->params), "REQUIRETLS", &v) };
+		.report = rq->sender[0] == '\0' };
+	a.strict = a.require_tls =
+	    smtpc_param(view_of(rq->params), "REQUIRETLS", &v);
 	if (!readable) {
 		smtp.remote_said = false;
 		smtp_reply_set(
@@ -416,7 +481,7 @@ sender_run(struct relay_request *rq, int fd, struct relay_answer *head)
 		smtpc_result_all(&smtp, &a.mail, false);
 		a.told = 1; /* the destination has no part in it */
 	} else if (!use_kept(&a)) {
-		find_and_send(&a);
+		find_and_send_with(&a);
 	}
 	for (unsigned i = 0; i < rq->n; i++) { /* nobody without a reason */
 		struct relay_result *r = &rq->rcpt[i].result;

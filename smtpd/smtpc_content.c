@@ -32,6 +32,9 @@ next_piece(const struct smtpc_content *c, uint64_t *at, struct view *v)
 		return false;
 	v->n = (size_t)n;
 	*at += v->n;
+	for (size_t i = 0; i < v->n && c->ascii; i++)
+		if ((unsigned char)piece[i] >= 0x80)
+			piece[i] = '?';
 	return true;
 }
 
@@ -65,6 +68,23 @@ scan_piece(struct smtpc_content *c, struct scan *s, struct view v)
 	c->eight_bit |= high >= 0x80;
 }
 
+/* RFC 8689 3, in the first piece. */
+static bool
+finds_tls_optional(struct view v)
+{
+	while (v.n > 0) {
+		struct view line = view_split(&v, '\n', NULL);
+		if (line.n > 0 && line.p[line.n - 1] == '\r')
+			line.n--;
+		struct view name = view_split(&line, ':', NULL);
+		if (name.n == 0)
+			return false; /* the header's end */
+		if (view_caseeqs(name, "TLS-Required"))
+			return view_caseeqs(view_trim(line), "No");
+	}
+	return false;
+}
+
 bool
 smtpc_content_scan(struct smtpc_content *c)
 {
@@ -72,10 +92,12 @@ smtpc_content_scan(struct smtpc_content *c)
 	uint64_t at = 0;
 	struct view v;
 
-	c->eight_bit = c->header_utf8 = c->strays = false;
+	c->eight_bit = c->header_utf8 = c->strays = c->tls_optional = false;
 	do {
 		if (!next_piece(c, &at, &v))
 			return false;
+		if (at == v.n)
+			c->tls_optional = finds_tls_optional(v);
 		scan_piece(c, &s, v);
 	} while (v.n > 0);
 	/* The end: a CR that nothing follows, or a line that does not end. */

@@ -14,10 +14,12 @@
 struct smtpc_content {
 	int fd; /* borrowed */
 	uint64_t offset, length;
+	bool ascii; /* octets beyond it go as '?' */
 	/* found by smtpc_content_scan */
 	bool eight_bit;	 /* an octet beyond ASCII */
 	bool header_utf8; /* in the header */
 	bool strays;	 /* CR or LF alone, or no CRLF at the end */
+	bool tls_optional; /* "TLS-Required: No" (RFC 8689 3) */
 };
 
 /* Looks at all of it.  False: it cannot be read. */

@@ -1,6 +1,8 @@
 /* Parameters that go on.  Pure.  Runs in: sender. */
 #include "smtpd/smtpc_params.h"
 
+#include "common/idna.h"
+
 static const struct {
 	const char *keyword;
 	unsigned bit;
@@ -58,10 +60,16 @@ smtpc_param(struct view params, const char *keyword, struct view *value)
 static bool
 is_utf8(const char *s)
 {
-	while (*s != '\0')
-		if ((unsigned char)*s++ >= 0x80)
-			return true;
-	return false;
+	char ascii[ENVELOPE_VALUE_MAX + 1];
+
+	return idna_needed(view_of(s)) &&
+	       !idna_address(view_of(s), ascii, sizeof(ascii));
+}
+
+bool
+smtpc_seven_bit(const struct smtpc_caps *c, const struct smtpc_needs *n)
+{
+	return n->report && n->eight_bit && !(c->bits & CAP_8BITMIME);
 }
 
 bool
@@ -71,6 +79,8 @@ smtpc_needs_utf8(const struct relay_request *r, const struct smtpc_needs *n)
 
 	for (unsigned i = 0; !utf8 && i < r->n; i++)
 		utf8 = is_utf8(r->rcpt[i].address);
+	if (n->report)
+		return utf8;
 	/* Without the parameter, 8-bit header octets are somebody's old habit,
 	 * and go as they came. */
 	struct view v;
@@ -90,14 +100,10 @@ smtpc_can_take(const struct smtpc_caps *c, const struct relay_request *rq,
 		smtp_reply_set(r, 550, "5.6.7",
 		    "an address or the header is not ASCII, and the server "
 		    "does not offer SMTPUTF8");
-	else if (n->eight_bit && !(c->bits & CAP_8BITMIME))
+	else if (n->eight_bit && !n->report && !(c->bits & CAP_8BITMIME))
 		smtp_reply_set(r, 550, "5.6.3",
 		    "the message has 8-bit octets, and the server does not "
 		    "offer 8BITMIME");
-	else if (n->require_tls && !(c->bits & CAP_REQUIRETLS))
-		smtp_reply_set(r, 550, "5.7.30",
-		    "the sender requires TLS on the whole way (REQUIRETLS), "
-		    "and the server does not offer that");
 	else
 		return true;
 	return false;

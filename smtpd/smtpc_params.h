@@ -35,7 +35,10 @@ struct smtpc_caps {
 struct smtpc_needs {
 	uint64_t size;
 	bool eight_bit, header_utf8;
-	bool require_tls; /* RFC 8689 */
+	bool require_tls; /* RFC 8689; of a report, as far as that can be */
+	/* It is from <>: nobody would hear that it did not arrive, so it is
+	 * never refused for what may as well be left out or replaced. */
+	bool report;
 };
 
 /* One line of an EHLO reply, the first excepted. */
@@ -50,7 +53,11 @@ void smtpc_mail_params(const struct smtpc_caps *, struct view params,
     const struct smtpc_needs *, bool utf8, struct buf *out);
 void smtpc_rcpt_params(
     const struct smtpc_caps *, struct view params, struct buf *out);
-/* Does an address of it, or its header, need SMTPUTF8 (RFC 6531)? */
+/* Does an address of it, or its header, need SMTPUTF8 (RFC 6531)?  An address
+ * that has a form in ASCII, as only its domain is none, does not. */
 bool smtpc_needs_utf8(
     const struct relay_request *, const struct smtpc_needs *);
+/* Must its octets beyond ASCII be replaced, as the server wants none (RFC 6152
+ * 3) and it is a report? */
+bool smtpc_seven_bit(const struct smtpc_caps *, const struct smtpc_needs *);
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/idna.h"
 #include "common/service.h"
 #include "smtpd/smtpc.h"
 
@@ -54,6 +55,19 @@ write_command(struct smtpc *s, struct buf *b)
 	buf_free(b);
 }
 
+/* The address, in ASCII where nothing else is taken. */
+static void
+add_address(struct transaction *t, struct buf *b, const char *address)
+{
+	char ascii[ENVELOPE_VALUE_MAX + 1];
+
+	if (!(t->s->caps.bits & CAP_SMTPUTF8) &&
+	    idna_address(view_of(address), ascii, sizeof(ascii)))
+		address = ascii;
+	buf_adds(b, address);
+	buf_addc(b, '>');
+}
+
 static void
 write_mail(struct transaction *t)
 {
@@ -61,7 +75,8 @@ write_mail(struct transaction *t)
 	struct buf b;
 
 	buf_init(&b, COMMAND_MAX);
-	buf_addf(&b, "MAIL FROM:<%s>", rq->sender);
+	buf_adds(&b, "MAIL FROM:<");
+	add_address(t, &b, rq->sender);
 	smtpc_mail_params(&t->s->caps, view_of(rq->params), &t->m->needs,
 	    smtpc_needs_utf8(rq, &t->m->needs), &b);
 	write_command(t->s, &b);
@@ -74,7 +89,8 @@ write_rcpt(struct transaction *t, unsigned i)
 	struct buf b;
 
 	buf_init(&b, COMMAND_MAX);
-	buf_addf(&b, "RCPT TO:<%s>", c->address);
+	buf_adds(&b, "RCPT TO:<");
+	add_address(t, &b, c->address);
 	smtpc_rcpt_params(&t->s->caps, view_of(c->params), &b);
 	write_command(t->s, &b);
 	t->asked[i] = true;
@@ -274,6 +290,7 @@ smtpc_send(struct smtpc *s, struct smtpc_mail *m)
 		smtpc_result_all(s, m, false);
 		return SMTPC_OK;
 	}
+	m->content.ascii = smtpc_seven_bit(&s->caps, &m->needs);
 	enum smtpc_result r = envelope(&t);
 	if (r == SMTPC_REFUSED)
 		return reset(s);

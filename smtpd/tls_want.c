@@ -56,10 +56,21 @@ find_dane(struct tls_client *t, const struct route *r, const char *host,
 	return ROUTE_FOUND;
 }
 
+/* RFC 8689 2, 4.2.1: whoever forges an MX record has a certificate for the host
+ * it names. */
+static bool
+is_named(const struct settings *s, const struct route *r, const char *host,
+    const struct sts_policy *p)
+{
+	if (!r->mx || r->implicit || (s->dns_validates && r->authentic))
+		return true;
+	return p != NULL && p->mode != STS_NONE && sts_mx_ok(p, host);
+}
+
 enum route_is
 tls_want_find(const struct settings *s, struct tls_client *t,
-    const struct route *r, const char *host, bool authentic, bool require_tls,
-    struct tls_want *out, struct smtp_reply *why)
+    const struct route *r, const char *host, bool authentic,
+    enum tls_asked asked, struct tls_want *out, struct smtp_reply *why)
 {
 	const struct sts_policy *p = r->mx ? sts_find(r->domain) : NULL;
 	unsigned char octets[ADDRESS_OCTETS];
@@ -68,7 +79,8 @@ tls_want_find(const struct settings *s, struct tls_client *t,
 	out->level = r->lmtp ? RELAY_TLS_NONE : s->relay_tls;
 	out->dane = false;
 	out->tlsa_n = 0;
-	if (r->lmtp)
+	out->named = is_named(s, r, host, p);
+	if (r->lmtp || asked == TLS_OPTIONAL)
 		return ROUTE_FOUND;
 	if (s->dns_validates && authentic && r->authentic &&
 	    s->relay_tls != RELAY_TLS_NONE &&
@@ -86,7 +98,14 @@ tls_want_find(const struct settings *s, struct tls_client *t,
 			is = ROUTE_LATER;
 		}
 	}
-	if (require_tls)
-		out->level = RELAY_TLS_VERIFY;
-	return is;
+	if (is != ROUTE_FOUND || asked != TLS_REQUIRED)
+		return is;
+	out->level = RELAY_TLS_VERIFY;
+	if (out->named)
+		return is;
+	smtp_reply_set(why, 400, TLS_LACKS,
+	    "the sender requires TLS (REQUIRETLS), and neither DNSSEC nor "
+	    "MTA-STS says that %s is a host of %s",
+	    host, r->domain);
+	return ROUTE_LATER;
 }

@@ -43,7 +43,7 @@ transaction_reset(struct session *s)
 	s->t.id[0] = '\0';
 	s->t.rcpt_n = s->t.accepted = 0;
 	s->t.size = 0;
-	s->t.refused = s->t.binary = s->t.utf8 = false;
+	s->t.refused = s->t.binary = s->t.utf8 = s->t.require_tls = false;
 	s->t.ret[0] = s->t.envid[0] = s->t.solicit[0] = '\0';
 	s->t.submitter[0] = '\0';
 	intake_drop();
@@ -190,7 +190,8 @@ static const char *
 mail_params(const struct session *s, char *out, size_t size)
 {
 	const struct transaction *t = &s->t;
-	int n = snprintf(out, size, "%s%s%s%s%s", t->utf8 ? " SMTPUTF8" : "",
+	int n = snprintf(out, size, "%s%s%s%s%s%s", t->utf8 ? " SMTPUTF8" : "",
+	    t->require_tls ? " REQUIRETLS" : "",
 	    t->ret[0] == '\0' ? "" : " RET=", t->ret,
 	    t->envid[0] == '\0' ? "" : " ENVID=", t->envid);
 

@@ -41,6 +41,7 @@ struct transaction {
 	bool refused;	       /* a recipient was refused */
 	bool binary;	       /* BODY=BINARYMIME, RFC 3030 */
 	bool utf8;	       /* SMTPUTF8, RFC 6531 */
+	bool require_tls;      /* REQUIRETLS, RFC 8689 */
 	/* What goes with the envelope, as the client wrote it but checked;
 	 * "" where it was not given. */
 	char ret[8]; /* RET, RFC 3461 4.3: "FULL", "HDRS" */

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
-# What RFCs 5321, 1870, 2034, 2920, 3030, 3207, 3461, 4954, 5802, 6152 and 6531
-# demand of a server, row by row (t/musts/, Pennypost::Must).
+# What RFCs 5321, 1870, 2034, 2920, 3030, 3207, 3461, 4954, 5802, 6152, 6531 and
+# 8689 demand of a server, row by row (t/musts/, Pennypost::Must).
 use strict;
 use warnings;
 use lib 't/lib';
@@ -20,7 +20,7 @@ $pp->write_config('smtpd', secrets => "$pp->{dir}/secrets",
 	auth_failures_max => 50, recipients_max => 100, grace_time => '1s');
 $pp->start;
 
-for my $rfc (qw(5321 1870 2034 2920 3030 3207 3461 4954 5802 6152 6531)) {
+for my $rfc (qw(5321 1870 2034 2920 3030 3207 3461 4954 5802 6152 6531 8689)) {
 	my ($shown, $named) = (0, 0);
 	for my $row (Pennypost::Must::rows("t/musts/rfc$rfc.txt")) {
 		my ($section, $what, $steps, $reason, $line) = @$row;

@@ -80,6 +80,17 @@ is($r->{verdict}, 'works', 'which says nothing of the server');
 $q = peer(caps => []);
 $r = $d->send(hop($q), "A: b\r\n\r\n\xc3\xa4\r\n", 'b@x.example');
 is_rcpt($r, 0, 'bounced', '5.6.3', qr/8BITMIME/, '8-bit, no 8BITMIME');
+$r = $d->send_as(hop($q), '', 'SMTPUTF8', "A: \xc3\xa4\r\n\r\n.\xc3\xa4\r\n",
+    'b@x.example');
+is_rcpt($r, 0, 'sent', '2.0.0', qr/queued/, 'a report is not lost for that');
+is(($q->messages)[-1], "A: ??\r\n\r\n..??\r\n", 'it goes with 7 bits');
+$q = peer(caps => ['8BITMIME']);
+$r = $d->send_as(hop($q), '', 'SMTPUTF8', "A: \xc3\xa4\r\n\r\n\xc3\xa4\r\n",
+    'b@x.example');
+is_rcpt($r, 0, 'sent', '2.0.0', qr/queued/, 'nor for its header');
+is(($q->messages)[-1], "A: \xc3\xa4\r\n\r\n\xc3\xa4\r\n",
+    'which goes as it is where 8 bits may');
+$q = peer(caps => []);
 $r = $d->send_as(hop($q), "\xc3\xa4\@example.org", 'SMTPUTF8', $text,
     'b@x.example');
 is_rcpt($r, 0, 'bounced', '5.6.7', qr/SMTPUTF8/, 'a UTF-8 sender, no SMTPUTF8');
@@ -136,9 +147,24 @@ is(scalar(() = $q->messages), 1, 'but not in the same attempt');
 $q = peer(reply => { DATA => "554 no valid recipients\r\n" });
 $r = $d->send(hop($q), $text, 'b@x.example');
 is_rcpt($r, 0, 'bounced', '5.0.0', qr/^554/, 'DATA is refused');
-$q = peer(reply => { QUIT => "500 what?\r\n" });
-$r = $d->send(hop($q), $text, 'b@x.example');
-is_rcpt($r, 0, 'sent', '2.0.0', qr/queued/, 'sent, whatever QUIT is answered');
+# What is said to QUIT, or comes after the message was taken, sends nothing
+# twice.
+for my $end ([ '500', "500 5.5.1 what?\r\n" ], [ '451', "451 4.3.0 not now\r\n" ],
+    [ '554 to the message', "554 5.7.1 after all not\r\n" ],
+    [ 'a line without end', 'x' x 100_000 ], [ 'NUL', "\0\0\r\n" ],
+    [ 'hang up', undef ], [ 'nothing', '' ]) {
+	$q = peer(reply => { QUIT => sub { $end->[1] } });
+	$r = $d->send(hop($q), $text, 'b@x.example');
+	is_rcpt($r, 0, 'sent', '2.0.0', qr/queued/, "sent; QUIT: $end->[0]");
+	# Another destination: the connection is ended now.
+	my $next = peer();
+	$r = $d->send(hop($next), $text, 'b@x.example');
+	is_rcpt($r, 0, 'sent', '2.0.0', qr/queued/, 'so is the next one');
+	ok(Pennypost::wait_for(20, sub { grep { $_ eq 'QUIT' } $q->commands }),
+	    'QUIT was said');
+	is(scalar(() = $q->messages) . ' ' . $q->connections, '1 1',
+	    'once, on one connection');
+}
 $q = peer(reply => { EHLO => "502 what\r\n" });
 $r = $d->send(hop($q), $text, 'b@x.example');
 is_rcpt($r, 0, 'sent', '2.0.0', qr/queued/, 'a server that knows HELO only');

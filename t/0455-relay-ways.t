@@ -6,6 +6,7 @@ use warnings;
 use lib 't/lib';
 use Test::More;
 use File::Temp;
+use IO::Socket::IP;
 use Pennypost;
 use Pennypost::Dns;
 use Pennypost::Drive;
@@ -59,6 +60,20 @@ peer(grey => 14, reply => { RCPT => "450 4.7.1 greylisted\r\n" });
 peer(badtls => 15, caps => ['STARTTLS'],
     reply => { STARTTLS => "220 go\r\nthis is no TLS\r\n" });
 
+peer(req => 16, caps => [qw(STARTTLS REQUIRETLS)],
+    tls => certificate('req', 'req.x.example'));
+peer(other => 17, caps => [qw(STARTTLS REQUIRETLS)],
+    tls => certificate('other', 'elsewhere.example'));
+# The greeting of one that notes who is there.
+sub who {
+	my ($c, $self) = @_;
+	$self->note(from => $c->peerhost);
+	return "220 peer.example ESMTP\r\n";
+}
+peer(from => 18, greeting => \&who);
+peer(idn => 19, caps => ['STARTTLS'],
+    tls => certificate('idn', 'xn--mx-xka.example'));
+
 my $dns = Pennypost::Dns->new("$net.1", dir => "$dir", ad => 1,
     big => { 'big.example MX' => 1 }, zone => {
 	'mx1.x.example A' => ["$net.11"], 'mx2.x.example A' => ["$net.12"],
@@ -83,6 +98,24 @@ my $dns = Pennypost::Dns->new("$net.1", dir => "$dir", ad => 1,
 	'big.example MX' => [ [ 10, 'mx2.x.example' ] ],
 	'tls.example MX' => [ [ 10, 'mx1.x.example' ] ],
 	'bad.example MX' => [ [ 10, 'badtls.x.example' ] ],
+	'req.x.example A' => ["$net.16"],
+	'other.x.example A' => ["$net.17"],
+	'from.x.example A' => ["$net.18"],
+	'dual.x.example A' => ["$net.18"],
+	'dual.x.example AAAA' => ['::1'],
+	'dual6.x.example A' => ["$net.18"],
+	'dual6.x.example AAAA' => ['::2'],
+	'req.example MX' => [ [ 10, 'req.x.example' ] ],
+	'other.example MX' => [ [ 10, 'other.x.example' ] ],
+	'both.example MX' =>
+	    [ [ 10, 'mx2.x.example' ], [ 20, 'req.x.example' ] ],
+	'half.example MX' =>
+	    [ [ 10, 'mx2.x.example' ], [ 20, 'none.x.example' ] ],
+	'from.example MX' => [ [ 10, 'from.x.example' ] ],
+	'dual.example MX' => [ [ 10, 'dual.x.example' ] ],
+	'dual6.example MX' => [ [ 10, 'dual6.x.example' ] ],
+	'xn--bcher-kva.example MX' => [ [ 10, 'xn--mx-xka.example' ] ],
+	'xn--mx-xka.example A' => ["$net.19"],
 	'plain.example MX' => [ [ 10, 'mx2.x.example' ] ],
 });
 my %way = (dns_servers => $dns->server, relay_mx_port => $port,
@@ -158,8 +191,6 @@ is_rcpt($d->send('mx:plain.example', $text, 'b@t'), 'sent', '2.0.0',
 is_rcpt($d->send('mx:bad.example', $text, 'b@t'), 'sent', '2.0.0',
     qr/queued/, 'may: a handshake that fails is done without');
 is($peer{badtls}->connections, 2, 'on a connection of its own');
-is_rcpt($d->send_as('mx:plain.example', 'a@b', 'REQUIRETLS', $text, 'b@t'),
-    'deferred', '4.7.4', qr/TLS is required/, 'REQUIRETLS requires it');
 $d->end;
 $d = drive(relay_tls => 'must');
 is_rcpt($d->send('mx:tls.example', $text, 'b@t'), 'sent', '2.0.0', qr/queued/,
@@ -179,8 +210,104 @@ is_rcpt($d->send('mx:tls.example', $text, 'b@t'), 'sent', '2.0.0', qr/queued/,
     'verify: a known one');
 is_rcpt($d->send("smtp:$net.11:$port", $text, 'b@t'), 'deferred', '4.7.5',
     qr/failed: .*IP address mismatch/i, 'verify: not that of another name');
-is_rcpt($d->send_as('mx:tls.example', 'a@b', 'REQUIRETLS', $text, 'b@t'),
-    'bounced', '5.7.30', qr/REQUIRETLS/, 'a server without REQUIRETLS');
+$d->end;
+
+# ---- REQUIRETLS (RFC 8689) ----
+sub required {
+	my ($d, $hop, %o) = @_;
+	forget();
+	return $d->send_as($hop, $o{sender} // 'a@b', 'REQUIRETLS', $text, 'b@t');
+}
+sub mail_of { join '', grep { /^MAIL/ } $peer{ $_[0] }->commands }
+my %proof = (relay_tls_ca => "$dir/ca.crt", dns_validates => 'yes');
+$d = drive(relay_tls => 'may', %proof);
+is_rcpt(required($d, 'mx:req.example'), 'sent', '2.0.0', qr/queued/,
+    'REQUIRETLS: a host that has it and proves its name');
+like(mail_of('req'), qr/ REQUIRETLS$/, 'it is passed on');
+is_rcpt(required($d, 'mx:tls.example'), 'bounced', '5.7.30', qr/REQUIRETLS/,
+    'REQUIRETLS: a server that does not offer it');
+is(mail_of('mx1'), '', 'hears nothing of the message');
+is_rcpt(required($d, 'mx:plain.example'), 'bounced', '5.7.10',
+    qr/TLS is required/, 'REQUIRETLS: nor by one without TLS');
+is_rcpt(required($d, 'mx:other.example'), 'bounced', '5.7.10',
+    qr/handshake .* failed/, 'REQUIRETLS: nor one with another name');
+is_rcpt(required($d, 'mx:both.example'), 'sent', '2.0.0', qr/queued/,
+    'REQUIRETLS: the next host has it');
+is_rcpt(required($d, 'mx:half.example'), 'deferred', '4.4.1', qr/refused/,
+    'REQUIRETLS: a host that is down may have it');
+is_rcpt(required($d, 'mx:plain.example', sender => ''), 'sent', '2.0.0',
+    qr/queued/, 'REQUIRETLS: a report is not lost for it');
+unlike(mail_of('mx2'), qr/REQUIRETLS/, 'it goes without');
+is_rcpt(required($d, 'mx:req.example', sender => ''), 'sent', '2.0.0',
+    qr/queued/, 'a report where it is offered');
+like(mail_of('req'), qr/ REQUIRETLS$/, 'goes with it');
+is_rcpt($d->send('mx:req.example', $text, 'b@t'), 'sent', '2.0.0',
+    qr/queued/, 'a message that does not ask for it');
+unlike(mail_of('req') =~ s/.*REQUIRETLS//r, qr/REQUIRETLS/, 'goes without');
+$d->end;
+$d = drive(relay_tls => 'verify', relay_tls_ca => "$dir/ca.crt");
+is_rcpt($d->send('mx:req.example', $text, 'b@t'), 'sent', '2.0.0', qr/queued/,
+    'an ordinary message, to be verified');
+is_rcpt(required($d, 'mx:req.example'), 'bounced', '5.7.10',
+    qr/neither DNSSEC nor MTA-STS/, 'REQUIRETLS: who says that it is the host?');
+$d->end;
+
+# ---- TLS-Required: No ----
+my $optional = "Subject: a\r\ntls-required: no\r\n\r\nb\r\n";
+mkdir "$dir/sts0";
+Pennypost::spew("$dir/sts0/plain.example", "version: STSv1\r\nmode: enforce\r\n" .
+    "mx: mx2.x.example\r\nmax_age: 86400\r\n");
+$d = drive(relay_tls => 'may', mta_sts_policies => "$dir/sts0");
+is_rcpt($d->send('mx:plain.example', $text, 'b@t'), 'deferred', '4.7.4',
+    qr/TLS is required/, 'a policy that is broken');
+is_rcpt($d->send('mx:plain.example', $optional, 'b@t'), 'sent', '2.0.0',
+    qr/queued/, 'does not keep the message about that');
+is_rcpt($d->send('mx:plain.example', "\r\n$optional", 'b@t'), 'deferred',
+    '4.7.4', qr/TLS is required/, 'the header only');
+$d->end;
+$d = drive(relay_tls => 'must');
+is_rcpt($d->send('mx:plain.example', $optional, 'b@t'), 'deferred', '4.7.4',
+    qr/TLS is required/, 'what the administrator wants, counts');
+$d->end;
+
+# ---- domains that are not ASCII ----
+forget();
+$d = drive(relay_tls => 'verify', relay_tls_ca => "$dir/ca.crt");
+is_rcpt($d->send('-', $text, "b\@B\xc3\xbccher.example"), 'sent', '2.0.0',
+    qr/queued/, 'a U-label: DNS and certificate have its A-label');
+is((map { $_->[1] } grep { $_->[0] eq 'tls' } $peer{idn}->all)[0],
+    'xn--mx-xka.example', 'SNI, too');
+like(join("\n", $peer{idn}->commands), qr/^RCPT TO:<b\@xn--bcher-kva\.example>$/m,
+    'and the address, without SMTPUTF8');
+$d->end;
+
+# ---- IPv4, IPv6, and where from ----
+SKIP: {
+	my $six = IO::Socket::IP->new(LocalHost => '::1', LocalPort => $port,
+	    Listen => 1);
+	skip 'no IPv6', 6 unless $six;
+	close $six;
+	$peer{six} = Pennypost::Peer->new(dir => "$dir", addr => '::1',
+	    port => $port, greeting => \&who);
+	for my $c ([ ipv6_first => '::1' ], [ ipv4_first => "$net.18" ],
+	    [ ipv6 => '::1' ], [ ipv4 => "$net.18" ]) {
+		$d = drive(relay_ip => $c->[0]);
+		is($d->send('mx:dual.example', $text, 'b@t')->{remote},
+		    "dual.x.example[$c->[1]]:$port", "relay_ip $c->[0]");
+		$d->end;
+	}
+	$d = drive(relay_ip => 'ipv6_first');
+	$r = $d->send('mx:dual6.example', $text, 'b@t');
+	is($r->{remote}, "dual6.x.example[$net.18]:$port",
+	    'an address of the other kind, if the first does not answer');
+	$d->end;
+}
+forget();
+$d = drive(relay_source => "$net.77");
+is_rcpt($d->send('mx:from.example', $text, 'b@t'), 'sent', '2.0.0', qr/queued/,
+    'relay_source');
+is((map { $_->[1] } grep { $_->[0] eq 'from' } $peer{from}->all)[0], "$net.77",
+    'the server sees that address');
 $d->end;
 
 # ---- DANE ----

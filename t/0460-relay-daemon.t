@@ -66,6 +66,30 @@ like($pp->send('e@dead.example', $body, from => 'alice@example.org'),
     qr/^250/, 'one for a dead host');
 $pp->log_like('smtpd',
     qr{to=<e\@dead\.example>, .*dsn=4\.4\.1, status=deferred \(connect to .*refused}, 'waits', seconds => 20);
+# ---- REQUIRETLS (RFC 8689): from the client to the next server ----
+my $q = $pp->smtp;
+unlike($q->cmd('EHLO c.test'), qr/REQUIRETLS/, 'not offered in clear');
+$q->expect('MAIL FROM:<alice@example.org> REQUIRETLS', qr/^530 5\.7\.10 /,
+    'nor taken');
+SKIP: {
+	skip 'no TLS', 5 unless $q->starttls;
+	like($q->cmd('EHLO c.test'), qr/^250[ -]REQUIRETLS\r?$/m,
+	    'but inside TLS');
+	$q->expect('MAIL FROM:<alice@example.org> RET=FULL REQUIRETLS', qr/^250/,
+	    'it is taken');
+	$q->cmd('RCPT TO:<secret@x.example>');
+	$q->cmd('DATA');
+	$q->data(message('confidential') . "no word of this may return\r\n");
+	$pp->log_like('smtpd',
+	    qr{to=<secret\@x\.example>, .*dsn=5\.7\.\d+, status=bounced \(.*REQUIRETLS},
+	    'a server that has not proved itself is not given it', seconds => 20);
+	ok(Pennypost::wait_for(20, sub {
+		($pp->mbox('alice') // '') =~ /secret\@x\.example/ }),
+	    'its sender has the report');
+	unlike($pp->mbox('alice') // '', qr/no word of this/,
+	    'which has the header only');
+}
+$q->close;
 # ---- another generation ----
 my $at = length $pp->log('smtpd');
 kill 'HUP', $pp->master('smtpd');

@@ -125,10 +125,15 @@ test_params(void)
 	c.bits &= ~(unsigned)CAP_SMTPUTF8;
 	ok(!smtpc_can_take(&c, &rq, &n, &r) && strcmp(r.dsn, "5.6.7") == 0,
 	    "no UTF-8 address without SMTPUTF8");
-	rq.rcpt[0].address = "b@example.net";
-	c.bits &= ~(unsigned)CAP_REQUIRETLS;
-	ok(!smtpc_can_take(&c, &rq, &n, &r) && strcmp(r.dsn, "5.7.30") == 0,
-	    "no REQUIRETLS without it");
+	rq.rcpt[0].address = "b@\u00E4.example";
+	ok(smtpc_can_take(&c, &rq, &n, &r), "but one that ASCII can express");
+	c.bits &= ~(unsigned)CAP_8BITMIME;
+	ok(!smtpc_can_take(&c, &rq, &n, &r) && strcmp(r.dsn, "5.6.3") == 0 &&
+		!smtpc_seven_bit(&c, &n),
+	    "no 8 bits without 8BITMIME");
+	n.report = true;
+	ok(smtpc_can_take(&c, &rq, &n, &r) && smtpc_seven_bit(&c, &n),
+	    "but a report, with 7 bits");
 }
 
 static void
@@ -208,6 +213,12 @@ test_nexthop(void)
 				      strcmp(h.name, cases[i].name) == 0)),
 		    "nexthop \"%s\"", cases[i].text);
 	}
+	static struct settings s = { .relay_host = "" };
+	char out[NEXTHOP_MAX];
+	ok(nexthop_of(&s, view_of("B\u00FCcher.Example"), out) &&
+		strcmp(out, "mx:xn--bcher-kva.example") == 0,
+	    "a domain outside ASCII");
+	ok(!nexthop_of(&s, view_of("b\xfc.example"), out), "what is no domain");
 }
 
 static void

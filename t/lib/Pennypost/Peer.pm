@@ -12,7 +12,7 @@ package Pennypost::Peer;
 # hang up); greeting; tls => [cert, key]; lmtp; path (a Unix socket); port.
 use strict;
 use warnings;
-use IO::Socket::INET;
+use IO::Socket::IP;
 use IO::Socket::UNIX;
 use POSIX qw(WNOHANG setpgid);
 use Socket qw(SOCK_STREAM);
@@ -27,7 +27,7 @@ sub new {
 	$self->{file} = sprintf '%s/peer%d', $dir, ++$n;
 	my $listen = $o{path} ? IO::Socket::UNIX->new(Type => SOCK_STREAM,
 	    Local => $o{path}, Listen => 50) :
-	    IO::Socket::INET->new(LocalAddr => $o{addr},
+	    IO::Socket::IP->new(LocalHost => $o{addr},
 	    LocalPort => $o{port} || 0, Listen => 50, ReuseAddr => 1);
 	die "peer: $!" unless $listen;
 	chmod 0666, $o{path} if $o{path};
@@ -118,7 +118,7 @@ sub serve {
 	my @rcpt;
 	$self->note(connect => '');
 	my $g = $self->{greeting} // "220 peer.example ESMTP\r\n";
-	$g = $g->($c) if ref $g;
+	$g = $g->($c, $self) if ref $g;
 	return unless defined $g;
 	say_to($c, $g);
 	while (defined(my $l = $self->line($c))) {
