@@ -36,7 +36,7 @@ sub chopper {
 		$ours->blocking(1);
 		return ($ours, $pid);
 	}
-	alarm 120 * Pennypost::slow();
+	alarm 300 * Pennypost::slow();
 	$SIG{ALRM} = 'DEFAULT';
 	close $ours;
 	my $sel = IO::Select->new($its, $server);

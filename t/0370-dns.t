@@ -35,7 +35,7 @@ my $log = $pp->dir . '/dns.log';
 my $pid = fork // die;
 if ($pid == 0) {
 	$SIG{TERM} = 'DEFAULT';
-	alarm 120;
+	alarm 600;
 	open my $out, '>>', $log;
 	$out->autoflush;
 	while (my $from = $dns->recv(my $q, 512)) {

@@ -18,7 +18,7 @@ use Time::HiRes qw(sleep time);
 use Pennypost;
 
 my $seconds = $ENV{TORTURE} ? 60 : 5;
-alarm 400 + $seconds;
+alarm 800 + $seconds;
 my $pp = Pennypost->start(
     smtpd => { mailbox_locks => 'fcntl dotlock', retry_min => '1s',
 	retry_max => '2s' },
@@ -55,7 +55,7 @@ sub worker {
 	my ($name, $do) = @_;
 	my $pid = fork // die "fork: $!";
 	return $pid if $pid;
-	alarm 300 + $seconds;
+	alarm 600 + $seconds;
 	my $n = 0;
 	open my $note, '>', "$notes/$name" or die;
 	$note->autoflush(1);

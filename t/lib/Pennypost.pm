@@ -29,7 +29,7 @@ our @EXPORT = qw(have need wait_for quick slurp spew run is_root slow message
 
 # Nothing waits longer than this, whatever goes wrong.
 $SIG{ALRM} = sub { die "# the test took too long\n" };
-alarm($ENV{TEST_SECONDS} || 280);
+alarm($ENV{TEST_SECONDS} || 600);
 $SIG{PIPE} = 'IGNORE';
 $SIG{INT} = $SIG{TERM} = sub { exit 1 }; # so that END and DESTROY run
 
@@ -135,7 +135,7 @@ sub run {
 		print STDERR "$cmd[0]: $!\n";
 		POSIX::_exit(127);
 	}
-	my $done = wait_for($o{seconds} || 60,
+	my $done = wait_for($o{seconds} || 180,
 	    sub { waitpid($pid, WNOHANG) == $pid });
 	my $status = $? & 127 ? 'signal ' . ($? & 127) : $? >> 8;
 	if (!$done) {

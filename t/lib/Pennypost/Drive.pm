@@ -46,7 +46,7 @@ sub send_as {
 	    "\n";
 	my $out = $self->{out};
 	local $SIG{ALRM} = sub { die "no answer in time\n" };
-	alarm 90;
+	alarm 240;
 	my $head = <$out> // '';
 	alarm 0;
 	my %a;
