@@ -234,23 +234,23 @@ sub from_programs {
 	is($s, 0, 'sendmail, as cron calls it') or diag($o);
 	ok(wait_for(20, sub { slurp("$root/var/mail/dora") =~ /^Subject: Cron job$/m }),
 	    "root's mail is the postmaster's") or diag($m->journal('smtpd'));
-	my ($uid, $gid) = split ' ', ($m->run('sh', '-c',
-	    'echo $(id -u dora) $(id -g dora)'))[1];
-	spew("$root/home/dora/.forward", '\dora, /home/dora/file, ' .
-	    '"|/bin/cp /dev/stdin /home/dora/command"' . "\n", 0600);
-	chown $uid, $gid, "$root/home/dora/.forward";
+	my ($uid, $gid, $home) = split ' ', ($m->run('sh', '-c',
+	    'echo $(id -u dora) $(id -g dora) ~dora'))[1];
+	spew("$root$home/.forward", "\\dora, $home/file, " .
+	    qq("|/bin/cp /dev/stdin $home/command"\n), 0600);
+	chown $uid, $gid, "$root$home/.forward";
 	($s, $o) = $m->run({ input => "Subject: onward\n\nx\n" }, 'setpriv',
 	    "--reuid=$uid", "--regid=$gid", '--clear-groups', '--no-new-privs',
 	    '/usr/local/sbin/sendmail', 'dora@mail.example.org');
 	is($s, 0, 'sendmail of a user, who gains no privileges') or diag($o);
-	for my $f ("$root/home/dora/file", "$root/home/dora/command",
+	for my $f ("$root$home/file", "$root$home/command",
 	    "$root/var/mail/dora") {
 		ok(wait_for(20, sub { -e $f && slurp($f) =~ /^Subject: onward$/m }),
 		    '.forward: ' . $f =~ s/^\Q$root//r)
 		    or diag($m->journal('smtpd'));
 	}
-	is((stat "$root/home/dora/command")[4], $uid, 'by the user');
-	unlink "$root/home/dora/.forward";
+	is((stat "$root$home/command")[4], $uid, 'by the user');
+	unlink "$root$home/.forward";
 	$n += 2; # mailboxes have these, too
 }
 
