@@ -18,6 +18,8 @@
 #include "common/fds.h"
 #include "common/log.h"
 #include "common/msg.h"
+#include "common/pool_channels.h"
+#include "common/pool_control.h"
 #include "common/pool_count.h"
 #include "common/pool_tls.h"
 #include "common/sandbox.h"
@@ -25,7 +27,7 @@
 
 enum {
 	SPAWN_BURST = 4,
-	SURPLUS_MS = 5000,
+	SURPLUS_MS = POOL_CONTROL_TICK,
 	RETRY_MS = 200,
 	END_MS = 3000,
 	STORM_MAX = 5000
@@ -39,6 +41,7 @@ struct slot {
 	struct pool_client client;
 	char peer[ADDRESS_TEXT]; /* the other end, as the kernel tells it */
 	uint32_t number;
+	int64_t since; /* now_ms() when its client came */
 	struct watch *watch;
 };
 
@@ -53,9 +56,6 @@ static bool stopping;
 static struct timer *spawn_timer;
 static int64_t storm_delay; /* ms until the next worker after idle ones died */
 static int64_t last_client;
-
-static const enum role_id asked[] = { ROLE_KEY, ROLE_AUTH, ROLE_LOOKUP,
-	ROLE_DELIVER, ROLE_QUEUE };
 
 static void top_up(void);
 static void spawn_later(void *arg);
@@ -127,6 +127,9 @@ worker_gone(struct slot *s)
 	kill(s->pid, SIGKILL);
 	while (waitpid(s->pid, &status, 0) == -1 && errno == EINTR)
 		;
+	if (WIFSIGNALED(status) ? WTERMSIG(status) != SIGKILL
+				: WEXITSTATUS(status) != 0)
+		pool_control_count(POOL_F_DIED);
 	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
 		log_warn("warning: worker process %ld died by signal %d (%s)",
 		    (long)s->pid, WTERMSIG(status),
@@ -182,6 +185,9 @@ count(struct slot *s, struct view key)
 	if (!many)
 		fast =
 		    pool_too_fast(&s->client, RATE_CONNECTION, role->settings);
+	if (many || fast > 0)
+		pool_control_count(
+		    many ? POOL_F_REFUSED_MANY : POOL_F_REFUSED_RATE);
 	return answer(s, !many && fast == 0, fast > 0, many ? same : fast);
 }
 
@@ -192,15 +198,15 @@ now_busy(struct slot *s, int client)
 	unsigned char key[ADDRESS_OCTETS];
 
 	if (!msg_done(&scratch) || client == -1 || s->busy ||
-	    listener >= role->settings->listener_n ||
-	    listener >= ROLE_LISTEN_MAX)
+	    listener >= role->listen_n)
 		return false;
 	pool_who(client, &role->settings->listeners[listener], key, s->peer);
 	s->listener = listener;
 	s->busy = true;
 	busy_on[listener]++;
 	idle--;
-	last_client = now_ms();
+	last_client = s->since = now_ms();
+	pool_control_count(POOL_F_ACCEPTED);
 	storm_delay = 0;
 	bool good = count(s, (struct view){ (const char *)key, sizeof(key) });
 	maybe_done();
@@ -228,7 +234,20 @@ begins_message(struct slot *s)
 		return false;
 	if (!role->inetd)
 		fast = pool_too_fast(&s->client, RATE_MESSAGE, role->settings);
+	if (fast > 0)
+		pool_control_count(POOL_F_DEFERRED);
 	return answer(s, fast == 0, true, fast);
+}
+
+static bool
+event(void)
+{
+	uint32_t e = msg_get_u32(&scratch);
+
+	if (!msg_done(&scratch) || e >= WORKER_EVENT__N)
+		return false;
+	pool_control_count((enum pool_figure)e);
+	return true;
 }
 
 static void
@@ -249,6 +268,8 @@ worker_ready(void *arg, uint32_t events)
 		good = speaks_for(s);
 	else if (rc == 1 && scratch.type == POOL_MESSAGE && s->busy)
 		good = begins_message(s);
+	else if (rc == 1 && scratch.type == POOL_EVENT && s->busy)
+		good = event();
 	else if (rc == 1 && scratch.type == POOL_IDLE && s->busy &&
 		 scratch.len == 0) {
 		not_busy(s);
@@ -266,35 +287,6 @@ worker_ready(void *arg, uint32_t events)
 }
 
 /* ---- the beginning of a worker ---- */
-
-static bool
-open_channels(struct worker *w)
-{
-	struct intro log_intro = { .kind = INTRO_LOG };
-	struct intro in = { .kind = INTRO_WORKER };
-
-	for (unsigned i = 0; i < ROLE__N; i++)
-		w->chan[i] = -1;
-	w->chan[ROLE_LOG] = introduce(role->log_intro, &log_intro);
-	if (w->chan[ROLE_LOG] == -1)
-		return false;
-	for (unsigned i = 0; i < NELEM(asked); i++) {
-		enum role_id to = asked[i];
-		if (role->peer[to] == -1)
-			continue;
-		w->chan[to] = introduce(role->peer[to], &in);
-		if (w->chan[to] == -1)
-			return false;
-	}
-	return true;
-}
-
-static void
-close_channels(struct worker *w)
-{
-	for (unsigned i = 0; i < ROLE__N; i++)
-		close_fd(&w->chan[i]);
-}
 
 static noreturn void
 become_worker(struct worker *w, int ctl)
@@ -333,12 +325,12 @@ spawn(void)
 	struct slot *s = free_slot();
 	int ctl[2];
 
-	if (s == NULL || !open_channels(&w)) {
-		close_channels(&w);
+	if (s == NULL || !pool_channels_open(role, &w)) {
+		pool_channels_close(&w);
 		return false;
 	}
 	if (channel_pair(ctl) == -1) {
-		close_channels(&w);
+		pool_channels_close(&w);
 		return false;
 	}
 	last_number++;
@@ -346,7 +338,7 @@ spawn(void)
 	if (pid == 0)
 		become_worker(&w, ctl[1]);
 	close(ctl[1]);
-	close_channels(&w);
+	pool_channels_close(&w);
 	if (pid == -1) {
 		close(ctl[0]);
 		return false;
@@ -404,6 +396,8 @@ trim(void *arg)
 	unsigned surplus = idle > keep + keep / 2 ? (idle - keep + 1) / 2 : 0;
 
 	(void)arg;
+	pool_control_tick();
+	timer_add(SURPLUS_MS, trim, NULL);
 	if (stopping)
 		return;
 	for (unsigned i = 0; i < slot_n && surplus > 0; i++)
@@ -414,7 +408,6 @@ trim(void *arg)
 	if (role->idle_exit && idle == total &&
 	    now_ms() - last_client > role->settings->idle_exit)
 		tell_master(CTL_IDLE, 0);
-	timer_add(SURPLUS_MS, trim, NULL);
 }
 
 static void
@@ -441,6 +434,7 @@ stop(uint32_t grace)
 {
 	if (!stopping) {
 		stopping = true;
+		pool_control_stop();
 		for (unsigned i = 0; i < slot_n; i++)
 			if (slots[i].pid != 0)
 				tell_worker(&slots[i], POOL_STOP);
@@ -456,11 +450,69 @@ stop(uint32_t grace)
 	maybe_done();
 }
 
+/* ---- for the control socket ---- */
+
+static bool
+session(unsigned i, struct pool_session *out)
+{
+	const struct slot *s = &slots[i];
+
+	if (s->pid == 0 || !s->busy)
+		return false;
+	*out = (struct pool_session){ .pid = s->pid,
+		.number = s->number,
+		.since = s->since,
+		.listener = listen_type_name(
+		    role->settings->listeners[s->listener].type) };
+	pool_client_name(&s->client, s->peer, out->client);
+	return true;
+}
+
+static void
+workers(unsigned *all, unsigned *waiting)
+{
+	*all = total;
+	*waiting = idle;
+}
+
+static struct slot *
+by_number(uint32_t number)
+{
+	for (unsigned i = 0; i < slot_n; i++)
+		if (slots[i].pid != 0 && slots[i].number == number)
+			return &slots[i];
+	return NULL;
+}
+
+static void
+kick_hard(void *number)
+{
+	struct slot *s = by_number((uint32_t)(uintptr_t)number);
+
+	if (s != NULL)
+		kill(s->pid, SIGKILL);
+}
+
+static bool
+kick(pid_t pid, uint32_t number)
+{
+	struct slot *s = by_number(number);
+
+	if (s == NULL || s->pid != pid || !s->busy)
+		return false;
+	tell_worker(s, POOL_END);
+	timer_add(END_MS, kick_hard, (void *)(uintptr_t)number);
+	return true;
+}
+
 /* ---- main ---- */
 
 noreturn void
 pool_main(struct role *r, session_serve *serve)
 {
+	static struct pool_control_host host = {
+		.session = session, .workers = workers, .kick = kick
+	};
 	struct rlimit l;
 
 	role = r;
@@ -475,6 +527,8 @@ pool_main(struct role *r, session_serve *serve)
 	}
 	service_init();
 	tls = pool_tls(r);
+	host.slots = slot_n;
+	pool_control_init(r, &host);
 	priv_drop(r, ROLE_POOL, r->settings->empty_directory);
 	sandbox_enter(r, ROLE_POOL);
 	sandbox_prepare(ROLE_WORKER);
@@ -486,6 +540,7 @@ pool_main(struct role *r, session_serve *serve)
 			role_failed(r, "no worker: %s", strerror(errno));
 	} else {
 		top_up();
+		pool_control_start();
 		timer_add(SURPLUS_MS, trim, NULL);
 	}
 	role_ready(r);

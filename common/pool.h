@@ -11,6 +11,8 @@
  *                     all zero: not to be counted): it speaks for that one;
  *                     a breach if the other end is no proxy that may say so
  *                   POOL_MESSAGE: the client begins a message
+ *                   POOL_EVENT u32 enum worker_event: to be counted; no
+ *                     answer
  *                   POOL_IDLE: ready for another client
  *   pool -> worker: POOL_SERVE or POOL_DROP, the answer to the first three: go
  *                     on, or: say that it is too much.  u32 why (0: too many
@@ -31,7 +33,8 @@ enum {
 	POOL_SERVE = 6,
 	POOL_FINISH = 7,
 	POOL_CLIENT = 8,
-	POOL_MESSAGE = 9
+	POOL_MESSAGE = 9,
+	POOL_EVENT = 10
 };
 
 /* The pool's main; serve is the daemon's session. */

@@ -66,6 +66,21 @@ pool_count_no_more(struct pool_client *c)
 	c->counted = false;
 }
 
+void
+pool_client_name(
+    const struct pool_client *c, const char *peer, char out[ADDRESS_TEXT])
+{
+	uint32_t uid;
+
+	memcpy(&uid, c->key + 4, sizeof(uid));
+	if (!c->counted)
+		snprintf(out, ADDRESS_TEXT, "%s", peer);
+	else if (c->key[0] == 0xff)
+		snprintf(out, ADDRESS_TEXT, "uid %lu", (unsigned long)uid);
+	else
+		address_text(c->key, out);
+}
+
 bool
 pool_too_many(const struct settings *s, unsigned listeners, unsigned busy_there,
     unsigned same)

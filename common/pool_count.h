@@ -31,6 +31,10 @@ bool pool_count_init(unsigned workers);
 /* From now on it is this one (16 octets; all zero: not counted).  How many
  * workers serve that address now; 0: not counted. */
 unsigned pool_count(struct pool_client *, struct view key);
+/* Who it is, for people: an address, "uid N", or peer for one that is not
+ * counted. */
+void pool_client_name(
+    const struct pool_client *, const char *peer, char out[ADDRESS_TEXT]);
 void pool_count_no_more(struct pool_client *);
 /* Are there too many at the same time: of one address, or on one of so many
  * listeners? */

@@ -161,7 +161,8 @@ complete(struct settings *s, const char *name, bool pop3)
 		    name, s->mailbox);
 	for (unsigned i = 0; i < s->listener_n; i++) {
 		const struct listener *l = &s->listeners[i];
-		if (!((l->type >= LISTEN_POP3) == pop3))
+		if (l->type != LISTEN_CONTROL &&
+		    (l->type >= LISTEN_POP3) != pop3)
 			return conf_error("%s: listen %s is the other daemon's",
 			    name, listen_type_name(l->type));
 		if (l->proxy && s->proxy_networks.n == 0)

@@ -21,9 +21,12 @@ enum listen_type {
 	LISTEN_SMTPS,      /* the same inside TLS from the start (RFC 8314) */
 	LISTEN_LMTP,       /* RFC 2033 */
 	LISTEN_QUEUE,      /* the queue's own, behind all others */
+	LISTEN_CONTROL,    /* the pool's own, behind all of clients */
 	LISTEN_POP3,
 	LISTEN_POP3S
 };
+
+const char *listen_type_name(enum listen_type); /* "mx" */
 
 struct listener {
 	enum listen_type type;

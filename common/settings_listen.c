@@ -5,6 +5,7 @@
  *	listen TYPE ADDRESS:PORT [plaintext_auth] [proxy]
  *	listen TYPE unix:/PATH [MODE] [plaintext_auth]
  *	listen queue unix:/PATH [MODE]
+ *	listen control unix:/PATH [MODE]
  */
 #define _GNU_SOURCE
 #include <netdb.h>
@@ -15,7 +16,7 @@
 #include "common/role.h"
 #include "common/settings_special.h"
 
-enum { MODE_DEFAULT = 0666, MODE_MAX = 0777 };
+enum { MODE_DEFAULT = 0666, MODE_CONTROL = 0600, MODE_MAX = 0777 };
 
 static const char *const listen_types[] = {
 	[LISTEN_MX] = "mx",
@@ -23,6 +24,7 @@ static const char *const listen_types[] = {
 	[LISTEN_SMTPS] = "smtps",
 	[LISTEN_LMTP] = "lmtp",
 	[LISTEN_QUEUE] = "queue",
+	[LISTEN_CONTROL] = "control",
 	[LISTEN_POP3] = "pop3",
 	[LISTEN_POP3S] = "pop3s",
 };
@@ -37,7 +39,7 @@ static char *
 parse_unix(const char *path, struct listener *l)
 {
 	l->local = true;
-	l->mode = MODE_DEFAULT;
+	l->mode = l->type == LISTEN_CONTROL ? MODE_CONTROL : MODE_DEFAULT;
 	if (path[0] != '/' || path[1] == '\0' || path[strlen(path) - 1] == '/')
 		return conf_error("unix: needs a path that begins with /, "
 				  "not \"%s\"",
@@ -126,18 +128,29 @@ check(const struct settings *s, const struct listener *l)
 		return conf_error("more than %d listen lines", ROLE_LISTEN_MAX);
 	if (l->local && l->type >= LISTEN_POP3)
 		return conf_error("pop3d does not listen on Unix sockets");
-	if (l->type == LISTEN_QUEUE && !l->local)
-		return conf_error("listen queue needs unix:/PATH: who asks is "
-				  "known on this host only");
-	for (unsigned i = 0; l->type == LISTEN_QUEUE && i < s->listener_n; i++)
-		if (s->listeners[i].type == LISTEN_QUEUE)
-			return conf_error("there is one queue: one line listen "
-					  "queue will do");
+	bool asked = l->type == LISTEN_QUEUE || l->type == LISTEN_CONTROL;
+	if (asked && !l->local)
+		return conf_error("listen %s needs unix:/PATH: who asks is "
+				  "known on this host only",
+		    listen_types[l->type]);
+	for (unsigned i = 0; asked && i < s->listener_n; i++)
+		if (s->listeners[i].type == l->type)
+			return conf_error(
+			    "one line listen %s will do: who answers is one",
+			    listen_types[l->type]);
 	/* RFC 2033 5: whatever speaks SMTP there would be misled. */
 	if (l->type == LISTEN_LMTP && strcmp(l->port, "25") == 0)
 		return conf_error("LMTP must not be spoken on port 25 "
 				  "(RFC 2033 5)");
 	return NULL;
+}
+
+/* The order in which they are kept: workers know theirs by their places, and
+ * the pool its own as the last that it gets. */
+static int
+place(enum listen_type t)
+{
+	return t == LISTEN_QUEUE ? 2 : t == LISTEN_CONTROL;
 }
 
 char *
@@ -155,7 +168,8 @@ parse_listen(void *target, const struct conf_line *c, bool again)
 			l.type = (enum listen_type)i;
 	if (l.type == (enum listen_type) - 1)
 		return conf_error("listen type \"%s\": mx, submission, smtps, "
-				  "lmtp, queue (smtpd) or pop3, pop3s (pop3d)",
+				  "lmtp, queue (smtpd), pop3, pop3s (pop3d) or "
+				  "control (both)",
 		    c->word[1]);
 	char *e = parse_place(c->word[2], &l);
 	for (unsigned i = 3; e == NULL && i < c->n; i++)
@@ -165,10 +179,8 @@ parse_listen(void *target, const struct conf_line *c, bool again)
 	if (e != NULL)
 		return e;
 	s->listeners = settings_grow(s->listeners, s->listener_n, sizeof(l));
-	/* The queue's goes behind all others, as workers know theirs by their
-	 * places. */
 	unsigned at = s->listener_n++;
-	while (at > 0 && s->listeners[at - 1].type == LISTEN_QUEUE) {
+	while (at > 0 && place(s->listeners[at - 1].type) > place(l.type)) {
 		s->listeners[at] = s->listeners[at - 1];
 		at--;
 	}

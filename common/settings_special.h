@@ -96,5 +96,4 @@ void *settings_grow(void *list, unsigned n, size_t size);
 /* A copy; never NULL. */
 char *settings_string(const char *);
 void settings_add_domain(struct settings *, const char *name);
-const char *listen_type_name(enum listen_type); /* "mx" */
 #endif

@@ -27,6 +27,7 @@
 enum { VERDICT_MS = 2000 };
 
 static const struct role *role;
+static bool counted;   /* somebody may ask the pool for what happens */
 static bool listening; /* this process still holds the listening sockets */
 
 static void
@@ -87,7 +88,8 @@ worker_stop(void *arg)
 void
 worker_title(struct worker *w, const char *what)
 {
-	proc_title("worker %s %s", w->client, what);
+	proc_title("worker %s %s%s%s", w->client, what,
+	    w->user[0] == '\0' ? "" : " ", w->user);
 }
 
 /* ---- what the pool hears ---- */
@@ -149,6 +151,23 @@ worker_message(struct worker *w)
 	return ask_pool(w);
 }
 
+void
+worker_event(struct worker *w, enum worker_event e)
+{
+	if (!counted)
+		return;
+	msg_start(&scratch, POOL_EVENT);
+	msg_put_u32(&scratch, e);
+	tell_pool(w);
+}
+
+void
+worker_login(struct worker *w, const char *user)
+{
+	snprintf(w->user, sizeof(w->user), "%s", user);
+	worker_event(w, WORKER_LOGIN);
+}
+
 /* ---- serving ---- */
 
 static bool
@@ -160,6 +179,7 @@ serve_one(struct worker *w, int fd, unsigned listener, session_serve *serve)
 	w->listener = &w->settings->listeners[listener];
 	client_meet(w, fd);
 	w->end_soon = false;
+	w->user[0] = '\0';
 	msg_start(&scratch, POOL_BUSY);
 	msg_put_u32(&scratch, listener);
 	scratch.fd = fd;
@@ -229,6 +249,8 @@ worker_main(
     const struct role *r, struct worker *w, int fixed_fd, session_serve *serve)
 {
 	role = r;
+	for (unsigned i = 0; i < r->settings->listener_n; i++)
+		counted |= r->settings->listeners[i].type == LISTEN_CONTROL;
 	w->settings = r->settings;
 	log_open(w->chan[ROLE_LOG], r->pop3 ? "pop3-login" : "smtpd");
 	proc_title("worker idle");

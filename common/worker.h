@@ -37,6 +37,7 @@ struct worker {
 	bool over_limit;   /* the pool said: too many from this address */
 	bool too_fast;     /* ... and that it is how often it came or sent, */
 	unsigned came;     /* namely so many times of late */
+	char user[64];     /* who has logged in, for the title; else "" */
 	bool asked, refused; /* the pool's answer is waited for; it said no */
 	bool end_soon;     /* an order to end came meanwhile */
 	bool stopping;     /* this process serves nobody after this client */
@@ -71,6 +72,16 @@ void worker_announce(struct worker *, const char *client, const char *port,
     const unsigned char key[16]);
 /* One more message from this client: false if it sends too many. */
 bool worker_message(struct worker *);
-/* Shows in ps what the worker does: "smtpd: worker 192.0.2.1 DATA". */
+/* What the pool counts, if somebody may ask it (pool_control.h). */
+enum worker_event {
+	WORKER_MESSAGE,	     /* a message was taken */
+	WORKER_LOGIN,	     /* a user has logged in */
+	WORKER_AUTH_FAILURE, /* ... or has not */
+	WORKER_EVENT__N
+};
+void worker_event(struct worker *, enum worker_event);
+/* A user has logged in: counts it, and shows who it is with the next title. */
+void worker_login(struct worker *, const char *user);
+/* Shows in ps what the worker does: "smtpd: worker 192.0.2.1 DATA alice".  */
 void worker_title(struct worker *, const char *what);
 #endif

@@ -92,6 +92,7 @@ login_end(
 		return try_again(s);
 	}
 	s->auth_failures++;
+	worker_event(s->w, WORKER_AUTH_FAILURE);
 	memcpy(s->failed, s->login, sizeof(s->failed));
 	s->failed_method = s->method;
 	reply_err(s, "AUTH", "Authentication failed.");

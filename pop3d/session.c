@@ -93,7 +93,8 @@ session_enter_transaction(struct session *s)
 	s->state = ST_TRANSACTION;
 	s->conn->deadline = 0;
 	s->conn->timeout_ms = (int)s->w->settings->idle_timeout;
-	worker_title(s->w, s->login);
+	worker_login(s->w, s->login);
+	worker_title(s->w, "TRANSACTION");
 }
 
 void

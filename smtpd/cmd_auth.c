@@ -20,6 +20,7 @@ no(struct session *s, const struct sasl *sasl)
 {
 	char user[64];
 
+	worker_event(s->w, WORKER_AUTH_FAILURE);
 	log_clean(view_of(sasl->user), user, sizeof(user));
 	for (char *c = user; *c != '\0'; c++)
 		if (!ascii_alnum(*c) && strchr("@._+-", *c) == NULL)
@@ -39,6 +40,7 @@ check(struct session *s, struct sasl *sasl)
 {
 	switch (sasl_ask(sasl, s->user, sizeof(s->user), &s->right)) {
 	case AUTH_YES:
+		worker_login(s->w, s->user);
 		return yes(s, sasl);
 	case AUTH_NO:
 		s->user[0] = '\0';

@@ -144,6 +144,7 @@ accepted(struct session *s, const char *how)
 	char to[ADDR_MAX + 1];
 
 	session_progress(s);
+	worker_event(s->w, WORKER_MESSAGE);
 	s->errors = 0;
 	for (unsigned i = 0; s->verbose && i < s->t.rcpt_n; i++)
 		reply_more(s, 250, "2.1.5", "<%s>: %s",
@@ -377,6 +378,7 @@ transaction_each(struct session *s, struct content *content)
 		    (enum status)result[named[answered]]);
 	s->each_answered = false;
 	session_progress(s);
+	worker_event(s->w, WORKER_MESSAGE);
 	s->errors = 0;
 	return next;
 }

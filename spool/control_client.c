@@ -320,8 +320,9 @@ control_ask(const struct control_from *f, const char *question,
 			    f->program, socket_path());
 		return EX_NOPERM;
 	}
-	if (geteuid() == 0 ||
-	    (f->config != NULL && access(f->config, R_OK) == 0))
+	if (!f->server_only &&
+	    (geteuid() == 0 ||
+		(f->config != NULL && access(f->config, R_OK) == 0)))
 		return ask_files(f, question, reader);
 	if (!f->quiet)
 		fprintf(stderr,

@@ -15,6 +15,7 @@ struct control_from {
 	const char *program; /* for messages: "pennyctl" */
 	const char *config;  /* smtpd.conf, for the directory; NULL: default */
 	bool quiet;
+	bool server_only; /* without a server there is no answer */
 };
 
 /* What is told of the answer; false: enough. */

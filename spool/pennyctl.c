@@ -1,10 +1,11 @@
 /*
- * pennyctl: looks after mailboxes and the queue.  Runs in: a process of the
- * administrator's, or of the mailbox' owner; as root it becomes the owner for
- * good before it reads a mailbox.
+ * pennyctl: looks after mailboxes, the queue and the daemons.  Runs in: a
+ * process of the administrator's, or of the mailbox' owner; as root it becomes
+ * the owner for good before it reads a mailbox.
  */
 #include "spool/pennyctl.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,6 +17,30 @@
 #include "common/role.h"
 #include "common/version.h"
 #include "spool/state.h"
+
+/* -1: wrong usage. */
+static const struct {
+	const char *name;
+	int (*run)(const char *config, int argc, char **argv);
+	const char *args, *help;
+} verbs[] = {
+	{ "queue", ctl_queue, "verb ...", "see below" },
+	{ "status", ctl_status, "[-d daemon] [-w] [-n times] [--json]",
+	    "workers, clients, figures, queue" },
+	{ "top", ctl_top, "[-d daemon] [-n times]", "the same on a screen" },
+	{ "sessions", ctl_sessions, "[-d daemon] [--json]",
+	    "who is served now" },
+	{ "kick", ctl_kick, "[-d daemon] pid|user|address", "ends sessions" },
+	{ "passwd", ctl_passwd,
+	    "[--uid n --gid n --home dir [--gecos text]] [--scram] [--plain] "
+	    "user",
+	    "adds or changes a user" },
+	{ "check", ctl_check, "[--pop3d file]",
+	    "configurations, queue, mailboxes" },
+	{ "metrics", ctl_metrics, "[-o file]", "figures for Prometheus" },
+	{ "log", ctl_log, "[-f] [-F file] [--json] id",
+	    "the lines of a message" },
+};
 
 static bool progress_shown;
 
@@ -61,6 +86,10 @@ usage(void)
 	fputs("usage: pennyctl [-f file] mailbox verb user [argument ...]\n"
 	      "       pennyctl -V\n",
 	    stderr);
+	for (size_t i = 0; i < NELEM(verbs); i++)
+		if (verbs[i].run != ctl_queue)
+			fprintf(stderr, "       pennyctl [-f file] %s %s: %s\n",
+			    verbs[i].name, verbs[i].args, verbs[i].help);
 	ctl_queue_usage();
 	for (const struct ctl_verb *v = ctl_mailbox_verbs; v->name != NULL; v++)
 		fprintf(stderr, "  mailbox %s user%s%s: %s\n", v->name,
@@ -110,6 +139,11 @@ open_box(struct ctl_box *b, const struct ctl_verb *v)
 	return false;
 }
 
+struct all {
+	struct settings *settings;
+	int worst;
+};
+
 static int
 run(struct settings *s, const struct ctl_verb *v, const char *user, char **argv)
 {
@@ -126,6 +160,68 @@ run(struct settings *s, const struct ctl_verb *v, const char *user, char **argv)
 	if (fflush(stdout) == EOF)
 		return CTL_FAILED;
 	return rc;
+}
+
+/* Who has got no mail yet has no mailbox, and that is no fault. */
+static int
+verify_user(struct settings *s, const struct user *u)
+{
+	const struct ctl_verb *v = ctl_mailbox_verbs;
+	struct mailbox_path path;
+	char name[sizeof(path.dir) + sizeof(path.name) + 1];
+	char *none[] = { NULL };
+
+	if (mailbox_path(s, u, &path) == OK) {
+		snprintf(name, sizeof(name), "%s/%s", path.dir, path.name);
+		if (access(name, F_OK) == -1 && errno == ENOENT) {
+			printf("%s: no mailbox yet\n", u->name);
+			return fflush(stdout) == EOF ? CTL_FAILED : CTL_FINE;
+		}
+	}
+	while (v->name != NULL && v->run != ctl_verify)
+		v++;
+	return run(s, v, u->name, none);
+}
+
+/* In a process of its own, which becomes the user. */
+static bool
+verify_one(void *arg, const struct user *u)
+{
+	struct all *all = arg;
+
+	fflush(stdout);
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(verify_user(all->settings, u));
+	int rc = ctl_wait(pid);
+	if (rc != CTL_FINE)
+		all->worst = CTL_FOUND;
+	return true;
+}
+
+int
+ctl_verify_all(const char *config)
+{
+	struct all all = { .worst = CTL_FINE };
+	char *err = NULL;
+	struct passdb *db = NULL;
+
+	all.settings = settings_read(config, true, &err);
+	if (all.settings != NULL) {
+		/* Of the system there are many who have no mailbox. */
+		all.settings->system_users = false;
+		db = passdb_open(all.settings, false, &err);
+	}
+	if (db == NULL) {
+		fprintf(stderr, "pennyctl: %s\n", err == NULL ? config : err);
+		all.worst = CTL_FAILED;
+	} else {
+		passdb_each(db, verify_one, &all);
+	}
+	free(err);
+	passdb_free(db);
+	settings_free(all.settings);
+	return all.worst;
 }
 
 int
@@ -148,8 +244,11 @@ main(int argc, char **argv)
 	}
 	argc -= optind;
 	argv += optind;
-	if (argc >= 1 && strcmp(argv[0], "queue") == 0) {
-		int rc = ctl_queue(file, argc - 1, argv + 1);
+	for (size_t i = 0; argc >= 1 && i < NELEM(verbs); i++) {
+		if (strcmp(argv[0], verbs[i].name) != 0)
+			continue;
+		int skip = verbs[i].run == ctl_queue;
+		int rc = verbs[i].run(file, argc - skip, argv + skip);
 		return rc == -1 ? usage() : rc;
 	}
 	if (argc < 3 || strcmp(argv[0], "mailbox") != 0)

@@ -47,6 +47,22 @@ int ctl_import(struct ctl_box *, char **);
 int ctl_queue(const char *config, int argc, char **argv);
 void ctl_queue_usage(void);
 
+/* The verbs that are about the daemons; argv[0] is the verb.  config: NULL:
+ * the default.  -1: wrong usage. */
+int ctl_status(const char *config, int argc, char **argv);
+int ctl_top(const char *config, int argc, char **argv);
+int ctl_sessions(const char *config, int argc, char **argv);
+int ctl_kick(const char *config, int argc, char **argv);
+int ctl_metrics(const char *config, int argc, char **argv);
+int ctl_passwd(const char *config, int argc, char **argv);
+int ctl_check(const char *config, int argc, char **argv);
+int ctl_log(const char *config, int argc, char **argv);
+/* The exit status of that child; -1: it has none. */
+int ctl_wait(pid_t);
+/* Verifies the mailbox of each user of the file, one process each: the worst
+ * exit code. */
+int ctl_verify_all(const char *config);
+
 /* A line on standard error: "pennyctl: alice: ...". */
 void ctl_say(const struct ctl_box *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

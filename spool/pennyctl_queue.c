@@ -172,7 +172,8 @@ ask(const struct control_from *f, const char *question, enum queue_style style,
 int
 ctl_queue(const char *config, int argc, char **argv)
 {
-	const struct control_from f = { "pennyctl", config, false };
+	const struct control_from f = { .program = "pennyctl",
+		.config = config };
 	bool json = false, chosen = false;
 	unsigned v = 0;
 	struct buf q;

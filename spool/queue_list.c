@@ -11,6 +11,7 @@
 #include "common/buf.h"
 #include "common/utf8.h"
 #include "spool/control.h"
+#include "spool/json.h"
 
 enum {
 	AGES = 9,
@@ -175,28 +176,6 @@ show_recipient(const struct view *w)
 }
 
 /* ---- JSON (RFC 8259) ---- */
-
-static void
-json_octets(struct view v, bool utf8)
-{
-	for (size_t i = 0; i < v.n; i++) {
-		unsigned char c = (unsigned char)v.p[i];
-		if (c == '"' || c == '\\')
-			printf("\\%c", c);
-		else if (c < 0x20 || c == 0x7f || (c >= 0x80 && !utf8))
-			printf("\\u%04x", c);
-		else
-			putchar(c);
-	}
-}
-
-static void
-json_text(struct view v)
-{
-	putchar('"');
-	json_octets(v, utf8_valid(v));
-	putchar('"');
-}
 
 /* A piece of content may end inside a character, so that each octet beyond
  * ASCII is written by its number. */

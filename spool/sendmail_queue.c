@@ -28,7 +28,9 @@ flush_question(const struct sendmail *m, struct buf *q)
 int
 sendmail_queue(const struct sendmail *m)
 {
-	const struct control_from f = { "sendmail", m->config, m->quiet };
+	const struct control_from f = {
+		.program = "sendmail", .config = m->config, .quiet = m->quiet
+	};
 	enum queue_style style = QUEUE_MAILQ;
 	struct buf q;
 	uint64_t n;

@@ -107,6 +107,20 @@ worker_title(struct worker *w, const char *what)
 	(void)what;
 }
 
+void
+worker_event(struct worker *w, enum worker_event e)
+{
+	(void)w;
+	(void)e;
+}
+
+void
+worker_login(struct worker *w, const char *user)
+{
+	(void)w;
+	(void)user;
+}
+
 bool
 conn_is_tls(const struct conn *c)
 {

@@ -32,7 +32,7 @@ static void
 valid_pool(unsigned i, struct msg *m)
 {
 	static const uint32_t types[] = { POOL_BUSY, POOL_IDLE, POOL_CLIENT,
-		POOL_MESSAGE };
+		POOL_MESSAGE, POOL_EVENT };
 	static const char raw[16];
 
 	msg_start(m, types[i]);
@@ -40,6 +40,8 @@ valid_pool(unsigned i, struct msg *m)
 		msg_put_u32(m, 0);
 		m->fd = 0; /* /dev/null: no socket of anybody's */
 	}
+	if (types[i] == POOL_EVENT)
+		msg_put_u32(m, 0);
 	if (types[i] == POOL_CLIENT)
 		msg_put_view(m, (struct view){ raw, sizeof(raw) });
 }

@@ -120,6 +120,20 @@ ask_maildrop_commit(int right, const struct maildrop_seen *box,
 }
 
 void
+worker_event(struct worker *w, enum worker_event e)
+{
+	(void)w;
+	(void)e;
+}
+
+void
+worker_login(struct worker *w, const char *user)
+{
+	(void)w;
+	(void)user;
+}
+
+void
 worker_title(struct worker *w, const char *what)
 {
 	(void)w;
