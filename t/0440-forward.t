@@ -250,6 +250,45 @@ spew($exits, "#!/bin/sh\ncat >$out/late.in\n", 0755);
 file_has("$out/late.in", qr/Subject: crash/, 'until it is');
 drained();
 
+# ---- a program nobody here wrote ----
+
+SKIP: {
+	my $procmail = have('procmail') or skip 'procmail is not installed', 9;
+	spew("$home{bob}/.procmailrc", <<"END", 0600);
+DEFAULT=$home{bob}/default
+MAILDIR=$home{bob}
+LOGFILE=$home{bob}/procmail.log
+:0:
+* ^Subject: to be filed
+filed
+
+:0
+* ^Subject: no thanks
+{
+	EXITCODE=67
+	HOST
+}
+END
+	chown $pp->user_uid('bob'), $pp->user_gid('bob'),
+	    "$home{bob}/.procmailrc" if is_root();
+	forward('bob', "\"|$procmail -p -m HOME=$home{bob} " .
+	    "$home{bob}/.procmailrc\"\n");
+	send_to('bob@example.org', 'to be filed', 'From here', 'on.');
+	my $filed = file_has("$home{bob}/filed", qr/^on\.\n\n/m,
+	    'procmail files a message');
+	like($filed, qr/\AFrom alice\@example\.org /, 'as an mbox');
+	is(() = $filed =~ /^From /mg, 1, 'with one From_ line, quoted by it')
+	    or diag($filed);
+	send_to('bob@example.org', 'by default');
+	file_has("$home{bob}/default", qr/^Subject: by default$/m,
+	    'and another one elsewhere');
+	my $from = length $pp->log('smtpd');
+	send_to('bob@example.org', 'no thanks');
+	$pp->log_like('smtpd', qr/dsn=5\.1\.1, status=bounced \(user unknown/,
+	    'its EXITCODE decides', after => $from, seconds => 20);
+	drained('procmail has had its mail');
+}
+
 # ---- loops ----
 
 forward('alice', "carol\n");

@@ -1,36 +1,40 @@
 /*
  * The whole queue while each of its file operations fails, or is the last thing
- * that its process does: what was accepted is delivered here and relayed, at
- * least once each.
+ * that its process does: what was accepted is delivered here, relayed, and
+ * forwarded, at least once each.
  */
 #define _GNU_SOURCE
 #include "t/unit/fault.h"
 #include "t/unit/queue_role.h"
 
-enum { OPERATIONS = 45 };
+enum { OPERATIONS = 75, NAMES = 5 };
 
 static enum fault_kind kind;
+static int error;
 static long nth;
 
 static void
 arm(void)
 {
 	fault.stays = false;
-	fault_arm(kind, nth, EIO);
+	fault_arm(kind, nth, error);
 }
 
 /* Deposits one message while the fault is armed.  True: it was accepted. */
 static bool
-deposit_one(struct running *x, char name[3][40])
+deposit_one(struct running *x, char name[NAMES][40])
 {
-	const char *to[3] = { name[0], name[1], name[2] };
+	char forwards[40];
+	const char *to[4] = { name[0], name[1], name[2], forwards };
 	bool acked = false;
 
+	/* Who leads to the last two. */
+	snprintf(forwards, sizeof(forwards), "fwd-%s", name[3] + 5);
 	queue_begins = arm;
 	if (try_start(x, "")) {
 		int u = new_user(x, "alice");
 		acked = u != -1 &&
-			put(u, next_id(), to, 3, view_of("x\r\n"), NULL) == OK;
+			put(u, next_id(), to, 4, view_of("x\r\n"), NULL) == OK;
 		/* It is on its way when it is killed. */
 		for (int i = 0; acked && i < 30 && files_in("active") > 0; i++)
 			pause_ms(2);
@@ -48,17 +52,19 @@ test_kind(const char *what)
 	struct running x;
 
 	for (nth = 1; nth <= OPERATIONS; nth++) {
-		char name[3][40];
+		char name[NAMES][40];
 		shared->n = 0;
 		for (unsigned k = 0; k < 3; k++)
 			snprintf(name[k], 40, "u%ld-%u@%s", nth, k,
 			    k == 0   ? "example.org"
 			    : k == 1 ? "one.test"
 				     : "two.test");
+		snprintf(name[3], 40, "here-%ld@example.org", nth);
+		snprintf(name[4], 40, "there-%ld@one.test", nth);
 		bool took = deposit_one(&x, name);
 		x = start("");
 		stuck += !wait_empty(20000);
-		for (unsigned k = 0; took && k < 3; k++) {
+		for (unsigned k = 0; took && k < NAMES; k++) {
 			unsigned n = delivered_to(name[k]);
 			lost += n == 0;
 			most = n > most ? n : most;
@@ -80,7 +86,10 @@ main(void)
 	kind = FAULT_DIE;
 	test_kind("it ends there");
 	kind = FAULT_ERROR;
+	error = EIO;
 	test_kind("it fails");
+	error = ENOSPC;
+	test_kind("there is no room");
 	ok(files_in("damaged") == 0 && files_in("incoming") == 0,
 	    "nothing half-written is left");
 	return test_end();

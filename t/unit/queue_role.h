@@ -219,6 +219,8 @@ test_open(struct peer *p, struct msg *rq, struct msg *rp)
 	shared->opens++;
 	if (strncmp(a->to, "gone", 4) == 0)
 		st = ERR_GONE;
+	else if (strncmp(a->to, "fwd-", 4) == 0)
+		st = ERR_FORWARD;
 	else if (number_in(a->to, "busy") > 0 &&
 		 count_try(a->to) <= number_in(a->to, "busy"))
 		st = ERR_BUSY;
@@ -237,17 +239,7 @@ test_open(struct peer *p, struct msg *rq, struct msg *rp)
 	return ANSWER;
 }
 
-static const struct request open_requests[] = {
-	{ .type = DELIVER_OPEN,
-	    .max = 600,
-	    .then = BIT(DELIVER_OPEN),
-	    .answer = test_open,
-	    .name = "open" },
-};
-static const struct service open_service = { .name = "queue",
-	.requests = open_requests,
-	.n = 1,
-	.first = BIT(DELIVER_OPEN) };
+#include "t/unit/queue_forward.h"
 
 static void
 add_queue(int sock, const struct intro *in)
