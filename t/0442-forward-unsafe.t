@@ -6,11 +6,12 @@ use strict;
 use warnings;
 use lib 't/lib';
 use Test::More;
-use POSIX qw(mkfifo);
+use POSIX qw(mkfifo O_WRONLY O_NONBLOCK);
 use Pennypost;
 
 my $pp = Pennypost->start(shell => '/bin/sh', daemons => ['smtpd'],
-    smtpd => { retry_min => '500ms', retry_max => '1s' });
+    smtpd => { retry_min => '500ms', retry_max => '1s',
+    queue_deliveries => 8 });
 my $home = $pp->make_home('bob');
 my $file = "$home/.forward";
 my $other = "$home/other";
@@ -189,9 +190,32 @@ is($is{$command}{Seccomp}, 0, 'the command has none');
 is($is{$_}{NoNewPrivs}, 1, 'but gets no more rights') for $command, $feeder;
 is(hex $is{$command}{$_}, 0, "it has none: $_")
     for qw(CapPrm CapEff CapInh CapAmb), is_root() ? 'CapBnd' : ();
-open my $let_go, '>', $held;
-close $let_go;
-drained('it goes on');
+# Lets all of them go on.
+sub release {
+	rename $held, "$held.old";
+	spew($held, "\n", 0644);
+	ok(wait_for(60, sub {
+		sysopen my $f, "$held.old", O_WRONLY | O_NONBLOCK;
+		!(() = glob "$pp->{dir}/queue/active/*") }), $_[0]);
+	unlink $held, "$held.old";
+}
+release('it goes on');
+
+# More of them than there are turns, which never end.
+mkfifo($held, 0600);
+chown @bob, $held if is_root();
+unlink "$home/pids";
+spew($waits, "#!/bin/sh\necho \$1 >>$home/pids\nread x <$held\n", 0755);
+forward(join('', map "|$waits $_\n", 1 .. 12), 0644);
+$pp->send('bob@example.org', message('all'), from => 'carol@example.org');
+ok(wait_for(30, sub { -e "$home/pids" && slurp("$home/pids") =~ /\d\n\d/ }),
+    'a user has commands that do not end');
+$pp->send('carol@example.org', message('meanwhile'));
+ok(delivered('carol', 'meanwhile'), "others' mail goes past them");
+is(() = slurp("$home/pids") =~ /\d\n/g, 2, 'which have a quarter of the turns');
+release('they end in the end');
+is(join(' ', sort { $a <=> $b } split ' ', slurp("$home/pids")),
+    join(' ', 1 .. 12), 'each has run once');
 
 # ---- processes that die ----
 

@@ -108,7 +108,7 @@ record(const struct forwarding *f)
 	static const char old[] =
 	    "pennypost-queue 2\nid: 4F2A9C0017E3\narrived: 1795170030.250000\n"
 	    "sender: alice@example.org\nclient: c\nhelo: h\nprotocol: ESMTP\n"
-	    "user: \nparams: \nT bob@example.org\tbob@example.org\t\n"
+	    "user: \nT bob@example.org\tbob@example.org\n"
 	    "recipients: 1\ncontent: 100\n\n";
 	static const enum envelope_kind kind[TARGET__N] = { [TARGET_USER] =
 								KIND_USER,

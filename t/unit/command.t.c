@@ -1,16 +1,54 @@
 /* Commands that get a message: their words, environment, input, and end. */
+#define _GNU_SOURCE
 #include "spool/command.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/file.h"
 #include "spool/command_env.h"
 #include "t/unit/tap.h"
+
+/* ---- calls that can be made to fail ---- */
+
+static unsigned calls, fail_at;
+static int fail_with;
+
+static bool
+fails(void)
+{
+	if (++calls != fail_at)
+		return false;
+	errno = fail_with;
+	return true;
+}
+
+int faulty_pipe2(int p[2], int flags) __asm__("pipe2");
+int
+faulty_pipe2(int p[2], int flags)
+{
+	return fails() ? -1 : (int)syscall(SYS_pipe2, p, flags);
+}
+
+pid_t faulty_fork(void) __asm__("fork");
+pid_t
+faulty_fork(void)
+{
+	return fails() ? -1 : (pid_t)_Fork();
+}
+
+ssize_t faulty_pread(int fd, void *p, size_t n, off_t at) __asm__("pread");
+ssize_t
+faulty_pread(int fd, void *p, size_t n, off_t at)
+{
+	return fails() ? -1 : syscall(SYS_pread64, fd, p, n, at);
+}
 
 static struct order o;
 static char code[RUN_CODE_MAX], text[DELIVER_TEXT_MAX];
@@ -212,6 +250,44 @@ test_env(void)
 	    "LOCAL, DOMAIN, SHELL");
 }
 
+static unsigned
+descriptors(void)
+{
+	unsigned open = 0;
+
+	for (int fd = 0; fd < 64; fd++)
+		open += fcntl(fd, F_GETFD) != -1;
+	return open;
+}
+
+/* A message that did not get to its command whole is tried again, whatever the
+ * command said of it. */
+static void
+test_faults(void)
+{
+	static const int errors[] = { EMFILE, EAGAIN, ENOMEM, EIO };
+	unsigned before = descriptors(), n;
+
+	content("a: b\r\n\r\nx\r\n", 11);
+	calls = fail_at = 0;
+	ok(run_script("cat >$1") == RUN_DONE, "without a fault");
+	n = calls;
+	ok(n >= 5, "three pipes, a process, the message: %u calls", n);
+	for (size_t i = 0; i < NELEM(errors); i++) {
+		bool good = true;
+		fail_with = errors[i];
+		for (fail_at = 1; fail_at <= n; fail_at++) {
+			calls = 0;
+			good &= run_script("cat >$1") == RUN_LATER &&
+				code[0] == '4' && text[0] != '\0';
+		}
+		ok(good, "%s, at each of %u calls: later", strerror(errors[i]),
+		    n);
+	}
+	fail_at = 0;
+	ok(descriptors() == before, "nothing is left open");
+}
+
 int
 main(void)
 {
@@ -222,6 +298,7 @@ main(void)
 	test_input();
 	test_sizes();
 	test_ends();
+	test_faults();
 	unlink(script);
 	unlink(result);
 	return done_testing();
