@@ -39,6 +39,8 @@ files() {
 	for f in etc/systemd/*; do
 		echo "text $f $units/${f##*/}"
 	done
+	# For the package's postinst: a host may have no share/doc.
+	echo "text etc/aliases $prefix/share/pennypost/aliases"
 	echo "text etc/sysusers.conf $prefix/lib/sysusers.d/pennypost.conf"
 	echo "text etc/tmpfiles.conf $prefix/lib/tmpfiles.d/pennypost.conf"
 	for f in README.md MIGRATION.md SECURITY.md CHANGES.md LICENSE; do
@@ -145,6 +147,7 @@ uninstall)
 		rm -f "${DESTDIR-}$CONFIG_DIR/$f.new"
 	done
 	rmdir "${DESTDIR-}$EMPTY_DIR" "$prefix/lib/pennypost" \
+	    "$prefix/share/pennypost" \
 	    "$doc/examples" "$doc" 2>/dev/null || :
 	if system; then
 		tell_systemd

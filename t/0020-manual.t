@@ -32,6 +32,7 @@ for my $d (qw(smtpd pop3d)) {
 		    "and its default, $default");
 	}
 	ok($here{$_}, "$d.conf(5): $_ exists") for sort keys %in;
+	has_examples($d, $page, \%here);
 	my $man = slurp("$d/$d.8");
 	my ($options) = slurp('common/daemon.c') =~ /getopt\(argc, argv, "(.*?)"/;
 	for my $o ($options =~ /\w/g) {
@@ -41,6 +42,25 @@ for my $d (qw(smtpd pop3d)) {
 		like($options, qr/$o/, "$d(8): -$o exists");
 	}
 }
+# One line for each keyword, which together are a configuration.
+sub has_examples {
+	my ($d, $page, $here) = @_;
+	my ($each) = $page =~ /^Each keyword once.*\n\.Bd .*\n((?:[^.].*\n)+)\.Ed$/m;
+	my %given = map { /^(\w+) (.*)/ ? ($1 => $2) : () } split /\n/, $each;
+	is(join(' ', sort keys %given), join(' ', sort keys %$here),
+	    "$d.conf(5) has an example of each keyword");
+	my $file = File::Temp->new;
+	print $file $each;
+	$file->flush;
+	my ($st, $out) = run(Pennypost::program($d), '-f', $file->filename,
+	    '-T', 'hostname');
+	is($st, 0, 'and they are understood') or diag($out);
+	for my $k (sort keys %given) {
+		my ($default) = $page =~ /^\.It Ic $k\b.*?^Default: (\S.*)\.$/ms;
+		isnt($given{$k}, $default // '', "$k: and not the default");
+	}
+}
+
 # The samples, the README and the demo use keywords that exist.
 my %all = map { /^\w+\((\w+)/ ? ($1 => 1) : () } @rows;
 for my $f ('etc/smtpd.conf', 'etc/pop3d.conf') {
