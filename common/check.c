@@ -137,7 +137,7 @@ check_roles(const struct daemon *d, const struct settings *s, uid_t *queue)
 		    id == ROLE_CRYPT || id == ROLE_LOG || id == ROLE_KEY ||
 		    id == ROLE_POOL ||
 		    (!d->pop3 && (id == ROLE_LOOKUP || id == ROLE_QUEUE ||
-				     id == ROLE_APPEND));
+				     id == ROLE_APPEND || id == ROLE_RELAY));
 		uid[i] = 0;
 		if (!used)
 			continue;

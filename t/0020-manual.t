@@ -79,7 +79,7 @@ for my $d (qw(smtpd pop3d)) {
 	$c =~ s/^listen (?:smtps|pop3s).*\n//mg;
 	my $uid = is_root() ? 64101 : $>;
 	$c .= "role_user $_ " . $uid++ . "\n"
-	    for qw(queue log worker key lookup append crypt);
+	    for qw(queue log worker key lookup append crypt relay);
 	mkdir "$dir/$_", 0700 for qw(empty queue);
 	chown 64101, 64101, "$dir/queue" if is_root();
 	# Whoever runs this is there, and nobody is everywhere.

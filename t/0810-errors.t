@@ -118,6 +118,10 @@ for my $d (qw(smtpd pop3d)) {
 			$_[0] =~ s/^role_user log .*/role_user log 64102/mr =~
 			    s/^role_user key .*/role_user key 64102/mr },
 		    qr/roles log and key .*role_user key USER/);
+		fails("$d: relay is the user of key", $d, sub {
+			$_[0] =~ s/^role_user relay .*/role_user relay 64102/mr },
+		    qr/roles key and relay .*role_user relay USER/)
+		    if $d eq 'smtpd';
 		fails("$d: a role's user that is not there", $d,
 		    $add->('role_user key no-such-user'), qr/no-such-user/);
 	}
