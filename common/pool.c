@@ -21,6 +21,7 @@
 #include "common/pool_channels.h"
 #include "common/pool_control.h"
 #include "common/pool_count.h"
+#include "common/pool_slot.h"
 #include "common/pool_tls.h"
 #include "common/sandbox.h"
 #include "common/service.h"
@@ -31,18 +32,6 @@ enum {
 	RETRY_MS = 200,
 	END_MS = 3000,
 	STORM_MAX = 5000
-};
-
-struct slot {
-	pid_t pid; /* 0: free */
-	int ctl;
-	bool busy;
-	unsigned listener;
-	struct pool_client client;
-	char peer[ADDRESS_TEXT]; /* the other end, as the kernel tells it */
-	uint32_t number;
-	int64_t since; /* now_ms() when its client came */
-	struct watch *watch;
 };
 
 static struct role *role;
@@ -450,59 +439,11 @@ stop(uint32_t grace)
 	maybe_done();
 }
 
-/* ---- for the control socket ---- */
-
-static bool
-session(unsigned i, struct pool_session *out)
-{
-	const struct slot *s = &slots[i];
-
-	if (s->pid == 0 || !s->busy)
-		return false;
-	*out = (struct pool_session){ .pid = s->pid,
-		.number = s->number,
-		.since = s->since,
-		.listener = listen_type_name(
-		    role->settings->listeners[s->listener].type) };
-	pool_client_name(&s->client, s->peer, out->client);
-	return true;
-}
-
+/* For the control socket. */
 static void
-workers(unsigned *all, unsigned *waiting)
+end_session(struct slot *s)
 {
-	*all = total;
-	*waiting = idle;
-}
-
-static struct slot *
-by_number(uint32_t number)
-{
-	for (unsigned i = 0; i < slot_n; i++)
-		if (slots[i].pid != 0 && slots[i].number == number)
-			return &slots[i];
-	return NULL;
-}
-
-static void
-kick_hard(void *number)
-{
-	struct slot *s = by_number((uint32_t)(uintptr_t)number);
-
-	if (s != NULL)
-		kill(s->pid, SIGKILL);
-}
-
-static bool
-kick(pid_t pid, uint32_t number)
-{
-	struct slot *s = by_number(number);
-
-	if (s == NULL || s->pid != pid || !s->busy)
-		return false;
 	tell_worker(s, POOL_END);
-	timer_add(END_MS, kick_hard, (void *)(uintptr_t)number);
-	return true;
 }
 
 /* ---- main ---- */
@@ -511,7 +452,7 @@ noreturn void
 pool_main(struct role *r, session_serve *serve)
 {
 	static struct pool_control_host host = {
-		.session = session, .workers = workers, .kick = kick
+		.total = &total, .idle = &idle, .end_session = end_session
 	};
 	struct rlimit l;
 
@@ -527,7 +468,8 @@ pool_main(struct role *r, session_serve *serve)
 	}
 	service_init();
 	tls = pool_tls(r);
-	host.slots = slot_n;
+	host.slots = slots;
+	host.slot_n = slot_n;
 	pool_control_init(r, &host);
 	priv_drop(r, ROLE_POOL, r->settings->empty_directory);
 	sandbox_enter(r, ROLE_POOL);

@@ -9,6 +9,7 @@
 #include "common/pool_control.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 enum {
 	ASKERS = 8,
 	PATIENCE = 10000, /* ms */
+	KICK_MS = 3000,
 	PIECE = 4096,
 	LINE_ROOM = 256, /* octets of the longest line of an answer */
 	MINUTE = 60000 / POOL_CONTROL_TICK
@@ -98,6 +100,36 @@ say(struct asker *a, const char *fmt, ...)
 		a->out_n += (size_t)n;
 }
 
+static struct slot *
+by_number(uint32_t number)
+{
+	for (unsigned i = 0; i < host->slot_n; i++)
+		if (host->slots[i].pid != 0 && host->slots[i].number == number)
+			return &host->slots[i];
+	return NULL;
+}
+
+static void
+kick_hard(void *number)
+{
+	struct slot *s = by_number((uint32_t)(uintptr_t)number);
+
+	if (s != NULL)
+		kill(s->pid, SIGKILL);
+}
+
+static bool
+end_session(pid_t pid, uint32_t number)
+{
+	struct slot *s = by_number(number);
+
+	if (s == NULL || s->pid != pid || !s->busy)
+		return false;
+	host->end_session(s);
+	timer_add(KICK_MS, kick_hard, (void *)(uintptr_t)number);
+	return true;
+}
+
 /* False: it cannot be asked for. */
 static bool
 kick(struct asker *a, struct view line)
@@ -109,7 +141,7 @@ kick(struct asker *a, struct view line)
 	if (!view_number(pid, INT32_MAX, &p) ||
 	    !view_number(number, UINT32_MAX, &n))
 		return false;
-	bool done = host->kick((pid_t)p, (uint32_t)n);
+	bool done = end_session((pid_t)p, (uint32_t)n);
 	a->lines = done;
 	if (done)
 		log_info("session of process %llu ended by order", p);
@@ -141,35 +173,36 @@ begin(struct asker *a, struct view line)
 static void
 say_status(struct asker *a)
 {
-	unsigned total, idle;
-
-	host->workers(&total, &idle);
 	for (int i = 0; i < POOL_F__N; i++)
 		say(a, "F\t%s\t%llu\t%llu\n", figure_names[i],
 		    (unsigned long long)figures[i],
 		    (unsigned long long)(figures[i] - before[oldest][i]));
 	say(a,
 	    "G\tworkers_idle\t%u\nG\tworkers_busy\t%u\nG\tworkers_max\t%llu\n",
-	    idle, total - idle,
+	    *host->idle, *host->total - *host->idle,
 	    (unsigned long long)role->settings->workers_max);
 	a->lines = POOL_F__N + 3;
-	a->next = host->slots;
+	a->next = host->slot_n;
 }
 
 /* As many sessions as this piece holds. */
 static void
 say_sessions(struct asker *a)
 {
-	struct pool_session s;
+	const struct listener *l = role->settings->listeners;
+	char client[ADDRESS_TEXT];
 	int64_t now = now_ms();
 
-	for (; a->next < host->slots && a->out_n + LINE_ROOM < PIECE;
+	for (; a->next < host->slot_n && a->out_n + LINE_ROOM < PIECE;
 	     a->next++) {
-		if (!host->session(a->next, &s))
+		const struct slot *s = &host->slots[a->next];
+		if (s->pid == 0 || !s->busy)
 			continue;
-		say(a, "C\t%ld\t%lu\t%s\t%s\t%lld\n", (long)s.pid,
-		    (unsigned long)s.number, s.listener, s.client,
-		    (long long)(time(NULL) - (now - s.since) / 1000));
+		pool_client_name(&s->client, s->peer, client);
+		say(a, "C\t%ld\t%lu\t%s\t%s\t%lld\n", (long)s->pid,
+		    (unsigned long)s->number,
+		    listen_type_name(l[s->listener].type), client,
+		    (long long)(time(NULL) - (now - s->since) / 1000));
 		a->lines++;
 	}
 }
@@ -181,7 +214,7 @@ make_piece(struct asker *a)
 		say_status(a);
 	if (a->verb == SESSIONS)
 		say_sessions(a);
-	if (a->verb != KICK && a->next < host->slots)
+	if (a->verb != KICK && a->next < host->slot_n)
 		return;
 	say(a, "=\t%u\n", a->lines);
 	a->ended = true;

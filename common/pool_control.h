@@ -36,6 +36,7 @@
 #include <sys/types.h>
 
 #include "common/role.h"
+#include "common/pool_slot.h"
 #include "common/worker.h"
 
 enum pool_figure {
@@ -54,23 +55,13 @@ const char *pool_figure_name(enum pool_figure);
 
 enum { POOL_CONTROL_LINE = 64, POOL_CONTROL_WORDS = 8 };
 
-/* A client that is served. */
-struct pool_session {
-	pid_t pid;
-	uint32_t number;
-	const char *listener;
-	char client[64];
-	int64_t since; /* now_ms() */
-};
-
 /* The pool's part. */
 struct pool_control_host {
-	unsigned slots;
-	/* The session in that slot; false: there is none. */
-	bool (*session)(unsigned slot, struct pool_session *out);
-	void (*workers)(unsigned *total, unsigned *idle);
-	/* Ends that session; false: there is no such. */
-	bool (*kick)(pid_t, uint32_t number);
+	struct slot *slots;
+	unsigned slot_n;
+	const unsigned *total, *idle; /* workers */
+	/* Tells the worker to end its session at its next command. */
+	void (*end_session)(struct slot *);
 };
 
 /* Takes the control socket off the role's others, if there is one.  Before

@@ -41,6 +41,10 @@ files() {
 	done
 	# For the package's postinst: a host may have no share/doc.
 	echo "text etc/aliases $prefix/share/pennypost/aliases"
+	echo "plain etc/pennyctl.bash" \
+	    "$prefix/share/bash-completion/completions/pennyctl"
+	echo "plain etc/pennyctl.zsh" \
+	    "$prefix/share/zsh/site-functions/_pennyctl"
 	echo "text etc/sysusers.conf $prefix/lib/sysusers.d/pennypost.conf"
 	echo "text etc/tmpfiles.conf $prefix/lib/tmpfiles.d/pennypost.conf"
 	for f in README.md MIGRATION.md SECURITY.md CHANGES.md LICENSE; do
