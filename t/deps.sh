@@ -26,6 +26,7 @@ libio-socket-ssl-perl PERL:IO::Socket::SSL
 libauthen-sasl-perl   PERL:Authen::SASL
 python3               python3
 swaks                 swaks
+zsh                   zsh
 procmail              procmail
 mutt                  mutt
 s-nail                s-nail
