@@ -90,6 +90,30 @@ release(const char *id)
 	return st == OK ? NULL : status_text(st);
 }
 
+/* What somebody else has under way at this moment cannot be taken back; it is
+ * done with the message when the attempt is over (letter.c). */
+static const char *
+act_later(enum control_verb verb, struct sched_msg *m)
+{
+	if (verb == CONTROL_HOLD)
+		m->hold = true;
+	else
+		m->cancel = true;
+	log_info("%s: %s when this attempt is over", m->id,
+	    verb == CONTROL_HOLD ? "will be placed on hold"
+				 : "will be removed by root");
+	return NULL;
+}
+
+static const char *
+release_active(struct sched_msg *m)
+{
+	if (m == NULL || !m->hold)
+		return "it is not on hold";
+	m->hold = false;
+	return NULL;
+}
+
 static const char *
 act(enum control_verb verb, const char *id, bool held)
 {
@@ -97,15 +121,17 @@ act(enum control_verb verb, const char *id, bool held)
 	enum status st;
 
 	if (verb == CONTROL_RELEASE)
-		return held ? release(id) : "it is not on hold";
+		return held ? release(id) : release_active(m);
 	if (held && verb != CONTROL_DELETE)
 		return "it is on hold";
 	if (!held && m == NULL)
 		return "it has just come, or has been done";
 	if (verb == CONTROL_RETRY)
 		return retry(m);
-	if (!held && (m->state == SCHED_ACTIVE || m->state == SCHED_RESERVED))
-		return "it is being delivered at this moment";
+	if (!held && m->state == SCHED_RESERVED)
+		return "it is just being taken";
+	if (!held && m->state == SCHED_ACTIVE)
+		return act_later(verb, m);
 	if (held)
 		st = queue_remove_held(queue, id);
 	else if (verb == CONTROL_HOLD)

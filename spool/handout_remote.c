@@ -1,6 +1,7 @@
 /* Handing out to other hosts.  Runs in: queue. */
 #include "spool/handout_remote.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/log.h"
@@ -131,15 +132,33 @@ remote_turns(void)
 	return turns;
 }
 
+/* What the last one was told who tried; valid until the next call. */
+static const char *
+why_suspended(const struct turn *t)
+{
+	static char text[TURNS_WHY_MAX + 64];
+	const struct letter *l = t->owner;
+	char nexthop[NEXTHOP_MAX];
+	const char *why = "";
+
+	if (nexthop_of(settings,
+		nexthop_domain(l->rec.env.rcpt[t->index].address), nexthop))
+		why = turns_why(turns, view_of(nexthop));
+	if (why[0] == '\0')
+		why = t->busy ? "the other host takes nothing at this moment"
+			      : "the other host was not reached a short while "
+				"ago";
+	snprintf(
+	    text, sizeof(text), "delivery temporarily suspended: %s", why);
+	return text;
+}
+
 static void
 suspended(struct turn *t)
 {
 	struct letter *l = t->owner;
 	const struct attempt a = { .status = t->busy ? ERR_BUSY : ERR_DOWN,
-		.text = t->busy ? "delivery temporarily suspended: the other "
-				  "host takes nothing at this moment"
-				: "delivery temporarily suspended: the other "
-				  "host was not reached a short while ago",
+		.text = why_suspended(t),
 		.dsn = t->busy ? "4.3.2" : "4.4.1",
 		.relay = "none",
 		.active_us = l->active_us };
@@ -231,6 +250,8 @@ relayed(struct lane *lane, const struct relay_answer *a, const char *why)
 		.active_us = l->active_us,
 		.began_us = lane->began_us };
 
+	if (outcome(a) == TURN_DOWN || outcome(a) == TURN_BUSY)
+		turns_note(turns, t, a->rcpt[0].text);
 	turns_result(turns, t, outcome(a), now_ms());
 	if (a != NULL)
 		answered(lane, l, a);

@@ -38,12 +38,41 @@ letter_count(struct letter *l)
 		l->left += !rcpt_closed(l->rec.env.rcpt[i].state);
 }
 
+/* What root wanted while it was under way.  False: nothing, or it cannot be. */
+static bool
+as_wished(struct sched_msg *msg)
+{
+	enum status st = OK;
+
+	if (!msg->cancel && !msg->hold)
+		return false;
+	if (msg->cancel)
+		publish_remove(msg->id);
+	else
+		st = queue_hold(host->queue, msg->id);
+	msg->hold = false;
+	if (st != OK) {
+		log_error("queue: %s: cannot be placed on hold: %s", msg->id,
+		    status_text(st));
+		return false;
+	}
+	log_info("%s: %s", msg->id,
+	    msg->cancel ? "removed by root" : "placed on hold");
+	sched_drop(host->sched, msg);
+	return true;
+}
+
 static void
 settled(struct letter *l)
 {
 	struct sched_msg *msg = l->msg;
 	bool done = l->left == 0, soon = l->soon;
 	bool parked = false;
+
+	if (!done && as_wished(msg)) {
+		letter_free(l);
+		return;
+	}
 	if (!done && l->crowded != LETTER_NONE) {
 		sched_park(host->sched, msg);
 		parked = host->park(l);

@@ -52,6 +52,9 @@ struct sched_msg {
 	bool called : 1; /* it was parked; its destination has room now */
 	bool gone : 1;	 /* its record was taken away: forget it when it is
 			  * active, or held no more by what it waits for */
+	/* Active, and when this attempt is over it shall: */
+	bool hold : 1;	 /* be kept in hold/ */
+	bool cancel : 1; /* be removed */
 };
 
 /* Messages in a row. */

@@ -41,6 +41,7 @@ turns_free(struct turns *t)
 		while (t->dest[i] != NULL) {
 			struct turns_dest *d = t->dest[i];
 			t->dest[i] = d->hash_next;
+			free(d->why);
 			free(d);
 		}
 	free(t);
@@ -155,6 +156,20 @@ turns_result(struct turns *t, struct turn *r, enum turn_outcome o, int64_t now)
 	if (ring_empty(&d->ready))
 		dest_ready(t, d);
 	dest_release(t, d, now);
+}
+
+void
+turns_note(struct turns *t, const struct turn *r, const char *why)
+{
+	dest_note(t, r->dest, why);
+}
+
+const char *
+turns_why(const struct turns *t, struct view dest)
+{
+	const struct turns_dest *d = dest_find(t, dest);
+
+	return d == NULL || d->why == NULL ? "" : d->why;
 }
 
 /* ---- who is parked ---- */

@@ -52,6 +52,11 @@ struct turns_limits {
 	unsigned known;
 };
 
+enum {
+	TURNS_WHY_MAX = 200, /* octets of a reason */
+	TURNS_WHYS = 1000    /* reasons that are kept */
+};
+
 /* One delivery; the memory is the caller's, and stays until it comes back. */
 struct turn {
 	struct turns_dest *dest; /* not for the caller, nor is next */
@@ -82,6 +87,12 @@ bool turns_add(struct turns *, struct turn *, struct view dest, int64_t now);
 struct turn *turns_pick(struct turns *);
 void turns_result(
     struct turns *, struct turn *, enum turn_outcome, int64_t now);
+/* Why the delivery in flight is about to end as TURN_DOWN or TURN_BUSY: kept
+ * until the destination works or is forgotten, if not too many are. */
+void turns_note(struct turns *, const struct turn *, const char *why);
+/* Why that destination was down or busy last; "": not known.  Borrowed, until
+ * the next call of anything here. */
+const char *turns_why(const struct turns *, struct view dest);
 /* Takes back the next one that waits in vain, as its destination is down, or
  * crowded. */
 struct turn *turns_suspended(struct turns *);

@@ -52,24 +52,49 @@ fifo_take(struct fifo *f)
 }
 
 /* FNV-1a from a secret start, as senders choose the names. */
-static struct turns_dest **
-dest_bucket(struct turns *t, struct view name)
+static unsigned
+dest_hash(const struct turns *t, struct view name)
 {
 	uint64_t h = t->limits.seed;
 
 	for (size_t i = 0; i < name.n; i++)
 		h = (h ^ (unsigned char)name.p[i]) * 0x100000001B3ULL;
-	return &t->dest[(h ^ h >> 32) % DEST_BUCKETS];
+	return (unsigned)((h ^ h >> 32) % DEST_BUCKETS);
+}
+
+static struct turns_dest **
+dest_bucket(struct turns *t, struct view name)
+{
+	return &t->dest[dest_hash(t, name)];
+}
+
+struct turns_dest *
+dest_find(const struct turns *t, struct view name)
+{
+	struct turns_dest *d = t->dest[dest_hash(t, name)];
+
+	while (d != NULL && !view_eq((struct view){ d->name, d->n }, name))
+		d = d->hash_next;
+	return d;
+}
+
+void
+dest_note(struct turns *t, struct turns_dest *d, const char *why)
+{
+	t->whys -= d->why != NULL;
+	free(d->why);
+	d->why = NULL;
+	if (why != NULL && why[0] != '\0' && t->whys < TURNS_WHYS)
+		d->why = strndup(why, TURNS_WHY_MAX);
+	t->whys += d->why != NULL;
 }
 
 struct turns_dest *
 dest_get(struct turns *t, struct view name)
 {
 	struct turns_dest **b = dest_bucket(t, name);
-	struct turns_dest *d = *b;
+	struct turns_dest *d = dest_find(t, name);
 
-	while (d != NULL && !view_eq((struct view){ d->name, d->n }, name))
-		d = d->hash_next;
 	if (d != NULL)
 		return d;
 	d = calloc(1, sizeof(*d) + name.n);
@@ -100,6 +125,7 @@ dest_forget(struct turns *t, struct turns_dest *d)
 	ring_remove(&d->ready);
 	ring_remove(&d->aside);
 	ring_remove(&d->call);
+	dest_note(t, d, NULL);
 	free(d);
 	t->dests--;
 }
@@ -245,6 +271,7 @@ dest_works(struct turns *t, struct turns_dest *d)
 {
 	d->down_until = 0;
 	d->busy_n = 0;
+	dest_note(t, d, NULL);
 	ring_remove(&d->aside);
 	dest_standing(t, d, WORKS);
 	if (d->limit < t->limits.per_dest)

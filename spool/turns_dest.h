@@ -37,6 +37,7 @@ struct turns_dest {
 	unsigned called; /* parked ones that were called and did not come yet */
 	int64_t down_until; /* 0: it works */
 	unsigned busy_n; /* times it was busy since it worked; 0: it is down */
+	char *why;	 /* owned; NULL: not known */
 	size_t n;
 	char name[];
 };
@@ -44,7 +45,7 @@ struct turns_dest {
 struct turns {
 	struct turns_limits limits;
 	struct turns_dest *dest[DEST_BUCKETS];
-	unsigned dests;
+	unsigned dests, whys;
 	struct node ready[STANDINGS], down, idle;
 	struct node call[2]; /* of those that work; of the others */
 	struct fifo suspended;
@@ -70,6 +71,10 @@ struct turn *fifo_take(struct fifo *);
 /* The destination of that name, made if it is new; NULL: no memory. */
 struct turns_dest *dest_get(struct turns *, struct view name);
 void dest_forget(struct turns *, struct turns_dest *);
+/* NULL: there is none. */
+struct turns_dest *dest_find(const struct turns *, struct view name);
+/* Keeps a copy; NULL: of nothing. */
+void dest_note(struct turns *, struct turns_dest *, const char *why);
 /* Nothing concerns it, and it has not failed of late. */
 bool dest_unused(const struct turns *, const struct turns_dest *, int64_t now);
 /* A destination is forgotten when nothing concerns it; one that was down a

@@ -7,6 +7,7 @@ use IO::Socket::UNIX;
 use JSON::PP ();
 use Test::More;
 use Pennypost;
+use Pennypost::Peer;
 
 my $pp = Pennypost->new(daemons => ['smtpd']);
 my $dir = $pp->dir;
@@ -192,6 +193,55 @@ is(scalar(json('--destination', $_->[0])), $_->[1], "--destination $_->[0]")
     for ['*.far.test', 1], ['FAR.test', 1], ['far', 0], ['example.org', 0];
 is_ctl(['count'], 0, qr/^ +TOTAL +3 +3 .*\n +far\.test +1 +1 .*\n +near\.test +1 .*\n +sub\.far\.test +1 /m);
 is_ctl(['delete', '--destination', 'near.test'], 0, qr/^1 message deleted/);
+
+# ---- while it is being delivered ----
+{
+	my $go = "$dir/go";
+	my $slow = Pennypost::Peer->new(dir => $dir, addr => $pp->addr,
+	    reply => { 'RCPT' => sub {
+		for (1 .. 1200) {
+			last if -e $go;
+			select undef, undef, undef, 0.05;
+		}
+		return "450 4.2.0 later\r\n";
+	} });
+	$pp->write_config('smtpd', listen => \@listen, retry_min => '1h',
+	    retry_max => '1h', workers_idle => 1,
+	    relay => $pp->addr . ':' . $slow->port);
+	is($pp->stop('smtpd'), 0, 'stopped');
+	is($pp->launch('smtpd'), '', 'and started again');
+	ctl('delete', '--all');
+	my $under_way = sub {
+		my ($what) = @_;
+		unlink $go;
+		$slow->forget;
+		put('alice@example.org', $what, 'x@slow.test');
+		ok(wait_for(40, sub { grep /^RCPT/, $slow->commands }),
+		    "$what: under way");
+		return (json())[0]{id};
+	};
+	my $id = $under_way->('to be deleted');
+	is_ctl(['delete', $id], 0, qr/^1 message deleted$/,
+	    'what is being delivered can be deleted');
+	ok(-e "$dir/queue/active/$id", 'when the attempt is over');
+	spew($go, '');
+	ok(wait_for(40, sub { !json() && !-e "$dir/queue/active/$id" }),
+	    'then it has gone');
+	$pp->log_like('smtpd', qr/$id: removed by root/, 'and is logged');
+	$id = $under_way->('to be held');
+	is_ctl(['hold', $id], 0, qr/^1 message on hold$/, 'and be held');
+	spew($go, '');
+	ok(wait_for(40, sub { -e "$dir/queue/hold/$id" }), 'and lies in hold/');
+	is_ctl(['delete', $id], 0, qr/^1 message deleted$/);
+	$id = $under_way->('after all');
+	is_ctl(['hold', $id], 0, qr/^1 message on hold$/);
+	is_ctl(['release', $id], 0, qr/^1 message released$/, 'or not');
+	spew($go, '');
+	ok(wait_for(40, sub { grep { $_->{state} eq 'queued' } json() }),
+	    'then it waits as others do');
+	ok(!-e "$dir/queue/hold/$id", 'and not on hold');
+	is_ctl(['delete', '--all'], 0, qr/^1 message deleted$/);
+}
 
 # ---- other users ----
 SKIP: {

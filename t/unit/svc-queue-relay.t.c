@@ -271,6 +271,26 @@ test_dead(void)
 	close(w);
 }
 
+/* Who is not even tried is told what those were told who were. */
+static void
+test_suspended(void)
+{
+	int u = new_user(&x, "alice");
+	const char *to[] = { "a@deadly.test", "b@deadly.test" };
+
+	reset();
+	relay_shared->dead_ms = 200;
+	for (unsigned i = 0; i < 2; i++)
+		put_params(u, &to[i], NULL, 1, NULL);
+	ok(logged("(connect to it: timed out)") &&
+		logged("(delivery temporarily suspended: connect to it: timed "
+		       "out)"),
+	    "who waits for a dead place is told why");
+	pause_ms(50);
+	drop_waiting();
+	close(u);
+}
+
 /* A place where all is slow has many messages; others are not behind them. */
 static void
 test_slow(void)
@@ -375,6 +395,12 @@ main(void)
 {
 	test_begin();
 	x = start(with_networks);
+	if (getenv("KILLS") != NULL) { /* this alone, so often */
+		for (int n = (int)strtol(getenv("KILLS"), NULL, 10); n > 0; n--)
+			test_kill();
+		stop(&x);
+		return test_end();
+	}
 	test_groups();
 	test_params();
 	test_hundreds();
@@ -383,6 +409,7 @@ main(void)
 	test_reuse();
 	test_networks();
 	test_slow();
+	test_suspended();
 	test_dead();
 	test_kill();
 	stop(&x);

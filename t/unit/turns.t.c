@@ -20,6 +20,55 @@ id_of(unsigned n)
 	return id;
 }
 
+/* ---- why one is down ---- */
+
+static void
+test_why(void)
+{
+	static const struct turns_limits l = {
+		.in_flight = 20, .per_dest = 5, .pause = 10000, .seed = 1
+	};
+	struct turns *t = turns_new(&l);
+	struct turn r[2] = { { .index = 0 } };
+	char name[32], text[TURNS_WHY_MAX + 50];
+	unsigned kept = 0;
+
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	turns_add(t, &r[0], view_of("a"), 0);
+	struct turn *p = turns_pick(t);
+	ok(turns_why(t, view_of("a"))[0] == '\0' &&
+		turns_why(t, view_of("b"))[0] == '\0',
+	    "nothing is known of what is not down");
+	turns_note(t, p, "refused");
+	turns_result(t, p, TURN_DOWN, 0);
+	ok(strcmp(turns_why(t, view_of("a")), "refused") == 0,
+	    "why it is down");
+	turns_add(t, &r[0], view_of("a"), 10001);
+	p = turns_pick(t);
+	turns_note(t, p, text);
+	ok(strlen(turns_why(t, view_of("a"))) == TURNS_WHY_MAX,
+	    "the last reason counts, and is not longer than that");
+	turns_result(t, p, TURN_DONE, 10001);
+	ok(turns_why(t, view_of("a"))[0] == '\0', "until it works");
+	for (unsigned i = 0; i < TURNS_WHYS + 100; i++) {
+		snprintf(name, sizeof(name), "dead%u", i);
+		turns_add(t, &r[1], view_of(name), 20000);
+		p = turns_pick(t);
+		turns_note(t, p, "refused");
+		turns_result(t, p, TURN_DOWN, 20000);
+		kept += turns_why(t, view_of(name))[0] != '\0';
+	}
+	ok(kept == TURNS_WHYS, "of so many only (%u)", kept);
+	turns_add(t, &r[1], view_of("again"), 50000); /* forgets the others */
+	p = turns_pick(t);
+	turns_note(t, p, "refused");
+	turns_result(t, p, TURN_DOWN, 50000);
+	ok(turns_why(t, view_of("again"))[0] != '\0',
+	    "and who is forgotten makes room");
+	turns_free(t);
+}
+
 /* ---- turns ---- */
 
 static const struct turns_limits tl = {
@@ -450,6 +499,7 @@ test_dead_and_alive(void)
 int
 main(void)
 {
+	test_why();
 	test_turns();
 	test_total();
 	test_down();
