@@ -148,8 +148,7 @@ why_suspended(const struct turn *t)
 		why = t->busy ? "the other host takes nothing at this moment"
 			      : "the other host was not reached a short while "
 				"ago";
-	snprintf(
-	    text, sizeof(text), "delivery temporarily suspended: %s", why);
+	snprintf(text, sizeof(text), "delivery temporarily suspended: %s", why);
 	return text;
 }
 

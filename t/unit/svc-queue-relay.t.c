@@ -350,12 +350,13 @@ static void
 test_kill(void)
 {
 	static struct acked acked[ACKED_MAX];
+	static unsigned seed = 7;
 	unsigned n = 0, round = 0, lost = 0;
 
 	kill_both(&x);
 	drop_waiting();
 	shared->n = 0;
-	srand(7);
+	srand(seed++);
 	for (; round < ROUNDS || (n < ACKED_MIN && round < ROUNDS_MAX);
 	     round++) {
 		int told[2];
