@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 # kill -9 of everything, or of single processes, at random moments, while mail
 # goes everywhere: to users, through aliases and lists, through ~/.forward, to
-# other hosts that take it, refuse it, or say later.  Whatever got its 250 is in the mailbox, with the other host, or reported to its sender.
+# other hosts that take it, refuse it, or say later.  Whatever got its 250 is in
+# the mailbox, with the other host, or reported to its sender.
 # CRASHES=N rounds.
 use strict;
 use warnings;
