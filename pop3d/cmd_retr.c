@@ -20,7 +20,7 @@ enum {
 struct sending {
 	struct session *s;
 	struct mbox_reader reader;
-	bool surrogate; /* while its header is read */
+	bool surrogate; /* while something of it may become another */
 	struct surrogate header;
 	struct buf fields, out;
 	uint64_t *sent; /* octets are counted here */
@@ -68,7 +68,7 @@ send_piece(struct sending *x, struct view in, bool last)
 {
 	if (x->surrogate) {
 		buf_clear(&x->fields);
-		size_t n = surrogate_header(&x->header, in, &x->fields);
+		size_t n = surrogate_add(&x->header, in, &x->fields);
 		if (last && !x->header.done)
 			surrogate_end(&x->header, &x->fields);
 		if (x->fields.bad ||
@@ -124,7 +124,7 @@ send_message(struct session *s, size_t i, int64_t lines, uint64_t *sent)
 	if (st == OK && piece == NULL)
 		st = ERR_NOMEM;
 	surrogate_init(&x.header);
-	buf_init(&x.fields, 2 * (size_t)SURROGATE_OUT_MAX);
+	buf_init(&x.fields, 3 * (size_t)SURROGATE_OUT_MAX);
 	buf_init(&x.out, PIECE_WIRE);
 	mbox_reader_init(&x.reader, s->w->settings->quoting_mboxrd, lines);
 	next = st == OK ? send_pieces(&x, i, &m, lines, piece)

@@ -30,7 +30,7 @@ bit_set(unsigned char *map, size_t i)
 	map[i / 8] |= (unsigned char)(1u << (i % 8));
 }
 
-/* The octets of a header on the wire, without the dots of byte-stuffing. */
+/* Octets on the wire, without the dots of byte-stuffing. */
 struct count {
 	struct mbox_reader reader;
 	struct buf wire;
@@ -42,7 +42,7 @@ static void
 count_init(struct count *c, bool mboxrd)
 {
 	mbox_reader_init(&c->reader, mboxrd, -1);
-	buf_init(&c->wire, 4 * (size_t)SURROGATE_OUT_MAX);
+	buf_init(&c->wire, 7 * (size_t)SURROGATE_OUT_MAX);
 	c->octets = 0;
 	c->in_line = false;
 }
@@ -73,20 +73,19 @@ count_end(struct count *c)
 	count_wire(c);
 }
 
-/* A header on its way, as it is and as a surrogate. */
-struct header {
+/* A message on its way, as it is and as a surrogate, as far as that one
+ * matters: its header, and its parts. */
+struct both {
 	struct surrogate s;
 	struct count is, becomes;
 	struct buf out;
-	bool eight; /* it is not ASCII */
 };
 
 static enum status
-header_add(struct header *h, struct view in, bool last)
+message_add(struct both *h, struct view in, bool last)
 {
 	buf_clear(&h->out);
-	in.n = surrogate_header(&h->s, in, &h->out);
-	h->eight |= surrogate_needed(in);
+	in.n = surrogate_add(&h->s, in, &h->out);
 	if (last && !h->s.done)
 		surrogate_end(&h->s, &h->out);
 	count_add(&h->is, in);
@@ -100,8 +99,8 @@ header_add(struct header *h, struct view in, bool last)
 }
 
 static enum status
-read_header(
-    struct maildrop *d, size_t i, const struct mbox_msg *m, struct header *h)
+read_message(
+    struct maildrop *d, size_t i, const struct mbox_msg *m, struct both *h)
 {
 	uint64_t at = 0, end = present_octets(m);
 	char *piece = malloc(PIECE);
@@ -113,7 +112,7 @@ read_header(
 		st = maildrop_read(d, i, at, piece, n);
 		at += n;
 		if (st == OK)
-			st = header_add(h,
+			st = message_add(h,
 			    (struct view){ piece + skip, n - skip }, at == end);
 	}
 	free(piece);
@@ -124,14 +123,14 @@ static enum status
 look(struct maildrop *d, size_t i, const struct mbox_msg *m)
 {
 	bool mboxrd = d->settings->quoting_mboxrd;
-	struct header h = { .eight = false };
+	struct both h;
 
 	surrogate_init(&h.s);
 	count_init(&h.is, mboxrd);
 	count_init(&h.becomes, mboxrd);
-	buf_init(&h.out, 2 * (size_t)SURROGATE_OUT_MAX);
-	enum status st = read_header(d, i, m, &h);
-	if (st == OK && h.eight) {
+	buf_init(&h.out, 3 * (size_t)SURROGATE_OUT_MAX);
+	enum status st = read_message(d, i, m, &h);
+	if (st == OK && h.s.needed) {
 		/* Modulo 2^64: fewer octets are more than any number. */
 		st = maildrop_longer(d, i, h.becomes.octets - h.is.octets);
 		bit_set(d->surrogate, i);

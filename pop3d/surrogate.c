@@ -1,344 +1,213 @@
-/* Surrogates of messages: the fields of a header.  Runs in: worker (pop3d). */
+/*
+ * Surrogates of messages: their headers and those of their parts.  Runs in:
+ * worker (pop3d).
+ *
+ *	HEADER --blank line--> BODY, or done if it has no parts
+ *	  ^  \--message/rfc822: the header of the enclosed message--> HEADER
+ *	  +-- a boundary of a multipart that we are in -- from any state
+ *
+ * A line that could be a boundary, or blank but for a CR, is held until it is
+ * there as a whole.
+ */
 #include "pop3d/surrogate.h"
 
 #include <string.h>
 
-#include "pop3d/encoded_word.h"
-
-#define INVALID "<invalid@internationalized-address.invalid>"
-
-bool
-surrogate_needed(struct view v)
-{
-	for (size_t i = 0; i < v.n; i++)
-		if ((unsigned char)v.p[i] > 127)
-			return true;
-	return false;
-}
-
-static bool
-blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-static struct view
-trim(struct view v)
-{
-	while (v.n > 0 && blank(v.p[0])) {
-		v.p++;
-		v.n--;
-	}
-	while (v.n > 0 && blank(v.p[v.n - 1]))
-		v.n--;
-	return v;
-}
-
-/* ---- addresses (RFC 5322 3.4) ---- */
-
-/* Where one is inside a structured value. */
-struct lex {
-	bool quote, angle, bracket;
-	unsigned comment; /* depth */
-};
-
-/* Steps over the octet at v.p[i]; gives the index behind it. */
-static size_t
-lex_step(struct lex *x, struct view v, size_t i)
-{
-	char c = v.p[i];
-
-	if (c == '\\' && (x->quote || x->comment > 0))
-		return i + 1 < v.n ? i + 2 : i + 1;
-	if (x->quote) {
-		x->quote = c != '"';
-	} else if (x->comment > 0 || c == '(') {
-		x->comment += c == '(';
-		x->comment -= c == ')';
-	} else if (c == '"') {
-		x->quote = true;
-	} else if (c == '<' || c == '>') {
-		x->angle = c == '<';
-	} else if (c == '[' || c == ']') {
-		x->bracket = c == '[';
-	}
-	return i + 1;
-}
-
-static bool
-lex_top(const struct lex *x)
-{
-	return !x->quote && !x->angle && !x->bracket && x->comment == 0;
-}
-
-/* The parts of one address; text that is none is the address of nobody. */
-struct address {
-	struct view phrase, addr, comment;
-	bool angle;
-};
-
-/* Takes v apart: phrase <addr>, or addr (comment). */
-static void
-address_parts(struct view v, struct address *a)
-{
-	struct lex x = { false, false, false, 0 }, was;
-	size_t open = 0, comment = 0;
-
-	*a = (struct address){ .addr = v };
-	for (size_t i = 0, next; i < v.n; i = next) {
-		was = x;
-		next = lex_step(&x, v, i);
-		if (x.angle && !was.angle) {
-			open = i + 1;
-		} else if (was.angle && !x.angle) {
-			a->angle = true;
-			a->phrase = trim((struct view){ v.p, open - 1 });
-			a->addr = trim((struct view){ v.p + open, i - open });
-			return;
-		} else if (x.comment == 1 && was.comment == 0) {
-			comment = next;
-			a->addr = trim((struct view){ v.p, i });
-		} else if (x.comment == 0 && was.comment == 1) {
-			a->comment =
-			    trim((struct view){ v.p + comment, i - comment });
-			/* Between, or twice, is too odd to be understood. */
-			if (trim((struct view){ v.p + next, v.n - next }).n > 0)
-				a->addr = v;
-		}
-	}
-	if (x.comment > 0)
-		a->addr = v;
-}
-
-/* The text of a phrase: quoted strings without their quotes. */
-static void
-phrase_text(struct view v, struct buf *out)
-{
-	for (size_t i = 0; i < v.n; i++) {
-		if (v.p[i] == '\\' && i + 1 < v.n)
-			i++;
-		else if (v.p[i] == '"')
-			continue;
-		buf_addc(out, v.p[i]);
-	}
-}
-
-/* A name of encoded-words and blanks only: it stays, as it would be shown raw
- * inside of another encoded-word. */
-static bool
-encoded_name(struct view v)
-{
-	bool all = v.n > 0 && !surrogate_needed(v);
-
-	while (all && v.n > 0) {
-		struct view word = view_token(&v);
-		all = word.n > 4 && memcmp(word.p, "=?", 2) == 0 &&
-		      memcmp(word.p + word.n - 2, "?=", 2) == 0;
-	}
-	return all;
-}
-
-/* An address that no ASCII client could use, as a name in front of one that
- * belongs to nobody. */
-static void
-put_invalid(const struct address *a, bool path, struct buf *out)
-{
-	struct buf text;
-
-	if (path) { /* Return-Path has no name */
-		buf_adds(out, INVALID);
-		return;
-	}
-	buf_init(&text, SURROGATE_FIELD_MAX + 8);
-	if (encoded_name(a->phrase)) {
-		buf_addv(out, a->phrase);
-		buf_addc(out, ' ');
-		buf_addc(&text, ' '); /* that one is not shown */
-	} else if (a->phrase.n > 0) {
-		phrase_text(a->phrase, &text);
-		buf_addc(&text, ' ');
-	}
-	buf_adds(&text, a->angle ? "<" : "");
-	buf_addv(&text, a->addr);
-	buf_adds(&text, a->angle ? ">" : "");
-	encoded_word(buf_view(&text), out);
-	encoded_gap(out, sizeof(INVALID) - 1);
-	buf_adds(out, INVALID);
-	out->bad |= text.bad;
-	buf_free(&text);
-}
-
-/* One address of a list, or (group) a group's name. */
-static void
-put_address(struct view v, bool group, bool path, struct buf *out)
-{
-	struct view body = trim(v);
-	struct address a;
-	struct buf text;
-
-	if (!surrogate_needed(v)) {
-		buf_addv(out, v);
-		return;
-	}
-	buf_add(out, v.p, (size_t)(body.p - v.p));
-	address_parts(body, &a);
-	if (!group && !a.angle)
-		a.phrase = a.comment;
-	if (!group && (surrogate_needed(a.addr) || a.addr.n == 0)) {
-		put_invalid(&a, path, out);
-		return;
-	}
-	buf_init(&text, SURROGATE_FIELD_MAX);
-	phrase_text(group ? body : a.phrase, &text);
-	if (!surrogate_needed(buf_view(&text))) {
-		buf_addv(out, a.angle ? a.phrase : (struct view){ "", 0 });
-		buf_adds(out, a.phrase.n > 0 && a.angle ? " " : "");
-	} else if (!path) {
-		encoded_word(buf_view(&text), out);
-		if (!group)
-			encoded_gap(out, a.addr.n + 2);
-	}
-	out->bad |= text.bad;
-	buf_free(&text);
-	if (group)
-		return;
-	buf_addc(out, '<');
-	buf_addv(out, a.addr);
-	buf_addc(out, '>');
-}
-
-static void
-put_addresses(struct view v, bool path, struct buf *out)
-{
-	struct lex x = { false, false, false, 0 };
-	size_t start = 0;
-
-	for (size_t i = 0; i < v.n;) {
-		char c = v.p[i];
-		if (!lex_top(&x) || (c != ',' && c != ';' && c != ':')) {
-			i = lex_step(&x, v, i);
-			continue;
-		}
-		put_address((struct view){ v.p + start, i - start }, c == ':',
-		    path, out);
-		buf_addc(out, c);
-		start = ++i;
-	}
-	put_address(
-	    (struct view){ v.p + start, v.n - start }, false, path, out);
-}
-
-static void
-convert_addresses(struct view v, struct buf *out)
-{
-	put_addresses(v, false, out);
-}
-
-static void
-convert_path(struct view v, struct buf *out)
-{
-	put_addresses(v, true, out);
-}
-
-/* ---- parameters (RFC 2045 5.1) ---- */
-
-static void
-convert_parameters(struct view v, struct buf *out)
-{
-	struct lex x = { false, false, false, 0 };
-	size_t start = 0;
-
-	for (size_t i = 0; i <= v.n;) {
-		if (i < v.n && (v.p[i] != ';' || x.quote || x.comment > 0)) {
-			i = lex_step(&x, v, i);
-			continue;
-		}
-		/* With the semicolon before it; the first is the value. */
-		struct view one = { v.p + start, i - start };
-		if (!surrogate_needed(one))
-			buf_addv(out, one);
-		else if (start == 0)
-			return;
-		start = i++;
-	}
-}
-
-/* ---- fields ---- */
-
-typedef void convert(struct view value, struct buf *out);
-
-/* clang-format off */
-static const struct {
-	const char *name;
-	convert *convert; /* if it adds nothing, the field goes */
-} fields[] = {
-	{ "Bcc",                 convert_addresses }, /* RFC 6858 2.1 */
-	{ "Cc",                  convert_addresses },
-	{ "From",                convert_addresses },
-	{ "Reply-To",            convert_addresses },
-	{ "Resent-Bcc",          convert_addresses },
-	{ "Resent-Cc",           convert_addresses },
-	{ "Resent-From",         convert_addresses },
-	{ "Resent-Sender",       convert_addresses },
-	{ "Resent-To",           convert_addresses },
-	{ "Return-Path",         convert_path },
-	{ "Sender",              convert_addresses },
-	{ "To",                  convert_addresses },
-	{ "Content-Type",        convert_parameters }, /* 2.2 */
-	{ "Content-Disposition", convert_parameters },
-	{ "Subject",             encoded_text },       /* 2.3 */
-};
-/* clang-format on */
-
-/* A field that is not ASCII. */
-static void
-convert_field(struct view field, struct buf *out)
-{
-	bool colon;
-	struct view value = field;
-	struct view name = view_trim(view_split(&value, ':', &colon));
-	struct buf text;
-
-	if (!colon)
-		return;
-	buf_init(&text, SURROGATE_OUT_MAX);
-	buf_addv(&text, name);
-	buf_addc(&text, ':');
-	for (size_t i = 0; i < NELEM(fields); i++)
-		if (view_caseeqs(name, fields[i].name))
-			fields[i].convert(value, &text);
-	while (text.n > 0 && blank(text.p[text.n - 1]))
-		text.n--;
-	/* Nothing came behind the name: the field goes. */
-	if (!text.bad && text.n > name.n + 1) {
-		buf_addv(out, buf_view(&text));
-		buf_addc(out, '\n');
-	}
-	buf_free(&text);
-}
-
-static void
-flush(struct surrogate *s, struct buf *out)
-{
-	struct view field = buf_view(&s->field);
-
-	if (!s->overlong && !surrogate_needed(field))
-		buf_addv(out, field);
-	else if (!s->overlong)
-		convert_field(field, out);
-	s->overlong = false;
-	buf_clear(&s->field);
-}
+enum { NAME_MAX_LOOK = 256 }; /* octets in which a field's colon must come */
 
 void
 surrogate_init(struct surrogate *s)
 {
-	*s = (struct surrogate){ .done = false };
+	*s = (struct surrogate){ .state = SURROGATE_HEADER };
 	buf_init(&s->field, SURROGATE_FIELD_MAX);
 }
 
+void
+surrogate_free(struct surrogate *s)
+{
+	buf_free(&s->field);
+}
+
+static void
+header_begin(struct surrogate *s)
+{
+	s->state = SURROGATE_HEADER;
+	s->kind = MIME_LEAF;
+	s->typed = false;
+}
+
+/* ---- fields ---- */
+
+/* Does it begin like one?  What does not, in a part, is text of a part that has
+ * no header (RFC 2046 5.1), and is not ours to change. */
+static bool
+is_field(struct view v)
+{
+	bool colon;
+
+	if (v.n > NAME_MAX_LOOK)
+		v.n = NAME_MAX_LOOK;
+	struct view name = view_trim(view_split(&v, ':', &colon));
+	for (size_t i = 0; i < name.n; i++)
+		if (name.p[i] <= ' ' || name.p[i] > '~')
+			return false;
+	return colon && name.n > 0;
+}
+
+/* What begins behind this header.  The first type counts. */
+static void
+look_at_type(struct surrogate *s, struct view field)
+{
+	bool digest;
+	struct view name = view_trim(view_split(&field, ':', NULL));
+
+	if (s->typed || !view_caseeqs(name, "Content-Type"))
+		return;
+	s->typed = true;
+	s->kind = mime_kind(&field, false, &digest);
+	if (s->kind == MIME_MULTIPART) {
+		s->next = s->in;
+		if (!mime_enter(&s->next, field, digest))
+			s->kind = MIME_LEAF;
+	}
+}
+
+/* Ends the field at hand. */
+static void
+flush(struct surrogate *s, struct buf *out)
+{
+	struct view field = buf_view(&s->field);
+	bool eight = surrogate_needed(field);
+
+	if (field.n == 0 && !s->overlong)
+		return;
+	if (s->part && !s->overlong && !is_field(field)) {
+		buf_addv(out, field);
+		s->state = SURROGATE_BODY;
+	} else if (!s->overlong) {
+		size_t before = out->n;
+		if (eight)
+			surrogate_field(field, out);
+		else
+			buf_addv(out, field);
+		if (out->n > before) /* what the client will see */
+			look_at_type(s,
+			    (struct view){ out->p + before, out->n - before });
+	}
+	s->needed |= eight && s->state == SURROGATE_HEADER;
+	s->overlong = false;
+	buf_clear(&s->field);
+}
+
+/* The blank line has come. */
+static void
+header_end(struct surrogate *s)
+{
+	bool digest =
+	    s->in.depth > 0 && s->part && s->in.level[s->in.depth - 1].digest;
+
+	s->state = SURROGATE_BODY;
+	if (!s->typed && digest)
+		s->kind = MIME_MESSAGE;
+	if (s->kind == MIME_MULTIPART)
+		s->in = s->next;
+	else if (s->kind == MIME_MESSAGE)
+		header_begin(s);
+	s->part = true;
+	s->done = s->state == SURROGATE_BODY && s->in.depth == 0;
+}
+
+/* ---- lines ---- */
+
+/* The line in s->field, which began with '-' or CR, as far as it has come. */
+static void
+held_line(struct surrogate *s, struct buf *out)
+{
+	struct view line = buf_view(&s->field), text = line;
+	bool last;
+
+	s->holding = false;
+	while (text.n > 0 &&
+	       (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r'))
+		text.n--;
+	if (line.n <= SURROGATE_HOLD && mime_boundary(&s->in, text, &last)) {
+		s->state = SURROGATE_BODY;
+		if (!last)
+			header_begin(s);
+		s->part = true;
+		s->done = s->in.depth == 0;
+	} else if (s->state == SURROGATE_HEADER) {
+		if (!view_eqs(line, "\r\n"))
+			return; /* a field as any other */
+		header_end(s);
+	}
+	buf_addv(out, line);
+	buf_clear(&s->field);
+}
+
+/* Takes octets of a line of a header; more than fit are swallowed. */
+static void
+add_field(struct surrogate *s, struct view v, struct buf *out)
+{
+	size_t room = SURROGATE_FIELD_MAX - s->field.n;
+	size_t n = v.n < room ? v.n : room;
+
+	if (!s->overlong && !buf_add(&s->field, v.p, n))
+		out->bad = true; /* no memory */
+	if (n == v.n)
+		return;
+	if (!s->overlong && s->part && !is_field(buf_view(&s->field))) {
+		buf_addv(out, buf_view(&s->field));
+		buf_add(out, v.p + n, v.n - n);
+		s->state = SURROGATE_BODY;
+		buf_clear(&s->field);
+		return;
+	}
+	s->needed |= surrogate_needed(buf_view(&s->field)) ||
+		     surrogate_needed((struct view){ v.p + n, v.n - n });
+	s->overlong = true;
+	buf_clear(&s->field);
+}
+
+/* Takes octets up to the end of a line, or of what has come. */
+static void
+add(struct surrogate *s, struct view v, struct buf *out)
+{
+	bool lf = v.p[v.n - 1] == '\n', first = !s->in_line;
+
+	if (first && *v.p != ' ' && *v.p != '\t' &&
+	    s->state == SURROGATE_HEADER)
+		flush(s, out);
+	s->in_line = !lf;
+	if (first && s->state == SURROGATE_HEADER && *v.p == '\n') {
+		buf_addv(out, v);
+		header_end(s);
+		return;
+	}
+	if (first && ((s->in.depth > 0 && *v.p == '-') ||
+			 (s->state == SURROGATE_HEADER && *v.p == '\r')))
+		s->holding = true;
+	if (s->holding) {
+		size_t room = SURROGATE_HOLD + 1 - s->field.n;
+		size_t n = v.n < room ? v.n : room;
+		if (!buf_add(&s->field, v.p, n))
+			out->bad = true;
+		if (n == v.n && !lf && s->field.n <= SURROGATE_HOLD)
+			return;
+		held_line(s, out);
+		v.p += n;
+		v.n -= n;
+	}
+	if (v.n == 0)
+		return;
+	if (s->state == SURROGATE_HEADER)
+		add_field(s, v, out);
+	else
+		buf_addv(out, v);
+}
+
 size_t
-surrogate_header(struct surrogate *s, struct view in, struct buf *out)
+surrogate_add(struct surrogate *s, struct view in, struct buf *out)
 {
 	size_t at = 0;
 
@@ -346,18 +215,7 @@ surrogate_header(struct surrogate *s, struct view in, struct buf *out)
 		const char *p = in.p + at;
 		const char *lf = memchr(p, '\n', in.n - at);
 		size_t n = lf != NULL ? (size_t)(lf - p) + 1 : in.n - at;
-		if (!s->in_line && *p != ' ' && *p != '\t')
-			flush(s, out);
-		if (!s->in_line && *p == '\n') {
-			buf_addc(out, '\n');
-			s->done = true;
-			return at + 1;
-		}
-		if (s->overlong || n > SURROGATE_FIELD_MAX - s->field.n)
-			s->overlong = true;
-		else if (!buf_add(&s->field, p, n))
-			out->bad = true; /* no memory */
-		s->in_line = lf == NULL;
+		add(s, (struct view){ p, n }, out);
 		at += n;
 	}
 	return at;
@@ -366,12 +224,8 @@ surrogate_header(struct surrogate *s, struct view in, struct buf *out)
 void
 surrogate_end(struct surrogate *s, struct buf *out)
 {
+	if (s->holding)
+		held_line(s, out);
 	flush(s, out);
 	s->done = true;
-}
-
-void
-surrogate_free(struct surrogate *s)
-{
-	buf_free(&s->field);
 }

@@ -13,35 +13,49 @@
  *   fields go, that are not ASCII
  *
  * What is not UTF-8, either, is encoded in the charset unknown-8bit (RFC 1428).
- * Fields that are ASCII, and the body, are left alone.
+ * Fields that are ASCII, and bodies, are left alone.  The headers of parts, and
+ * of enclosed messages, are headers, too (RFC 6858 2.2), in up to MIME_DEPTH
+ * multiparts inside each other.
  */
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "common/buf.h"
+#include "common/mime.h"
 #include "common/view.h"
 
 enum {
 	SURROGATE_FIELD_MAX = 128 * 1024, /* a longer field goes */
-	SURROGATE_OUT_MAX = 1024 * 1024	  /* and one that becomes longer */
+	SURROGATE_OUT_MAX = 1024 * 1024,  /* and one that becomes longer */
+	SURROGATE_HOLD = 1024		  /* a longer line is no boundary */
 };
 
 struct surrogate {
-	struct buf field; /* the lines of the current one */
+	enum { SURROGATE_HEADER, SURROGATE_BODY } state;
+	struct buf field; /* the lines of the current one, or a line held */
 	bool overlong;	  /* it is too long, and was dropped */
 	bool in_line;	  /* in the middle of a line */
-	bool done;	  /* the blank line has come: the rest is the body */
+	bool holding;	  /* of one that may be a boundary */
+	bool part;	  /* the header is not the message's own */
+	bool typed;	  /* Content-Type has come */
+	bool needed;	  /* a header is not ASCII */
+	bool done;	  /* what follows is left alone */
+	enum mime_kind kind;
+	struct mime_levels in, next; /* next: with the one about to begin */
 };
 
 void surrogate_init(struct surrogate *);
-/* Takes header octets from in and appends what becomes of them to out; returns
- * how many octets were the header's, the blank line's included: fewer than
- * in.n if done.  out->bad: no room or no memory. */
-size_t surrogate_header(struct surrogate *, struct view in, struct buf *out);
-/* The message ended in its header. */
+/* Takes octets from in and appends what becomes of them to out; returns how
+ * many were taken: fewer than in.n if done, which is behind the header of a
+ * message without parts, and behind the last part.  out->bad: no room or no
+ * memory. */
+size_t surrogate_add(struct surrogate *, struct view in, struct buf *out);
+/* The message ended. */
 void surrogate_end(struct surrogate *, struct buf *out);
 void surrogate_free(struct surrogate *);
 
 /* Has v an octet beyond ASCII? */
 bool surrogate_needed(struct view v);
+/* What becomes of one field that is not ASCII; nothing: it goes. */
+void surrogate_field(struct view field, struct buf *out);
 #endif

@@ -24,110 +24,13 @@ binary_init(struct binary *b)
 
 /* ---- fields, RFC 2045 5.1, 6.1 ---- */
 
-/* Skips blanks, line ends and comments (RFC 5322 3.2.2). */
-static struct view
-skip_cfws(struct view v)
-{
-	unsigned depth = 0;
-
-	for (; v.n > 0; v.p++, v.n--) {
-		char c = *v.p;
-
-		if (c == '(')
-			depth++;
-		else if (c == ')' && depth > 0)
-			depth--;
-		else if (c == '\\' && depth > 0 && v.n > 1)
-			v.p++, v.n--;
-		else if (depth == 0 && c != ' ' && c != '\t' && c != '\r' &&
-			 c != '\n')
-			break;
-	}
-	return v;
-}
-
-static bool
-is_token(char c)
-{
-	return c > ' ' && c <= '~' && strchr("()<>@,;:\\\"/[]?=", c) == NULL;
-}
-
-/* Takes a token, or several joined by '/', off *v. */
-static struct view
-take_token(struct view *v)
-{
-	struct view t = skip_cfws(*v);
-	size_t n = 0;
-
-	while (n < t.n && (is_token(t.p[n]) || t.p[n] == '/'))
-		n++;
-	*v = t;
-	if (n > 0) /* there may be nothing at all to point at */
-		*v = (struct view){ t.p + n, t.n - n };
-	t.n = n;
-	return t;
-}
-
-/* A parameter's value into out, which has room for max octets; how many, or
- * max + 1 if it does not fit. */
-static size_t
-take_value(struct view *v, char *out, size_t max)
-{
-	struct view t = skip_cfws(*v);
-	bool quoted = t.n > 0 && t.p[0] == '"';
-	size_t i = quoted, n = 0;
-
-	for (; i < t.n; i++) {
-		char c = t.p[i];
-
-		if (quoted && c == '"')
-			break;
-		if (quoted && (c == '\r' || c == '\n'))
-			continue; /* folded */
-		if (quoted && c == '\\' && i + 1 < t.n)
-			c = t.p[++i];
-		else if (!quoted && !is_token(c) && strchr("/:?=", c) == NULL)
-			break;
-		if (n < max)
-			out[n] = c;
-		n += n <= max;
-	}
-	i += quoted && i < t.n;
-	*v = t;
-	if (i > 0)
-		*v = (struct view){ t.p + i, t.n - i };
-	return n;
-}
-
-/* The boundary of a Content-Type's parameters; as take_value.  0: none. */
-static size_t
-find_boundary(struct view v, char *out, size_t max)
-{
-	char other[1];
-
-	for (;;) {
-		v = skip_cfws(v);
-		if (v.n == 0 || v.p[0] != ';')
-			return 0;
-		v = (struct view){ v.p + 1, v.n - 1 };
-		struct view name = take_token(&v);
-		v = skip_cfws(v);
-		if (v.n == 0 || v.p[0] != '=')
-			continue;
-		v = (struct view){ v.p + 1, v.n - 1 };
-		if (view_caseeqs(name, "boundary"))
-			return take_value(&v, out, max);
-		take_value(&v, other, sizeof(other));
-	}
-}
-
 static bool
 is_binary(const struct binary *b)
 {
 	struct view v = { b->coding, b->coding_n };
 
 	view_split(&v, ':', NULL);
-	return view_caseeqs(take_token(&v), "binary");
+	return view_caseeqs(mime_token(&v), "binary");
 }
 
 /* ---- out ---- */
@@ -186,54 +89,31 @@ put_coding(struct binary *b, const char *coding, struct buf *out)
 	b->coding_n = 0;
 }
 
-static void
-enter_multipart(struct binary *b, struct view parameters, bool digest)
-{
-	char boundary[BINARY_BOUNDARY];
-	size_t n = find_boundary(parameters, boundary, sizeof(boundary));
-
-	if (n == 0)
-		return; /* nobody can find its parts */
-	if (n > sizeof(boundary) || b->depth == BINARY_DEPTH) {
-		b->bad = true;
-		return;
-	}
-	memcpy(b->level[b->depth].boundary, boundary, n);
-	b->level[b->depth].n = n;
-	b->level[b->depth].digest = digest;
-	b->depth++;
-}
-
 /* The blank line has come. */
 static void
 header_end(struct binary *b, struct buf *out)
 {
 	struct view rest = { b->type, b->type_n };
-	struct view type = take_token(&rest);
+	bool digest;
+	enum mime_kind kind = mime_kind(&rest, b->digest, &digest);
 	bool binary = is_binary(b), plain = b->coding_n == 0 || binary;
-	bool multipart = view_casestarts(type, "multipart/");
-	bool message = view_caseeqs(type, "message/rfc822") ||
-		       view_caseeqs(type, "message/global") ||
-		       (type.n == 0 && b->digest);
 
 	if (!plain) { /* "7bit", say, which encloses as well */
 		struct view c = { b->coding, b->coding_n };
 		view_split(&c, ':', NULL);
-		c = take_token(&c);
+		c = mime_token(&c);
 		plain = view_caseeqs(c, "7bit") || view_caseeqs(c, "8bit");
 	}
 	put_coding(b,
-	    !binary		   ? NULL
-	    : multipart || message ? "8bit"
-				   : "base64",
+	    !binary		? NULL
+	    : kind != MIME_LEAF ? "8bit"
+				: "base64",
 	    out);
 	buf_adds(out, "\r\n");
-	b->state =
-	    binary && !multipart && !message ? BINARY_ENCODE : BINARY_TEXT;
-	if (multipart)
-		enter_multipart(
-		    b, rest, view_caseeqs(type, "multipart/digest"));
-	else if (message && plain)
+	b->state = binary && kind == MIME_LEAF ? BINARY_ENCODE : BINARY_TEXT;
+	if (kind == MIME_MULTIPART)
+		b->bad |= !mime_enter(&b->in, rest, digest);
+	else if (kind == MIME_MESSAGE && plain)
 		header_begin(b, false);
 }
 
@@ -244,34 +124,18 @@ header_end(struct binary *b, struct buf *out)
 static bool
 is_boundary(struct binary *b, struct view line, struct buf *out)
 {
-	size_t k = b->depth;
-	bool last = false;
+	bool last;
 
-	if (line.n < 3 || line.p[0] != '-' || line.p[1] != '-')
-		return false;
-	line = (struct view){ line.p + 2, line.n - 2 };
-	while (k-- > 0) {
-		size_t n = b->level[k].n;
-		if (line.n < n || memcmp(line.p, b->level[k].boundary, n) != 0)
-			continue;
-		struct view rest = { line.p + n, line.n - n };
-		last = rest.n >= 2 && rest.p[0] == '-' && rest.p[1] == '-';
-		if (last)
-			rest = (struct view){ rest.p + 2, rest.n - 2 };
-		if (view_trim(rest).n == 0)
-			break;
-	}
-	if (k == (size_t)-1)
+	if (!mime_boundary(&b->in, line, &last))
 		return false;
 	encode_row(b, out);
 	if (b->state == BINARY_HEADER) /* it had no blank line */
 		put_coding(b, is_binary(b) ? "8bit" : NULL, out);
 	b->held_crlf = false;
-	b->depth = last ? k : k + 1;
 	if (last)
 		b->state = BINARY_TEXT;
 	else
-		header_begin(b, b->level[k].digest);
+		header_begin(b, b->in.level[b->in.depth - 1].digest);
 	return true;
 }
 

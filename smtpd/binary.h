@@ -15,13 +15,12 @@
 #include <stddef.h>
 
 #include "common/buf.h"
+#include "common/mime.h"
 #include "common/view.h"
 
 enum {
-	BINARY_DEPTH = 16,    /* multiparts inside each other */
-	BINARY_BOUNDARY = 70, /* octets, RFC 2046 5.1.1 */
-	BINARY_LINE = 1024,   /* octets of a line that are looked at together */
-	BINARY_ROW = 57,      /* octets of a line of base64, RFC 2045 6.8 */
+	BINARY_LINE = 1024, /* octets of a line that are looked at together */
+	BINARY_ROW = 57,    /* octets of a line of base64, RFC 2045 6.8 */
 	/* Octets that come out of n at most, whatever was held. */
 	BINARY_SLACK = 4 * BINARY_LINE
 };
@@ -39,15 +38,9 @@ struct binary {
 	size_t type_n;
 	char coding[BINARY_LINE]; /* Content-Transfer-Encoding, as it came */
 	size_t coding_n;
-	bool digest; /* a part of multipart/digest, RFC 2046 5.1.5 */
-	/* what the header at hand stands in */
-	struct {
-		char boundary[BINARY_BOUNDARY];
-		size_t n;
-		bool digest;
-	} level[BINARY_DEPTH];
-	size_t depth;
-	char row[BINARY_ROW]; /* not encoded yet */
+	bool digest;	       /* a part of multipart/digest, RFC 2046 5.1.5 */
+	struct mime_levels in; /* what the header at hand stands in */
+	char row[BINARY_ROW];  /* not encoded yet */
 	size_t row_n;
 	bool bad; /* too deep, or a field that is too long: what comes out is
 		   * of no use */

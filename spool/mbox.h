@@ -29,7 +29,8 @@ struct mbox_msg {
 };
 enum {
 	MBOX_FROM_QUOTED = 1, /* holds a >From line: RETR must unquote */
-	MBOX_NO_BLANK = 2,    /* the blank line behind it is missing */
+	MBOX_NO_BLANK = 2,    /* the blank line behind it is missing, or has a
+			       * CR and is text */
 	MBOX_8BIT = 4 /* there is an octet beyond ASCII behind its From_ line */
 };
 

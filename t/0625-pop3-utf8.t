@@ -64,6 +64,59 @@ $p->cmd('TOP 1 1');
 is($p->multi, "$head\r\n\xd0\xb4\xd0\xb0\r\n", 'TOP: of the same');
 $p->cmd('QUIT');
 
+# The headers of parts and of enclosed messages (RFC 6858 2.2), as an
+# independent reader sees them.
+my $name = "\xd0\xbe\xd1\x82\xd1\x87\xd1\x91\xd1\x82.pdf";
+my $parts = "From: a\@b.example\nMIME-Version: 1.0\nSubject: parts\n" .
+    "Content-Type: multipart/mixed; boundary=\"=_b 1\"\n\nnot shown\n--=_b 1\n" .
+    "Content-Type: text/plain; charset=utf-8\n" .
+    "Content-Transfer-Encoding: 8bit\n\n\xd0\xb4\xd0\xb0\n.\n--=_b 2\n" .
+    "--=_b 1\nContent-Type: application/pdf;\n name=\"$name\"\n" .
+    "Content-Disposition: attachment; filename=\"$name\"; size=4\n" .
+    "Content-Description: $name\nContent-Transfer-Encoding: base64\n\n" .
+    "JVBERg==\n--=_b 1\nContent-Type: message/rfc822\n\n" .
+    "From: \"Zo\xc3\xab\" <zoe\@example.org>\nSubject: \xd0\xb4\xd0\xb0\n\n" .
+    ">From inside\n" . ('x' x 70 . "\n") x 3000 . "--=_b 1--\n";
+put('alice', "$old$parts\n$old$ascii\n");
+$p = $pp->pop3_as('alice');
+($all) = $p->cmd('LIST 1') =~ /^\+OK 1 (\d+)$/;
+isnt($all, length wire($parts), 'it has another size');
+like($p->cmd('RETR 1'), qr/^\+OK $all octets$/, 'RETR says the same as LIST');
+my $got = $p->multi;
+is(length $got, $all, 'and that is what comes');
+like($got, qr/^From inside\r$/m, 'unquoted');
+my @body = $got =~ /([^\x00-\x7f]+)/g;
+is("@body", "\xd0\xb4\xd0\xb0", 'only text of a body is not ASCII');
+$p->cmd('TOP 1 5');
+my ($top) = $p->multi;
+is($top, substr($got, 0, length $top), 'TOP gives the beginning of the same');
+is($top =~ tr/\n//, 10, 'five lines of it');
+$p->cmd('QUIT');
+SKIP: {
+	skip 'python3 is not installed', 1 unless have('python3');
+	spew("$pp->{dir}/parts", $got);
+	spew("$pp->{dir}/look.py", <<'PY');
+import email, email.policy, sys
+m = email.message_from_bytes(open(sys.argv[1], 'rb').read(),
+    policy=email.policy.default)
+for p in m.walk():
+    print(p.get_content_type(), p.get_filename(), ascii(p['Subject']),
+        ascii(p['From']), p.defects)
+t, f, r = m.get_payload()
+print(ascii(t.get_content()), f.get_content(), r.get_content()['From'].defects)
+PY
+	my ($st, $out) = run({}, 'python3', "$pp->{dir}/look.py",
+	    "$pp->{dir}/parts");
+	is($out, <<'OUT', 'Python understands each part') or diag($st);
+multipart/mixed None 'parts' 'a@b.example' []
+text/plain None None None []
+application/pdf None None None []
+message/rfc822 None None None []
+text/plain None '\u0434\u0430' 'Zo\xeb <zoe@example.org>' []
+'\u0434\u0430\r\n.\r\n--=_b 2' b'%PDF' ()
+OUT
+}
+
 # With it, and a name and a password in UTF-8.
 $p = $pp->pop3;
 $p->expect('UTF8', qr/^\+OK/);

@@ -4,8 +4,8 @@
  * The input: an octet that seeds the sizes of the pieces, and the message as it
  * is in the mbox, behind its From_ line.  Checked: however it is cut, the same
  * comes out; the header is ASCII, in lines that are neither empty nor blank
- * unless they were; ASCII headers stay as they are; the body begins where it
- * did; a surrogate is its own surrogate.
+ * unless they were; what is ASCII stays as it is; the header ends where it did;
+ * a surrogate is its own surrogate, its parts included.
  */
 #include "pop3d/surrogate.h"
 
@@ -22,7 +22,7 @@ must(bool good)
 		abort();
 }
 
-/* The octets of in that are the header. */
+/* The octets of in that were taken; behind them it is left alone. */
 static size_t
 convert(struct view in, uint32_t seed, struct buf *out)
 {
@@ -35,7 +35,7 @@ convert(struct view in, uint32_t seed, struct buf *out)
 		seed = seed == 0 ? 0 : seed * 1103515245u + 12345u;
 		k = k < in.n - at ? k : in.n - at;
 		size_t used =
-		    surrogate_header(&s, (struct view){ in.p + at, k }, out);
+		    surrogate_add(&s, (struct view){ in.p + at, k }, out);
 		must(used == k || (used < k && s.done));
 		at += used;
 	}
@@ -47,11 +47,18 @@ convert(struct view in, uint32_t seed, struct buf *out)
 
 /* The end of the header, its blank line included. */
 static size_t
-header(struct view in)
+header(struct view in, bool *ended)
 {
-	for (size_t i = 0; i < in.n; i++)
-		if (in.p[i] == '\n' && (i == 0 || in.p[i - 1] == '\n'))
-			return i + 1;
+	*ended = true;
+	for (size_t at = 0, n; at < in.n; at += n) {
+		const char *lf = memchr(in.p + at, '\n', in.n - at);
+		if (lf == NULL)
+			break;
+		n = (size_t)(lf - in.p) + 1 - at;
+		if (n == 1 || (n == 2 && in.p[at] == '\r'))
+			return at + n;
+	}
+	*ended = false;
 	return in.n;
 }
 
@@ -72,22 +79,21 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (n == 0)
 		return 0;
 	struct view in = { (const char *)data + 1, n - 1 };
-	size_t head = header(in);
-	struct view was = { in.p, head };
+	bool ended, also;
+	struct view was = { in.p, header(in, &ended) };
 	buf_init(&a, 1 << 26);
 	buf_init(&b, 1 << 26);
 	buf_init(&c, 1 << 26);
-	must(convert(in, 0, &a) == head && !a.bad);
-	must(convert(in, data[0] * 2654435761u + 1, &b) == head && !b.bad);
+	size_t taken = convert(in, 0, &a);
+	must(taken >= was.n && !a.bad);
+	must(convert(in, data[0] * 2654435761u + 1, &b) == taken && !b.bad);
 	must(view_eq(buf_view(&a), buf_view(&b)));
-	must(!surrogate_needed(buf_view(&a)));
-	if (!surrogate_needed(was) && head <= SURROGATE_FIELD_MAX)
-		must(view_eq(buf_view(&a), was));
-	/* It ends where it ended, and nowhere before. */
-	bool ended = head > 0 && in.p[head - 1] == '\n' &&
-		     (head == 1 || in.p[head - 2] == '\n');
-	must(header(buf_view(&a)) == a.n);
-	must(!ended || (a.n > 0 && a.p[a.n - 1] == '\n'));
+	struct view head = { a.p, header(buf_view(&a), &also) };
+	must(!surrogate_needed(head));
+	if (!surrogate_needed((struct view){ in.p, taken }) &&
+	    taken <= SURROGATE_FIELD_MAX)
+		must(view_eq(buf_view(&a), (struct view){ in.p, taken }));
+	must(ended == also);
 	/* No new line of blanks only. */
 	size_t before = 0, after = 0;
 	for (size_t i = 0, lf; i < was.n; i = lf + 1) {
@@ -95,14 +101,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 			continue;
 		before += blank_line(was.p + i, was.p + lf);
 	}
-	for (size_t i = 0, lf; i < a.n; i = lf + 1) {
-		for (lf = i; lf < a.n && a.p[lf] != '\n'; lf++)
+	for (size_t i = 0, lf; i < head.n; i = lf + 1) {
+		for (lf = i; lf < head.n && head.p[lf] != '\n'; lf++)
 			continue;
-		after += blank_line(a.p + i, a.p + lf);
+		after += blank_line(head.p + i, head.p + lf);
 	}
 	must(after <= before);
 	/* A surrogate needs none. */
-	convert(buf_view(&a), 0, &c);
+	buf_add(&a, in.p + taken, in.n - taken);
+	taken = convert(buf_view(&a), 0, &c);
+	buf_add(&c, a.p + taken, a.n - taken);
 	must(view_eq(buf_view(&a), buf_view(&c)));
 	buf_free(&a);
 	buf_free(&b);

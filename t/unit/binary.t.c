@@ -157,7 +157,7 @@ limits(void)
 	struct buf in = { .max = ROOM }, out = { .max = ROOM };
 	static struct binary b;
 
-	for (unsigned depth = BINARY_DEPTH; depth <= BINARY_DEPTH + 1;
+	for (unsigned depth = MIME_DEPTH; depth <= MIME_DEPTH + 1;
 	     depth++) {
 		buf_clear(&in);
 		for (unsigned i = 0; i < depth; i++)
@@ -166,7 +166,7 @@ limits(void)
 			    "%c\r\n",
 			    "", 'a' + (int)i, 'a' + (int)i);
 		convert(buf_view(&in), 100, &b, &out);
-		ok(b.bad == (depth > BINARY_DEPTH), "%u multiparts: %s", depth,
+		ok(b.bad == (depth > MIME_DEPTH), "%u multiparts: %s", depth,
 		    b.bad ? "refused" : "taken");
 	}
 	buf_clear(&in);

@@ -47,12 +47,33 @@ static const struct {
 { "the body is not touched", "Subject: \xc3\xa9\n\n\xc3\xa9: x\nSubject: \xc3\xa9\n", "Subject: =?utf-8?B?w6k=?=\n\n" },
 { "a header without an end", "A: b\nSubject: \xc3\xa9", "A: b\nSubject: =?utf-8?B?w6k=?=\n" },
 { "nothing", "", "" },
+{ "a CR at the start of a field's line does not", "A: b\n\rSubject: \xc3\xa9\nC: d\n", "A: b\nC: d\n" },
+};
+
+/* With parts: all that comes out is shown. */
+#define MULTI "Content-Type: multipart/mixed; boundary=\"b 1\"\n\n\xc3\xa9 preamble\n"
+static const struct {
+	const char *name, *in, *want;
+} parts[] = {
+{ "2.2: a part's parameters", MULTI "--b 1\nContent-Type: a/b; name=\xc3\xa9\nContent-Disposition: attachment;\n filename=\"\xc3\xa9.txt\"; size=3\n\n\xc3\xa9: x\n--b 1--\n\xc3\xa9: y\n",
+  MULTI "--b 1\nContent-Type: a/b\nContent-Disposition: attachment; size=3\n\n\xc3\xa9: x\n--b 1--\n\xc3\xa9: y\n" },
+{ "each part, and blanks behind a boundary", MULTI "--b 1 \t\nA: \xc3\xa9\n\nx\n--b 1\r\nB: \xc3\xa9\nC: d\n\n--b 1x\n--b\nD: \xc3\xa9\n", MULTI "--b 1 \t\n\nx\n--b 1\r\nC: d\n\n--b 1x\n--b\nD: \xc3\xa9\n" },
+{ "a multipart in a part; its end is not the end", MULTI "--b 1\nContent-Type: multipart/alternative; boundary=in\n\n--in\nX: \xc3\xa9\n\n--in--\nX: \xc3\xa9\n\n--b 1\nX: \xc3\xa9\n\n",
+  MULTI "--b 1\nContent-Type: multipart/alternative; boundary=in\n\n--in\n\n--in--\nX: \xc3\xa9\n\n--b 1\n\n" },
+{ "an outer boundary ends what is inside", MULTI "--b 1\nContent-Type: multipart/x; boundary=in\n\n--b 1\nX: \xc3\xa9\n\n--in\nX: \xc3\xa9\n", MULTI "--b 1\nContent-Type: multipart/x; boundary=in\n\n--b 1\n\n--in\nX: \xc3\xa9\n" },
+{ "an enclosed message", "Content-Type: message/rfc822\n\nSubject: \xc3\xa9\n\n\xc3\xa9: x\n", "Content-Type: message/rfc822\n\nSubject: =?utf-8?B?w6k=?=\n\n\xc3\xa9: x\n" },
+{ "those of a digest", "Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: \xc3\xa9\n\n\xc3\xa9: x\n--b--\n", "Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: =?utf-8?B?w6k=?=\n\n\xc3\xa9: x\n--b--\n" },
+{ "a boundary ends a header", MULTI "--b 1\nSubject: \xc3\xa9\n--b 1\nX: \xc3\xa9\n\n\xc3\xa9\n", MULTI "--b 1\nSubject: =?utf-8?B?w6k=?=\n--b 1\n\n\xc3\xa9\n" },
+{ "a part without a header is text", MULTI "--b 1\n\xd0\xb4\xd0\xb0\n\xc3\xa9: x\n\nA: \xc3\xa9\n--b 1--\n", MULTI "--b 1\n\xd0\xb4\xd0\xb0\n\xc3\xa9: x\n\nA: \xc3\xa9\n--b 1--\n" },
+{ "no multipart", "Content-Type: text/plain; boundary=b\n\n--b\nX: \xc3\xa9\n", "Content-Type: text/plain; boundary=b\n\n--b\nX: \xc3\xa9\n" },
+{ "a blank line with a CR ends the header", "Subject: \xc3\xa9\n\r\n\xc3\xa9: x\n", "Subject: =?utf-8?B?w6k=?=\n\r\n\xc3\xa9: x\n" },
+{ "a message that ends in a boundary", MULTI "--b 1--", MULTI "--b 1--" },
 };
 /* clang-format on */
 
 /* The surrogate of in, given in pieces of n octets. */
 static char *
-surrogate(struct view in, size_t n, size_t *body)
+surrogate(struct view in, size_t n, bool all, size_t *body)
 {
 	struct surrogate s;
 	struct buf out;
@@ -62,14 +83,16 @@ surrogate(struct view in, size_t n, size_t *body)
 	*body = in.n;
 	for (size_t at = 0; at < in.n && !s.done;) {
 		size_t some = in.n - at < n ? in.n - at : n;
-		size_t used = surrogate_header(
-		    &s, (struct view){ in.p + at, some }, &out);
+		size_t used =
+		    surrogate_add(&s, (struct view){ in.p + at, some }, &out);
 		at += used;
 		if (s.done)
 			*body = at;
 	}
 	if (!s.done)
 		surrogate_end(&s, &out);
+	if (all)
+		buf_add(&out, in.p + *body, in.n - *body);
 	surrogate_free(&s);
 	char *text = out.bad ? NULL : strdup(buf_cstr(&out));
 	buf_free(&out);
@@ -85,7 +108,7 @@ table(void)
 		size_t body = 0;
 		bool good = true;
 		for (size_t n = 1; n <= in.n + 1; n++) {
-			char *got = surrogate(in, n, &body);
+			char *got = surrogate(in, n, false, &body);
 			good &= got != NULL && strcmp(got, cases[i].want) == 0;
 			good &= end == NULL ? body == in.n
 					    : body == (size_t)(end - in.p) + 2;
@@ -101,6 +124,57 @@ table(void)
 }
 
 static void
+with_parts(void)
+{
+	for (size_t i = 0; i < NELEM(parts); i++) {
+		struct view in = view_of(parts[i].in);
+		bool good = true;
+		size_t body;
+		for (size_t n = 1; good && n <= in.n + 1; n++) {
+			char *got = surrogate(in, n, true, &body);
+			good = got != NULL && strcmp(got, parts[i].want) == 0;
+			if (!good)
+				printf("# %zu: got: %s", n, got);
+			free(got);
+		}
+		ok(good, "%s", parts[i].name);
+	}
+}
+
+/* What is no field, or no boundary, whatever its length. */
+static void
+long_lines(void)
+{
+	static const char *const starts[] = { "--b\n\xc3\xa9", "--b\n\nx\n--b ",
+		"--b\n--x", "--b\n \xc3\xa9" };
+	size_t n = 3 * SURROGATE_FIELD_MAX, body;
+	char *in = malloc(n);
+	bool same = true;
+
+	if (in == NULL)
+		abort();
+	for (size_t i = 0; i < NELEM(starts); i++)
+		for (size_t piece = 1000; piece <= n; piece += n - 1000) {
+			int k = snprintf(in, n,
+			    "Content-Type: multipart/x; boundary=b\n\n%s",
+			    starts[i]);
+			memset(in + k, ' ', n - (size_t)k);
+			in[n - 1] = '\n';
+			memcpy(in + n - 3, "\xc3\xa9", 2);
+			char *got = surrogate(
+			    (struct view){ in, n }, piece, true, &body);
+			bool good = got != NULL && strlen(got) == n &&
+				    memcmp(got, in, n) == 0;
+			if (!good)
+				printf("# %s: %zu\n", starts[i], piece);
+			same = same && good;
+			free(got);
+		}
+	ok(same, "a part's text stays, however long its lines");
+	free(in);
+}
+
+static void
 limits(void)
 {
 	size_t n = SURROGATE_FIELD_MAX + 100, body;
@@ -113,7 +187,7 @@ limits(void)
 	in[SURROGATE_FIELD_MAX - 1] = '\n';
 	memcpy(in + SURROGATE_FIELD_MAX, "A: b\n", 5);
 	got = surrogate(
-	    (struct view){ in, SURROGATE_FIELD_MAX + 5 }, 1000, &body);
+	    (struct view){ in, SURROGATE_FIELD_MAX + 5 }, 1000, false, &body);
 	ok(got != NULL && strncmp(got, "Subject: =?", 11) == 0 &&
 		strlen(got) > SURROGATE_FIELD_MAX - 20,
 	    "the longest field");
@@ -122,7 +196,7 @@ limits(void)
 	in[SURROGATE_FIELD_MAX] = '\n';
 	memcpy(in + SURROGATE_FIELD_MAX + 1, "A: b\n", 5);
 	got = surrogate(
-	    (struct view){ in, SURROGATE_FIELD_MAX + 6 }, 1000, &body);
+	    (struct view){ in, SURROGATE_FIELD_MAX + 6 }, 1000, false, &body);
 	ok(got != NULL && strcmp(got, "A: b\n") == 0,
 	    "one octet more: it goes");
 	free(got);
@@ -132,7 +206,7 @@ limits(void)
 		memcpy(in + i, "\xc3\xa9,", 3);
 	memcpy(in + SURROGATE_FIELD_MAX - 10, "\nA: b\n", 6);
 	got = surrogate(
-	    (struct view){ in, SURROGATE_FIELD_MAX - 4 }, 65536, &body);
+	    (struct view){ in, SURROGATE_FIELD_MAX - 4 }, 65536, false, &body);
 	ok(got != NULL && strcmp(got, "A: b\n") == 0,
 	    "a field that would become too long goes");
 	free(got);
@@ -143,6 +217,8 @@ int
 main(void)
 {
 	table();
+	with_parts();
+	long_lines();
 	limits();
 	return done_testing();
 }
