@@ -106,7 +106,8 @@ poplog_no_maildrop(const struct session *s, enum status st, const char *text)
 	else if (st == ERR_DAMAGED)
 		log_write(LOG_LVL_ERROR, tag(s, &t),
 		    "Error: mailbox %s does not begin with a From_ line, so it "
-		    "is no mbox; move it away, or put one there",
+		    "is no mbox; pennyctl mailbox repair mends what a power "
+		    "cut tore, else move it away, or put one there",
 		    path);
 	else
 		log_write(LOG_LVL_ERROR, tag(s, &t),

@@ -284,13 +284,16 @@ static enum status
 recover(const struct append_target *to)
 {
 	uint64_t gone = 0;
-	enum status st =
-	    to->intent == -1 ? OK : intent_recover(to->intent, to->mbox, &gone);
+	bool mended;
+	enum status st = intent_recover(to->intent, to->mbox, &gone, &mended);
 
 	if (gone > 0)
 		log_info("cut off %llu octets of a delivery that was "
 			 "interrupted",
 		    (unsigned long long)gone);
+	if (mended)
+		log_warn("warning: a power cut tore a message; what is left of "
+			 "it is a message of its own");
 	return st;
 }
 

@@ -12,6 +12,7 @@
 #include "common/msg.h"
 #include "spool/journal.h"
 #include "spool/mbox.h"
+#include "spool/torn.h"
 
 /* "pennypa1" where the numbers have this host's order. */
 #define INTENT_MAGIC UINT64_C(0x70656e6e79706131)
@@ -96,7 +97,6 @@ read_intent(int fd, struct intent *in)
 	/* An empty file is what is there mostly. */
 	return file_read_at(fd, in, sizeof(*in), 0) == OK &&
 	       in->magic == INTENT_MAGIC && in->check == check_of(in) &&
-	       memcmp(in->boot, boot, sizeof(boot)) == 0 &&
 	       in->n <= INTENT_MESSAGES && in->head_n <= INTENT_HEAD &&
 	       in->head_n > 0 && in->offset <= INT64_MAX;
 }
@@ -154,28 +154,43 @@ only_ours(const struct intent *in, int mbox, uint64_t size, bool *all)
 	return st;
 }
 
+/* Cuts off what a process of this boot left. */
+static enum status
+cut_off(const struct intent *in, int mbox, uint64_t size, uint64_t *gone)
+{
+	bool all = false;
+	enum status st = only_ours(in, mbox, size, &all);
+
+	if (st == OK && all) {
+		st = file_cut(mbox, in->offset);
+		if (st == OK)
+			st = file_flush(mbox);
+		*gone = size - in->offset;
+	}
+	return st;
+}
+
 enum status
-intent_recover(int fd, int mbox, uint64_t *gone)
+intent_recover(int fd, int mbox, uint64_t *gone, bool *mended)
 {
 	struct intent in;
 	struct stat sb;
-	enum status st = OK;
-	bool all = false;
+	bool start = false;
 
 	*gone = 0;
-	if (!boot_known || !read_intent(fd, &in))
-		return OK;
+	/* An empty mailbox needs no record to tell where it ended. */
+	enum status st = torn_mend(mbox, 0, &start);
+	*mended = start;
+	if (st != OK || fd == -1 || !boot_known || !read_intent(fd, &in))
+		return st;
 	if (fstat(mbox, &sb) == -1)
 		return ERR_IO;
 	uint64_t size = (uint64_t)sb.st_size;
 	if (in.dev == sb.st_dev && in.ino == sb.st_ino && size > in.offset)
-		st = only_ours(&in, mbox, size, &all);
-	if (st == OK && all) {
-		st = file_cut(mbox, in.offset);
-		if (st == OK)
-			st = file_flush(mbox);
-		*gone = size - in.offset;
-	}
+		st = memcmp(in.boot, boot, sizeof(boot)) == 0
+			 ? cut_off(&in, mbox, size, gone)
+			 : torn_mend(mbox, in.offset, mended);
+	*mended |= start;
 	if (st == OK)
 		intent_clear(fd);
 	return st;

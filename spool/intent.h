@@ -9,14 +9,17 @@
  *
  * It is never flushed, and speaks only for the boot of the host in which it was
  * written: within it every process sees what the last one wrote.  After a power
- * cut, or from another host, it says nothing, and the torn tail is closed with
- * a newline and kept like anybody else's: as messages of its own, or, where it
- * does not begin with a whole From_ line, as text behind the message before it.
- * (A record that is true after a power cut would have to reach the disk before
- * the mailbox does, and its end before the answer: three flushes for one.  And
- * one whose end was not flushed, found on the disk, would name octets that have
- * been acknowledged since, and that mutt may have rewritten: cutting these off
- * loses mail, keeping a torn tail does not.)
+ * cut, or from another host, nothing is cut off, and the torn tail is closed
+ * with a newline and kept like anybody else's.  But where it lost its From_
+ * line it is given one, to be a message of its own: at the start of the
+ * mailbox, and where a record that reached the disk says that an append began
+ * (spool/torn.h). Without such a record it is text behind the message before
+ * it, until `pennyctl mailbox repair` looks for it.  (A record that is true
+ * after a power cut would have to reach the disk before the mailbox does, and
+ * its end before the answer: three flushes for one.  And one whose end was not
+ * flushed, found on the disk, would name octets that have been acknowledged
+ * since, and that mutt may have rewritten: cutting these off loses mail,
+ * keeping a torn tail does not.)
  *
  * It is believed only if the mailbox has the named octets at the named place
  * and no From_ line behind it but those it names: another program may have come
@@ -51,7 +54,8 @@ bool intent_possible(void);
 enum status intent_write(int fd, struct intent *);
 /* It is over. */
 void intent_clear(int fd);
-/* Under the exclusive mailbox lock: cuts off what a writer that died left.
- * *gone: octets.  OK also when there is nothing to do. */
-enum status intent_recover(int fd, int mbox, uint64_t *gone);
+/* Under the exclusive mailbox lock: cuts off what a writer that died left, or
+ * mends what a power cut left of it.  *gone: octets that were cut off.  fd -1:
+ * there is no record.  OK also when there is nothing to do. */
+enum status intent_recover(int fd, int mbox, uint64_t *gone, bool *mended);
 #endif

@@ -19,6 +19,7 @@
 #include "spool/journal.h"
 #include "spool/lock.h"
 #include "spool/uidl.h"
+#include "spool/torn.h"
 
 /* clang-format off */
 const struct ctl_verb ctl_mailbox_verbs[] = {
@@ -157,7 +158,8 @@ verify_mailbox(struct verify *v)
 	enum status st = mbox_scan_from(b->mbox, 0, v->size,
 	    b->settings->quoting_mboxrd, verify_message, v);
 	if (st == ERR_DAMAGED) {
-		found(v, "mailbox: octet 0: no From_ line: this is no mbox");
+		found(v, "mailbox: octet 0: no From_ line: this is no mbox; "
+			 "repair mends what a power cut tore");
 		return OK;
 	}
 	if (st == OK && (v->last_flags & MBOX_NO_BLANK) != 0)
@@ -250,12 +252,40 @@ close_tail(struct ctl_box *b)
 	return st;
 }
 
+static void
+say_mended(struct ctl_box *b)
+{
+	printf("%s: what a power cut left of a message is a message of its "
+	       "own now\n",
+	    b->user.name);
+}
+
+/* Where zeros took a From_ line. */
+static enum status
+mend_torn(struct ctl_box *b)
+{
+	uint64_t at = 0;
+	enum status st;
+
+	while ((st = torn_find(b->mbox, &at)) == OK) {
+		bool mended;
+		st = torn_mend(b->mbox, at, &mended);
+		if (st != OK)
+			return st;
+		if (mended)
+			say_mended(b);
+		at++;
+	}
+	return st == ERR_GONE ? OK : st;
+}
+
 static enum status
 repair_locked(struct ctl_box *b)
 {
 	bool pending = journal_pending(b->state);
 	enum status st = update_recover(b->mbox, b->state);
 	uint64_t gone = 0;
+	bool mended = false;
 
 	if (st == ERR_DAMAGED) {
 		ctl_say(b, "the journal does not fit the mailbox; it is set "
@@ -266,13 +296,17 @@ repair_locked(struct ctl_box *b)
 	}
 	int fd = open_state(b, "append");
 	intent_init();
-	if (st == OK && fd != -1)
-		st = intent_recover(fd, b->mbox, &gone);
+	if (st == OK)
+		st = intent_recover(fd, b->mbox, &gone, &mended);
 	close_fd(&fd);
+	if (mended)
+		say_mended(b);
 	if (gone > 0)
 		printf("%s: cut off %" PRIu64
 		       " octets of a delivery that was interrupted\n",
 		    b->user.name, gone);
+	if (st == OK)
+		st = mend_torn(b);
 	return st == OK ? close_tail(b) : st;
 }
 

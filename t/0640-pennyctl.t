@@ -115,6 +115,20 @@ write_box("this is no mbox\n");
 is_ctl('verify bob', 1, qr/octet 0: no From_ line/, 'no mbox');
 is_ctl('repair bob', 2, qr/this is no mbox/, 'which nothing can repair');
 is(slurp($box), "this is no mbox\n", 'and nothing changes');
+my $whole = "From a\@x Mon Jan  5 10:00:00 2026\nSubject: a\n\nb\n\n";
+my $zeros = sub { "\0" x (512 - length($_[0]) % 512) };
+write_box("\0" x 512 . "rest\n\n");
+is_ctl('verify bob', 1, qr/no From_ line: .*; repair mends/,
+    'a power cut took the first sector');
+is_ctl('repair bob', 0,
+    qr/a power cut left of a message.*\nbob: 1 messages, no fault/);
+write_box($whole . $zeros->($whole) . "rest\n\n$whole");
+is_ctl('repair bob', 0,
+    qr/a power cut left of a message.*\nbob: 3 messages, no fault/,
+    'a sector in the middle');
+like(slurp($box), qr/\A\Q$whole\EFrom - .*\nSubject: \(the rest of .*\n\n\[zeros\]\0+rest\n\n\Q$whole\E\z/,
+    'nothing but zeros was written over');
+is_ctl('repair bob', 0, qr/\Abob: 3 messages, no fault/, 'once');
 write_box('');
 is_ctl('verify bob', 0, qr/0 messages, no fault/, 'an empty one');
 is_ctl('reindex bob', 0, qr/^$/, 'and its index');
