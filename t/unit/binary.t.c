@@ -157,8 +157,7 @@ limits(void)
 	struct buf in = { .max = ROOM }, out = { .max = ROOM };
 	static struct binary b;
 
-	for (unsigned depth = MIME_DEPTH; depth <= MIME_DEPTH + 1;
-	     depth++) {
+	for (unsigned depth = MIME_DEPTH; depth <= MIME_DEPTH + 1; depth++) {
 		buf_clear(&in);
 		for (unsigned i = 0; i < depth; i++)
 			buf_addf(&in,
