@@ -52,6 +52,8 @@ my @want = map { s/^\t+//r } split /\n/, <<'END';
 	/usr/local/share/doc/pennypost/README.md
 	/usr/local/share/doc/pennypost/examples/inetd.conf
 	/usr/local/share/doc/pennypost/examples/smtpd.conf
+	/usr/local/share/bash-completion/completions/pennyctl
+	/usr/local/share/zsh/site-functions/_pennyctl
 	/usr/local/share/man/man5/smtpd.conf.5
 	/usr/local/share/man/man1/mailq.1
 	/usr/local/share/man/man8/sendmail.8
