@@ -140,6 +140,7 @@ like($in, qr/\AFrom alice\@example\.org .*\nReturn-Path: <alice\@exa/,
 like($in, qr/\nX-Original-To: bob\+lists\@example\.org\nDelivered-To: bob\@/,
     'all of it');
 like($in, qr/\nFrom here\non\.\n\z/, 'not quoted, nothing behind it');
+is(() = $in =~ /^Delivered-To: bob\@/mg, 1, 'said once, from a file, too');
 unlike($in, qr/\r/, 'lines end in LF');
 my %env = map { split /=/, $_, 2 } grep /=/, split /\n/, slurp("$out/a.env");
 is($env{HOME}, $home{bob}, 'HOME');
