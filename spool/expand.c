@@ -225,6 +225,18 @@ add_address(struct walk *w, const char *address)
 	return walk_entry(w, &f.entry);
 }
 
+/* That mailbox; of another host it is an address like others, as there is no
+ * mailbox of it here. */
+static bool
+add_user(struct walk *w, const char *address)
+{
+	struct found f;
+
+	expand_find(w->book, address, &f);
+	return add_target(w,
+	    f.kind == EXPAND_FOREIGN ? TARGET_ADDRESS : TARGET_USER, address);
+}
+
 /* Lists are often their owner's and not the administrator's: a line with a
  * mistake costs that line.  A file that cannot be used makes all mail wait. */
 static bool
@@ -275,7 +287,7 @@ walk_target(struct walk *w, const struct alias_target *t)
 		return add_address(w, t->text);
 	case TARGET_USER:
 		with_domain(w->book->settings, t->text, full);
-		return add_target(w, TARGET_USER, full);
+		return add_user(w, full);
 	case TARGET_INCLUDE:
 		return walk_include(w, t->text);
 	case TARGET_MOVED: /* the only one of its entry, which is no list */

@@ -126,6 +126,7 @@ static const char good[] =
     "self: bob\n"
     "bob: bob, alice\n"
     "carol: \\carol, staff\n"
+    "away: \\bob@elsewhere.example\n"
     "tagged: bob+x, bob+tag\n"
     "gone: :moved: bob@elsewhere.example\n"
     "on: :forwarded: bob@elsewhere.example\n"
@@ -162,6 +163,7 @@ static const struct {
 	{ "bob", "LIST \\bob@example.org alice@example.org" },
 	{ "bob+tag", "LOCAL bob+tag@example.org" },
 	{ "bob+other", "LIST \\bob@example.org alice@example.org" },
+	{ "away", "LIST bob@elsewhere.example" },
 	{ "tagged", "LIST \\bob@example.org alice@example.org bob+tag@example.org" },
 	{ "gone", "MOVED bob@elsewhere.example" },
 	{ "gone+x@b.example", "MOVED bob@elsewhere.example" },
