@@ -239,6 +239,14 @@ like(ask('smtpd', "$_\n"), qr/\AE\t/, "no question: $_")
     'kick 1 99999999999', "status\0";
 is(ask('smtpd', 'x' x 64) // '', '', 'too long');
 is(ask('smtpd', "kick 1 1\n") =~ /^=\t0$/m, 1, 'kick of what is no worker');
+my $one = $pp->smtp;
+my ($pid, $number) = ask('smtpd', "sessions\n") =~ /^C\t(\d+)\t(\d+)\t/m;
+like(ask('smtpd', 'kick ' . ($pid + 1) . " $number\n"), qr/^=\t0$/m,
+    'kick of another process with that number');
+like(ask('smtpd', "kick $pid " . ($number + 1) . "\n"), qr/^=\t0$/m,
+    'of another number of that process');
+like($one->cmd('NOOP'), qr/^250/, 'ends nothing');
+undef $one;
 # Sessions that ask and do not read do not keep others out for long.
 my @deaf = map { IO::Socket::UNIX->new(Peer => "$dir/run/smtpd.control") }
     1 .. 8;
@@ -276,4 +284,22 @@ is(scalar(() = $out =~ /^smtpd: running/mg), 2, 'status -w');
 like($pp->send('bob@example.org', message('last')), qr/^250 /,
     'it serves as before');
 $pp->stop;
+
+# ---- bad lines ----
+for (["control $pp->{addr}:1", qr/listen control needs unix:/],
+	["control unix:relative", qr/path that begins with/],
+	["control unix:/a/b 0999", qr/unknown option "0999"/]) {
+	for my $d (qw(smtpd pop3d)) {
+		my $conf = $pp->config($d);
+		spew("$dir/bad.conf", "$conf\nlisten $_->[0]\n", 0644);
+		($st, $out) = run(Pennypost::program($d), '-t', '-f',
+		    "$dir/bad.conf");
+		ok($st ne '0' && $out =~ $_->[1], "$d: listen $_->[0]")
+		    or diag("$st $out");
+	}
+}
+spew("$dir/bad.conf", $pp->config('smtpd') .
+    "\nlisten control unix:$dir/run/second\n", 0644);
+($st, $out) = run(Pennypost::program('smtpd'), '-t', '-f', "$dir/bad.conf");
+like($out, qr/one line listen control will do/, 'two of them');
 done_testing();
