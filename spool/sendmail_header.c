@@ -6,13 +6,18 @@
 
 #include "common/base64.h"
 #include "common/utf8.h"
+#include "spool/address_list.h"
 
-enum { WORD_MAX = 45 }; /* octets in an encoded word (RFC 2047 2: 75) */
+enum {
+	WORD_MAX = 45, /* octets in an encoded word (RFC 2047 2: 75) */
+	WIDEST = 999   /* octets of a line with its CR (RFC 5322 2.1.1) */
+};
 
 enum {
 	F_RCPT = 1,   /* a list of recipients */
 	F_HIDDEN = 2, /* does not leave */
-	F_RESENT = 4
+	F_RESENT = 4,
+	F_PEOPLE = 8 /* a list of addresses, completed */
 };
 
 /* Fields that mean something here. */
@@ -22,16 +27,18 @@ static const struct {
 	size_t seen; /* offset of a bool */
 } fields[] = {
 #define SEEN(b) offsetof(struct mail_header, b)
-	{ "To", F_RCPT, 0 },
-	{ "Cc", F_RCPT, 0 },
+	{ "To", F_RCPT | F_PEOPLE, 0 },
+	{ "Cc", F_RCPT | F_PEOPLE, 0 },
 	{ "Bcc", F_RCPT | F_HIDDEN, 0 },
-	{ "Resent-To", F_RCPT | F_RESENT, SEEN(resent) },
-	{ "Resent-Cc", F_RCPT | F_RESENT, SEEN(resent) },
+	{ "Resent-To", F_RCPT | F_RESENT | F_PEOPLE, SEEN(resent) },
+	{ "Resent-Cc", F_RCPT | F_RESENT | F_PEOPLE, SEEN(resent) },
 	{ "Resent-Bcc", F_RCPT | F_RESENT | F_HIDDEN, SEEN(resent) },
-	{ "From", 0, SEEN(from) },
+	{ "From", F_PEOPLE, SEEN(from) },
+	{ "Sender", F_PEOPLE, 0 },
+	{ "Reply-To", F_PEOPLE, 0 },
 	{ "Date", 0, SEEN(date) },
 	{ "Message-ID", 0, SEEN(message_id) },
-	{ "Resent-From", F_RESENT, SEEN(resent_from) },
+	{ "Resent-From", F_RESENT | F_PEOPLE, SEEN(resent_from) },
 	{ "Resent-Date", F_RESENT, SEEN(resent_date) },
 	{ "Resent-Message-ID", F_RESENT, SEEN(resent_message_id) },
 #undef SEEN
@@ -204,6 +211,81 @@ mail_header_recipients(const struct mail_header *h,
 	}
 }
 
+/* ---- addresses without a domain ---- */
+
+/* Without blanks and line ends around it. */
+static struct view
+unfolded(struct view v)
+{
+	while (v.n > 0 && strchr(" \t\r\n", v.p[v.n - 1]) != NULL)
+		v.n--;
+	while (v.n > 0 && strchr(" \t\r\n", v.p[0]) != NULL)
+		v = (struct view){ v.p + 1, v.n - 1 };
+	return v;
+}
+
+/* How far into text, which an address was taken from, its domain is missing;
+ * 0: it has one, or where it would belong is not plain to see. */
+static size_t
+place(struct view text, const struct address *a)
+{
+	size_t n = strlen(a->text);
+
+	if (a->domain[0] != '\0' || n == 0 || text.n < n)
+		return 0;
+	if (memcmp(text.p, a->text, n) == 0) {
+		struct view rest =
+		    view_trim((struct view){ text.p + n, text.n - n });
+		return rest.n == 0 || rest.p[0] == '(' ? n : 0;
+	}
+	if (text.n < n + 2 || text.p[text.n - 1] != '>' ||
+	    text.p[text.n - n - 2] != '<' ||
+	    memcmp(text.p + text.n - n - 1, a->text, n) != 0)
+		return 0;
+	return text.n - 1;
+}
+
+/* Is a line longer than RFC 5322 2.1.1 lets it be? */
+static bool
+too_wide(struct view v)
+{
+	while (v.n > 0)
+		if (view_split(&v, '\n', NULL).n > WIDEST)
+			return true;
+	return false;
+}
+
+/* The field, with the origin behind names without a domain: other hosts would
+ * take their own for it.  left: octets that must fit behind it. */
+static void
+print_people(
+    struct buf *out, struct view field, size_t left, const char *origin)
+{
+	struct view list = field, text;
+	struct address a;
+	struct buf b;
+	size_t done = 0;
+	enum address_item item;
+
+	buf_init(&b, 4 * MAIL_HEADER_MAX);
+	view_split(&list, ':', NULL);
+	while ((item = address_list_next(&list, &a, &text)) != ITEM_END) {
+		text = unfolded(text);
+		size_t at = item == ITEM_ADDRESS ? place(text, &a) : 0;
+		if (at == 0)
+			continue;
+		at += (size_t)(text.p - field.p);
+		buf_add(&b, field.p + done, at - done);
+		buf_addf(&b, "@%s", origin);
+		done = at;
+	}
+	buf_add(&b, field.p + done, field.n - done);
+	bool good = !b.bad && out->n + b.n + left + 2 <= out->max &&
+		    (!too_wide(buf_view(&b)) || too_wide(field));
+	buf_addv(out, good ? buf_view(&b) : field);
+	buf_free(&b);
+}
+
 /* ---- the header as it leaves ---- */
 
 static void
@@ -230,7 +312,12 @@ mail_header_print(const struct mail_header *h, const struct mail_header_add *a,
 	add(out, h->message_id, "Message-ID", a->message_id);
 	while (next_field(&rest, &field, &name)) {
 		int i = known(name);
-		if (i == -1 || (fields[i].flags & F_HIDDEN) == 0)
+		if (i != -1 && (fields[i].flags & F_HIDDEN) != 0)
+			continue;
+		if (i != -1 && (fields[i].flags & F_PEOPLE) != 0 &&
+		    a->origin != NULL)
+			print_people(out, field, rest.n, a->origin);
+		else
 			buf_addv(out, field);
 	}
 	buf_adds(out, "\r\n");

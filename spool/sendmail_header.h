@@ -53,6 +53,8 @@ void mail_header_recipients(const struct mail_header *,
 /* Values for fields that are missing; no line ends in them. */
 struct mail_header_add {
 	const char *from, *date, *message_id;
+	const char *origin; /* the domain of addresses without one, in the
+			     * fields of people; NULL: they stay as they are */
 };
 /* The header as it leaves, and the empty line. */
 void mail_header_print(const struct mail_header *,

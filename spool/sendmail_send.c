@@ -172,7 +172,7 @@ print_header(struct message *g, struct buf *out)
 	caller_name(g->m, name, sizeof(name));
 	mail_from_print(view_of(name), g->from[0] != '\0' ? g->from : daemon,
 	    from, sizeof(from));
-	const struct mail_header_add add = { from, date, id };
+	const struct mail_header_add add = { from, date, id, g->s->origin };
 	mail_header_print(&g->header, &add, out);
 	return out->bad ? EX_OSERR : 0;
 }

@@ -69,7 +69,7 @@ static void
 check_header(struct view text, size_t step)
 {
 	static const struct mail_header_add add = { "f@x.test",
-		"Sat, 21 Nov 2026 03:19:15 +0000", "<1@x.test>" };
+		"Sat, 21 Nov 2026 03:19:15 +0000", "<1@x.test>", "h.test" };
 	struct mail_header h;
 	struct view rest = text;
 	struct buf out;

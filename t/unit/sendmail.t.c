@@ -127,7 +127,7 @@ test_header(void)
 				   "To: a@b.test\r\n"
 				   "Date: now\r\n"
 				   "\r\n";
-	static const struct mail_header_add add = { "F", "D", "<i>" };
+	static const struct mail_header_add add = { "F", "D", "<i>", NULL };
 	bool all = true;
 
 	for (size_t step = 1; step < sizeof(text); step++) {
@@ -338,6 +338,61 @@ test_answers(void)
 	ok(control_take(&p, &v) && v.n == 3, "half a line waits");
 }
 
+/* ---- addresses without a domain ---- */
+
+static void
+test_people(void)
+{
+	static const struct {
+		const char *field, *want;
+	} t[] = {
+		{ "To: root", "To: root@h.test" },
+		{ "TO: root, a@b.test,bob",
+		    "TO: root@h.test, a@b.test,bob@h.test" },
+		{ "From: root (Cron Daemon)",
+		    "From: root@h.test (Cron Daemon)" },
+		{ "Cc: The Boss <boss>, \"x, y\" <z>",
+		    "Cc: The Boss <boss@h.test>, \"x, y\" <z@h.test>" },
+		{ "Reply-To: a,\r\n\tb", "Reply-To: a@h.test,\r\n\tb@h.test" },
+		{ "Resent-To: \"a b\"", "Resent-To: \"a b\"@h.test" },
+		{ "To: undisclosed-recipients:;", NULL },
+		{ "To: no address, two words", NULL },
+		{ "To: <a@b.test>, (root) <>", NULL },
+		{ "Subject: root", NULL },
+		{ "To:", NULL },
+		{ "X-To: root", NULL },
+	};
+	const struct mail_header_add add = { "F", "D", "<i>", "h.test" };
+	static char wide[2000];
+
+	for (size_t i = 0; i <= NELEM(t); i++) {
+		const char *field = i < NELEM(t) ? t[i].field : wide;
+		struct mail_header h;
+		struct buf in, out;
+		if (i == NELEM(t)) { /* what fits no line is left alone */
+			memset(wide, ' ', 996);
+			memcpy(wide, "To:", 3);
+			wide[990] = 'a';
+		}
+		buf_init(&in, 4096);
+		buf_addf(&in, "%s\r\n\r\n", field);
+		buf_init(&out, 8192);
+		mail_header_init(&h);
+		mail_header_feed(&h, buf_view(&in), true);
+		mail_header_print(&h, &add, &out);
+		buf_addc(&out, '\0');
+		const char *want =
+		    i < NELEM(t) && t[i].want != NULL ? t[i].want : field;
+		char *at = strstr(out.p, want);
+		ok(!out.bad && at != NULL &&
+			strcmp(at + strlen(want), "\r\n\r\n") == 0,
+		    "%.60s", want);
+		buf_free(&in);
+		buf_free(&out);
+		mail_header_free(&h);
+	}
+}
+
 int
 main(void)
 {
@@ -348,5 +403,6 @@ main(void)
 	test_options();
 	test_query();
 	test_answers();
+	test_people();
 	return done_testing();
 }
