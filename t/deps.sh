@@ -121,6 +121,7 @@ case $1 in
 check | torture)
 	unpack xinetd usr/sbin/xinetd # beside openbsd-inetd
 	unpack exim4-daemon-light usr/sbin/exim4
+	[ -d /usr/lib/postfix/sbin ] || unpack postfix usr/sbin/postfix
 	;;
 esac
 case $1 in
