@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # One mailbox in company: our deliveries and POP3 sessions, procmail, mutt,
-# Dovecot's deliveries and IMAP sessions, and a program that takes nothing but a
+# mailutils, Dovecot's deliveries and IMAP sessions, and a program that takes nothing but a
 # dotlock, all at the same time.  Every message
 # carries its number and a checksum of its body: nothing is lost, doubled or
 # torn, and nothing else is deleted than what was named.
@@ -82,7 +82,7 @@ sub enough {
 }
 
 my %base = (smtp1 => 1_000_000, smtp2 => 2_000_000, procmail => 3_000_000,
-    dotlock => 4_000_000, dovecot => 5_000_000);
+    dotlock => 4_000_000, dovecot => 5_000_000, mailutils => 6_000_000);
 my @pid;
 for my $name ('smtp1', 'smtp2') {
 	push @pid, worker($name, sub {
@@ -116,6 +116,32 @@ SKIP: {
 		return $? == 0 ? $id : ();
 	});
 	pass 'procmail takes part';
+}
+SKIP: {
+	skip 'no movemail of mailutils', 1
+	    unless Pennypost::have('movemail.mailutils');
+	mkdir "$dir/mailutils";
+	chown $uid, $gid, "$dir/mailutils";
+	push @pid, worker('mailutils', sub {
+		my $id = $base{mailutils} + shift;
+		my $from = "$dir/mailutils/$id";
+		my $pid = fork // die;
+		if (!$pid) {
+			bob();
+			open STDIN, '<', '/dev/null';
+			open STDERR, '>>', "$notes/mailutils.err";
+			spew($from, "From m\@x Mon Jan  5 10:00:00 2026\n" .
+			    text($id) . "\n", 0600);
+			exec 'timeout', '60', 'movemail.mailutils', $from, "mbox:$box"
+			    or POSIX::_exit(127);
+		}
+		waitpid $pid, 0;
+		my $done = $? == 0;
+		unlink $from;
+		sleep 0.05;
+		return $done ? $id : ();
+	});
+	pass 'mailutils takes part';
 }
 # Nothing but the dotlock, as in the last century.
 push @pid, worker('dotlock', sub {
