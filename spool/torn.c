@@ -72,9 +72,9 @@ room(const struct torn *t)
 enum status
 torn_mend(int mbox, uint64_t at, bool *mended)
 {
-	static const char *const heads[] = {
-		"Subject: (the rest of a message that a power cut tore)\n\n", "\n"
-	};
+	static const char subject[] =
+	    "Subject: (the rest of a message that a power cut tore)\n\n";
+	const char *const heads[] = { subject, "\n" };
 	static struct torn t;
 	struct stat sb;
 	struct buf fill;

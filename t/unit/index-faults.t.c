@@ -62,7 +62,8 @@ make(void)
 	return index_make(&job);
 }
 
-/* Does what is there say nothing that is wrong?  *n: of so many messages. */
+/* Does what is there say nothing that is wrong?  *n: of so many messages; 0
+ * also where blocks are damaged, which a reader notices. */
 static bool
 right(uint64_t *n)
 {
@@ -71,7 +72,7 @@ right(uint64_t *n)
 	struct index_entry e;
 	struct stat sb;
 	uint64_t from = 0;
-	bool good = true;
+	bool good = true, whole = true;
 
 	*n = 0;
 	must(fstat(mbox, &sb) == 0);
@@ -86,8 +87,10 @@ right(uint64_t *n)
 	       from == (*n < list.n ? list.msg[*n].offset : list.size);
 	for (uint64_t i = 0; good && i < *n; i++) {
 		struct mbox_msg m;
-		if (index_get(&ix, i, &e) != OK)
-			continue; /* known to be damaged */
+		if (index_get(&ix, i, &e) != OK) {
+			whole = false;
+			continue;
+		}
 		index_msg(&e, &m);
 		good = m.offset == list.msg[i].offset &&
 		       m.length == list.msg[i].length &&
@@ -96,6 +99,8 @@ right(uint64_t *n)
 			good = good && memcmp(e.uid, uid[i], 16) == 0 &&
 			       e.copy == i / KINDS_OF_TEXT + 1;
 	}
+	if (!whole)
+		*n = 0;
 out:
 	index_close(&ix);
 	return good;
