@@ -17,7 +17,8 @@
 enum {
 	ACTIVE_MIN = 32, /* messages in memory, and for each delivery at once */
 	ACTIVE_EACH = 4,
-	TURN_MAX = 64 /* messages that become active in one go */
+	TURN_MAX = 64,	  /* messages that become active in one go */
+	WAKE_PER_MS = 100 /* a hundredth of the time at most: 10,000 a ms */
 };
 
 static struct queue *queue;
@@ -100,12 +101,16 @@ static void
 recall(struct turns *t)
 {
 	struct sched_msg *msg;
+	uint64_t tag;
 	bool busy;
 
 	while ((msg = turns_call(t)) != NULL)
 		sched_unpark(sched, msg);
-	while ((msg = turns_unparked(t, &busy)) != NULL)
+	while ((msg = turns_unparked(t, &busy, &tag)) != NULL) {
 		sched_defer(sched, msg, busy, now_ms());
+		if (t == remote_turns())
+			sched_hold(sched, msg, tag);
+	}
 }
 
 static void
@@ -246,10 +251,32 @@ handout_relay(int fd)
 	handout_run();
 }
 
+static bool
+wake(void *arg, uint64_t tag)
+{
+	return turns_wake(remote_turns(), tag, *(int64_t *)arg);
+}
+
+/* Who waits for a destination that works again, or is to be probed.  The more
+ * messages there are to look at, the less often. */
+static void
+wake_held(void)
+{
+	static int64_t not_before;
+	int64_t now = now_ms();
+
+	if (sched_held(sched) == 0 || now < not_before ||
+	    !turns_wakes(remote_turns(), now))
+		return;
+	sched_wake(sched, wake, &now, now);
+	not_before = now + (int64_t)(sched_count(sched) / WAKE_PER_MS);
+}
+
 void
 handout_tick(void)
 {
 	slots_tick();
+	wake_held();
 	remote_tick();
 	turns_tick(local_turns(), now_ms());
 	handout_run();

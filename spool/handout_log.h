@@ -23,6 +23,7 @@ struct attempt {
 	bool expanded;	    /* OK: into other recipients (RFC 3461 5.2.7) */
 	bool dsn_passed_on; /* OK: whoever has it now tells the sender what he
 			     * wants to know (5.2.1, 5.2.7.2) */
+	uint64_t held; /* not OK: only as that place is down (turns_tag) */
 	int64_t active_us, began_us, opened_us;
 };
 

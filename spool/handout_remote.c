@@ -116,14 +116,29 @@ remote_add(struct letter *l)
 			letter_result(l, i, &no_memory, false);
 }
 
+/* Where recipient i goes; valid until the next call.  Empty: nowhere now. */
+static struct view
+place_of(const struct letter *l, unsigned i)
+{
+	static char nexthop[NEXTHOP_MAX];
+
+	if (!nexthop_of(
+		settings, nexthop_domain(l->rec.env.rcpt[i].address), nexthop))
+		nexthop[0] = '\0';
+	return view_of(nexthop);
+}
+
 bool
 remote_park(struct letter *l, unsigned i)
 {
-	char nexthop[NEXTHOP_MAX];
+	struct view place = place_of(l, i);
 
-	return nexthop_of(settings, nexthop_domain(l->rec.env.rcpt[i].address),
-		   nexthop) &&
-	       turns_park(turns, l->msg, view_of(nexthop), now_ms());
+	if (place.n == 0)
+		return false;
+	if (turns_park(turns, l->msg, place, now_ms()))
+		return true;
+	l->held = turns_tag(turns, place);
+	return false;
 }
 
 struct turns *
@@ -137,13 +152,8 @@ static const char *
 why_suspended(const struct turn *t)
 {
 	static char text[TURNS_WHY_MAX + 64];
-	const struct letter *l = t->owner;
-	char nexthop[NEXTHOP_MAX];
-	const char *why = "";
+	const char *why = turns_why(turns, place_of(t->owner, t->index));
 
-	if (nexthop_of(settings,
-		nexthop_domain(l->rec.env.rcpt[t->index].address), nexthop))
-		why = turns_why(turns, view_of(nexthop));
 	if (why[0] == '\0')
 		why = t->busy ? "the other host takes nothing at this moment"
 			      : "the other host was not reached a short while "
@@ -160,6 +170,7 @@ suspended(struct turn *t)
 		.text = why_suspended(t),
 		.dsn = t->busy ? "4.3.2" : "4.4.1",
 		.relay = "none",
+		.held = turns_tag(turns, place_of(l, t->index)),
 		.active_us = l->active_us };
 
 	if (t->crowded)
@@ -217,6 +228,9 @@ answered(struct lane *lane, struct letter *l, const struct relay_answer *a)
 {
 	static const char lmtp[] = "lmtp:";
 	bool by_lmtp = view_casestarts(view_of(lane->nexthop), lmtp);
+	uint64_t held = a->verdict == RELAY_WORKS
+			    ? 0
+			    : turns_tag(turns, view_of(lane->nexthop));
 
 	for (unsigned k = 0; k < lane->n; k++) {
 		const struct relay_result *r = &a->rcpt[k];
@@ -228,6 +242,7 @@ answered(struct lane *lane, struct letter *l, const struct relay_answer *a)
 			.relay = a->remote,
 			.lmtp = by_lmtp,
 			.reply = r->remote,
+			.held = held,
 			.dsn_passed_on = (a->bits & RELAY_B_DSN) != 0,
 			.active_us = l->active_us,
 			.began_us = lane->began_us,

@@ -67,6 +67,7 @@ settled(struct letter *l)
 {
 	struct sched_msg *msg = l->msg;
 	bool done = l->left == 0, soon = l->soon;
+	uint64_t held;
 	bool parked = false;
 
 	if (!done && as_wished(msg)) {
@@ -77,12 +78,15 @@ settled(struct letter *l)
 		sched_park(host->sched, msg);
 		parked = host->park(l);
 	}
+	held = l->other ? 0 : l->held;
 	letter_free(l);
 	if (parked)
 		return;
 	msg->called = false;
 	if (!done) {
 		sched_defer(host->sched, msg, soon, now_ms());
+		if (held != 0)
+			sched_hold(host->sched, msg, held);
 		return;
 	}
 	publish_remove(msg->id);
@@ -124,8 +128,11 @@ letter_result(struct letter *l, unsigned i, const struct attempt *a, bool soon)
 	l->open--;
 	if (judged.status != OK)
 		reasons_note(l->rec.env.id, i, judged.text);
-	if (!bounce_attempt(&l->bounces, &l->rec, i, &judged))
+	if (!bounce_attempt(&l->bounces, &l->rec, i, &judged)) {
 		l->soon = l->soon && soon;
+		l->other = l->other || judged.held == 0;
+		l->held = judged.held;
+	}
 	l->left -= rcpt_closed(l->rec.env.rcpt[i].state);
 }
 

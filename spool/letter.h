@@ -35,6 +35,8 @@ struct letter {
 	unsigned crowded;  /* one whose destination has too many that wait, or
 			    * LETTER_NONE */
 	struct bounces *bounces; /* owned; what its sender is to be told */
+	uint64_t held;	   /* turns_tag of one that is down; 0: of none */
+	bool other;	   /* one waits for something else than `held` */
 	bool soon;	   /* all that failed found the mailbox busy */
 	int64_t active_us; /* time of day when it became active */
 };

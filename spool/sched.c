@@ -24,6 +24,7 @@ struct sched {
 	size_t buckets; /* a power of two */
 	struct sched_msg **heap;
 	size_t heap_n, heap_cap;
+	size_t held; /* of them */
 	struct sched_list fresh;
 	bool fresh_last; /* the last that became active was */
 	unsigned active_fresh, active_retry;
@@ -236,6 +237,8 @@ heap_remove(struct sched *s, struct sched_msg *m)
 	size_t at = m->heap_at;
 	struct sched_msg *last = s->heap[--s->heap_n];
 
+	s->held -= m->held != 0;
+	m->held = 0;
 	if (last == m)
 		return;
 	heap_down(s, at, last);
@@ -260,6 +263,7 @@ sched_wait(struct sched *s, struct sched_msg *m, int64_t due)
 	assert(m->state == SCHED_RESERVED);
 	m->state = SCHED_WAITING;
 	m->due = due;
+	m->held = 0;
 	s->heap_n++;
 	heap_up(s, s->heap_n - 1, m);
 }
@@ -336,6 +340,39 @@ sched_move(struct sched *s, struct sched_msg *m, int64_t due)
 	heap_remove(s, m);
 	m->state = SCHED_RESERVED;
 	sched_wait(s, m, due);
+}
+
+void
+sched_hold(struct sched *s, struct sched_msg *m, uint64_t held)
+{
+	assert(m->state == SCHED_WAITING && m->held == 0 && held != 0);
+	m->held = held;
+	s->held++;
+}
+
+size_t
+sched_held(const struct sched *s)
+{
+	return s->held;
+}
+
+void
+sched_wake(struct sched *s, bool (*wake)(void *arg, uint64_t held), void *arg,
+    int64_t now)
+{
+	/* Whoever goes up trades places with those that were looked at. */
+	for (size_t i = 0; s->held > 0 && i < s->heap_n; i++) {
+		struct sched_msg *m = s->heap[i];
+		if (m->held == 0 || !wake(arg, m->held))
+			continue;
+		m->held = 0;
+		s->held--;
+		if (m->due > now) {
+			m->due = now;
+			heap_up(s, i, m);
+		}
+		now += SCHED_PACE;
+	}
 }
 
 void

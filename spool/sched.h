@@ -27,7 +27,10 @@ struct sched_limits {
 	uint64_t seed;		      /* random: jitter, and the hash table */
 };
 
-enum { SCHED_SOON = 500 }; /* ms */
+enum {
+	SCHED_SOON = 500, /* ms */
+	SCHED_PACE = 1	  /* ms between messages that are woken together */
+};
 
 enum sched_state {
 	SCHED_RESERVED,
@@ -43,6 +46,7 @@ struct sched_msg {
 	union {
 		void *active;		/* the caller's, while active */
 		struct sched_msg *next; /* while fresh or parked */
+		uint64_t held;		/* while waiting; 0: by the time only */
 	};
 	struct sched_msg *hash_next;
 	uint32_t heap_at; /* while waiting */
@@ -89,6 +93,15 @@ void sched_park(struct sched *, struct sched_msg *);
 void sched_unpark(struct sched *, struct sched_msg *);
 /* A waiting message: due then instead. */
 void sched_move(struct sched *, struct sched_msg *, int64_t due);
+/* A waiting message: waits for nothing but what `held` stands for (not 0), and
+ * is due earlier when sched_wake finds that it is over. */
+void sched_hold(struct sched *, struct sched_msg *, uint64_t held);
+/* How many are held. */
+size_t sched_held(const struct sched *);
+/* Each that is held, and that wake() is true for, is due soon, one after the
+ * other, but no later than it would be.  Looks at all that wait. */
+void sched_wake(struct sched *, bool (*wake)(void *arg, uint64_t held),
+    void *arg, int64_t now);
 /* Any message but one that is fresh or parked. */
 void sched_drop(struct sched *, struct sched_msg *);
 

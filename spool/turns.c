@@ -30,8 +30,8 @@ turns_set_limits(struct turns *t, const struct turns_limits *l)
 
 	assert(l->in_flight > 0 && l->per_dest > 0 && l->pause > 0);
 	t->limits = *l;
-	if (t->dests > 0)
-		t->limits.seed = seed; /* the table keeps to it */
+	if (seed != 0)
+		t->limits.seed = seed; /* the table and tags keep to it */
 }
 
 void
@@ -216,7 +216,7 @@ turns_call(struct turns *t)
 }
 
 struct sched_msg *
-turns_unparked(struct turns *t, bool *busy)
+turns_unparked(struct turns *t, bool *busy, uint64_t *tag)
 {
 	struct sched_msg *m = sched_list_take(&t->unparked);
 
@@ -224,6 +224,7 @@ turns_unparked(struct turns *t, bool *busy)
 	if (m == NULL)
 		m = sched_list_take(&t->unparked_busy);
 	t->parked -= m != NULL;
+	*tag = m == NULL ? 0 : (uint64_t)m->due;
 	return m;
 }
 
@@ -231,6 +232,51 @@ size_t
 turns_parked(const struct turns *t)
 {
 	return t->parked;
+}
+
+/* ---- who waits for a destination elsewhere ---- */
+
+uint64_t
+turns_tag(const struct turns *t, struct view dest)
+{
+	return dest_tag(t, dest);
+}
+
+/* Is it time to probe it, and nobody there who does? */
+static bool
+dest_probe(const struct turns_dest *d, int64_t now)
+{
+	return d->down_until != 0 && d->down_until <= now &&
+	       d->probe_at <= now && d->in_flight == 0 &&
+	       d->waiting.first == NULL && d->parked.first == NULL &&
+	       d->called == 0;
+}
+
+bool
+turns_wakes(struct turns *t, int64_t now)
+{
+	bool wakes = t->recovered;
+
+	t->recovered = false;
+	for (struct node *n = t->down.next; !wakes && n != &t->down;
+	     n = n->next)
+		wakes = dest_probe(DEST(n, aside), now);
+	return wakes;
+}
+
+bool
+turns_wake(struct turns *t, uint64_t tag, int64_t now)
+{
+	struct turns_dest *d = dest_tagged(t, tag);
+
+	if (d == NULL)
+		return false;
+	if (d->down_until == 0)
+		return d->standing == WORKS;
+	if (!dest_probe(d, now))
+		return false;
+	d->probe_at = now + t->limits.pause;
+	return true;
 }
 
 /* ---- now and then ---- */

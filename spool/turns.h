@@ -105,8 +105,19 @@ bool turns_park(
  * makes it active soon. */
 struct sched_msg *turns_call(struct turns *);
 /* The next parked message whose destination has gone down; it is the caller's.
- * *busy: it is but busy. */
-struct sched_msg *turns_unparked(struct turns *, bool *busy);
+ * *busy: it is but busy; *tag: see turns_tag. */
+struct sched_msg *turns_unparked(struct turns *, bool *busy, uint64_t *tag);
+/*
+ * Messages that wait elsewhere (sched_hold) for nothing but a destination that
+ * is down or busy: a tag stands for it, so that they need no memory here.  They
+ * are woken when it works again, and one of them to probe it when it has been
+ * left alone for long enough.
+ */
+uint64_t turns_tag(const struct turns *, struct view dest); /* never 0 */
+/* May turns_wake be true for any, for the first time since the last call? */
+bool turns_wakes(struct turns *, int64_t now);
+/* Shall one that waits for that destination be tried now? */
+bool turns_wake(struct turns *, uint64_t tag, int64_t now);
 /* To be called now and then: who was called and never came is not waited for
  * any longer. */
 void turns_tick(struct turns *, int64_t now);

@@ -52,26 +52,36 @@ fifo_take(struct fifo *f)
 }
 
 /* FNV-1a from a secret start, as senders choose the names. */
-static unsigned
-dest_hash(const struct turns *t, struct view name)
+uint64_t
+dest_tag(const struct turns *t, struct view name)
 {
 	uint64_t h = t->limits.seed;
 
 	for (size_t i = 0; i < name.n; i++)
 		h = (h ^ (unsigned char)name.p[i]) * 0x100000001B3ULL;
-	return (unsigned)((h ^ h >> 32) % DEST_BUCKETS);
+	return h == 0 ? 1 : h;
 }
 
-static struct turns_dest **
-dest_bucket(struct turns *t, struct view name)
+static unsigned
+dest_bucket(uint64_t tag)
 {
-	return &t->dest[dest_hash(t, name)];
+	return (unsigned)((tag ^ tag >> 32) % DEST_BUCKETS);
+}
+
+struct turns_dest *
+dest_tagged(const struct turns *t, uint64_t tag)
+{
+	struct turns_dest *d = t->dest[dest_bucket(tag)];
+
+	while (d != NULL && d->tag != tag)
+		d = d->hash_next;
+	return d;
 }
 
 struct turns_dest *
 dest_find(const struct turns *t, struct view name)
 {
-	struct turns_dest *d = t->dest[dest_hash(t, name)];
+	struct turns_dest *d = t->dest[dest_bucket(dest_tag(t, name))];
 
 	while (d != NULL && !view_eq((struct view){ d->name, d->n }, name))
 		d = d->hash_next;
@@ -92,7 +102,6 @@ dest_note(struct turns *t, struct turns_dest *d, const char *why)
 struct turns_dest *
 dest_get(struct turns *t, struct view name)
 {
-	struct turns_dest **b = dest_bucket(t, name);
 	struct turns_dest *d = dest_find(t, name);
 
 	if (d != NULL)
@@ -108,6 +117,8 @@ dest_get(struct turns *t, struct view name)
 	ring_init(&d->ready);
 	ring_init(&d->aside);
 	ring_init(&d->call);
+	d->tag = dest_tag(t, name);
+	struct turns_dest **b = &t->dest[dest_bucket(d->tag)];
 	d->hash_next = *b;
 	*b = d;
 	t->dests++;
@@ -117,7 +128,7 @@ dest_get(struct turns *t, struct view name)
 void
 dest_forget(struct turns *t, struct turns_dest *d)
 {
-	struct turns_dest **b = dest_bucket(t, (struct view){ d->name, d->n });
+	struct turns_dest **b = &t->dest[dest_bucket(d->tag)];
 
 	while (*b != d)
 		b = &(*b)->hash_next;
@@ -253,15 +264,17 @@ dest_down(struct turns *t, struct turns_dest *d, bool busy, int64_t now)
 	    TURNS_BUSY_PAUSE << (d->busy_n - 1) < pause)
 		pause = TURNS_BUSY_PAUSE << (d->busy_n - 1);
 	d->limit = 1;
-	d->down_until = now + pause;
+	d->down_until = d->probe_at = now + pause;
 	if (!busy)
 		dest_standing(t, d, FAILING);
 	ring_remove(&d->aside);
 	ring_append(&t->down, &d->aside);
 	while ((r = dest_take(t, d)) != NULL)
 		dest_suspend(t, d, r);
-	while ((m = sched_list_take(&d->parked)) != NULL)
+	while ((m = sched_list_take(&d->parked)) != NULL) {
+		m->due = (int64_t)d->tag; /* for turns_unparked */
 		sched_list_put(busy ? &t->unparked_busy : &t->unparked, m);
+	}
 	ring_remove(&d->ready);
 	ring_remove(&d->call);
 }
@@ -269,6 +282,7 @@ dest_down(struct turns *t, struct turns_dest *d, bool busy, int64_t now)
 void
 dest_works(struct turns *t, struct turns_dest *d)
 {
+	t->recovered |= d->standing != WORKS || d->down_until != 0;
 	d->down_until = 0;
 	d->busy_n = 0;
 	dest_note(t, d, NULL);

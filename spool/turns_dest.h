@@ -36,6 +36,8 @@ struct turns_dest {
 	unsigned in_flight, limit, waiting_n;
 	unsigned called; /* parked ones that were called and did not come yet */
 	int64_t down_until; /* 0: it works */
+	int64_t probe_at;   /* no earlier one is woken to try it */
+	uint64_t tag;	    /* see turns_tag */
 	unsigned busy_n; /* times it was busy since it worked; 0: it is down */
 	char *why;	 /* owned; NULL: not known */
 	size_t n;
@@ -54,6 +56,7 @@ struct turns {
 	unsigned in_flight, flying[STANDINGS], idle_n;
 	unsigned waiting_n[2], called[2]; /* as for call */
 	size_t parked;
+	bool recovered; /* one works again; see turns_wakes */
 };
 
 #define DEST(node, member)                                                     \
@@ -68,6 +71,9 @@ void ring_append(struct node *ring, struct node *);
 void fifo_put(struct fifo *, struct turn *);
 struct turn *fifo_take(struct fifo *);
 
+/* What stands for a name; never 0. */
+uint64_t dest_tag(const struct turns *, struct view name);
+struct turns_dest *dest_tagged(const struct turns *, uint64_t tag);
 /* The destination of that name, made if it is new; NULL: no memory. */
 struct turns_dest *dest_get(struct turns *, struct view name);
 void dest_forget(struct turns *, struct turns_dest *);

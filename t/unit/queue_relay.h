@@ -9,6 +9,7 @@
  *	slow*	(destination) takes 200 ms
  *	lost1*	(destination) the child dies the first time
  *	mute*	(destination) never answers
+ *	off*	(destination) not reached while relay_shared->off
  *	no-*	(address) refused for good
  *	later-*	(address) refused for now
  *	any other is sent
@@ -21,7 +22,7 @@ static struct {
 	unsigned dead; /* attempts at dead ones */
 	uint32_t last_n;
 	char last_params[64], last_rcpt_params[64];
-	bool file_writable, content_bad;
+	bool file_writable, content_bad, off;
 } * relay_shared;
 
 struct relay_peer {
@@ -46,7 +47,9 @@ relay_fill(struct relay_request *r, struct msg *rp)
 	struct relay_answer head = {
 		.verdict = RELAY_WORKS, .setup_us = 1000, .send_us = 2000
 	};
-	bool dead = goes_to(r, "dead"), busy = goes_to(r, "busy");
+	bool dead = goes_to(r, "dead") ||
+		    (goes_to(r, "off") && relay_shared->off);
+	bool busy = goes_to(r, "busy");
 
 	snprintf(head.remote, sizeof(head.remote), "%s",
 	    dead ? "none" : "mx.test[192.0.2.1]:25");

@@ -207,6 +207,59 @@ test_move(void)
 	sched_free(s);
 }
 
+static bool
+odd_tag(void *arg, uint64_t held)
+{
+	++*(unsigned *)arg;
+	return held % 2 == 1;
+}
+
+static void
+test_wake(void)
+{
+	struct sched_limits l = limits;
+	l.active = 2000;
+	struct sched *s = sched_new(&l);
+	struct sched_msg *m[300];
+	unsigned asked = 0, early = 0;
+	bool right = true;
+	int64_t last = 0;
+
+	/* A third is not held, a third for one thing, a third for another. */
+	for (unsigned i = 0; i < 300; i++) {
+		m[i] = sched_reserve(s, id_of(i));
+		sched_wait(s, m[i], 5000 + rand() % 5000);
+		if (i % 3 != 0)
+			sched_hold(s, m[i], i % 3);
+	}
+	sched_move(s, m[1], 3000);
+	sched_drop(s, m[2]);
+	ok(sched_held(s) == 198, "some are held");
+	sched_wait(s, m[2] = sched_reserve(s, id_of(2)), 2000);
+	sched_hold(s, m[2], 7);
+	sched_wake(s, odd_tag, &asked, 2500);
+	ok(asked == 199 && sched_held(s) == 99, "each of them is judged once");
+	for (unsigned i = 0; i < 300; i++)
+		if (i > 2 && i % 3 == 1)
+			right &= m[i]->due >= 2500 &&
+				 m[i]->due < 2500 + 100 * SCHED_PACE;
+		else
+			right &= i < 3 || m[i]->due >= 5000;
+	ok(right && m[1]->due == 3000 && m[2]->due == 2000,
+	    "some are due soon, and none later than it was");
+	for (unsigned i = 0; i < 300; i++) {
+		struct sched_msg *x = sched_activate(s, 10000);
+		right &= x != NULL && x->due >= last;
+		if (x == NULL)
+			break;
+		last = x->due;
+		early += x->due < 2500 + 100 * SCHED_PACE;
+	}
+	ok(right && early == 100, "one after the other (%u)", early);
+	ok(sched_held(s) == 0, "and who is active is not held");
+	sched_free(s);
+}
+
 static void
 test_alternate(void)
 {
@@ -235,6 +288,7 @@ main(void)
 	test_fifo();
 	test_retry();
 	test_move();
+	test_wake();
 	test_alternate();
 	return done_testing();
 }

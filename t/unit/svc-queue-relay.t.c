@@ -291,6 +291,42 @@ test_suspended(void)
 	close(u);
 }
 
+/* A place is not reached for a while.  By then the intervals of those that wait
+ * for it are about as long as that, but they are not waited for. */
+static void
+test_recovers(void)
+{
+	enum { N = 200, OFF_MS = 30000 };
+	static const char long_retry[] = "relay_networks 127.0.0.2/32\n"
+					 "relay_processes 20\n"
+					 "retry_min 500ms\nretry_max 70m\n";
+	const char *to = "a@off.test";
+
+	stop(&x);
+	x = start(long_retry);
+	int u = new_user(&x, "alice");
+	reset();
+	relay_shared->off = true;
+	for (unsigned i = 0; i < N; i++)
+		put_params(u, &to, NULL, 1, NULL);
+	pause_ms(OFF_MS);
+	ok(relay_shared->requests >= 4,
+	    "a place that is down is probed again and again (%u)",
+	    relay_shared->requests);
+	relay_shared->off = false;
+	int64_t began = now_ms();
+	wait_done(N, 2 * OFF_MS);
+	int64_t took = now_ms() - began;
+	ok(took < OFF_MS / 2 && delivered_to(to) == N,
+	    "soon after it works again all have arrived (%u of %u, %lld ms)",
+	    delivered_to(to), N, (long long)took);
+	wait_empty(5000);
+	drop_waiting();
+	close(u);
+	stop(&x);
+	x = start(with_networks);
+}
+
 /* A place where all is slow has many messages; others are not behind them. */
 static void
 test_slow(void)
@@ -411,6 +447,7 @@ main(void)
 	test_networks();
 	test_slow();
 	test_suspended();
+	test_recovers();
 	test_dead();
 	test_kill();
 	stop(&x);

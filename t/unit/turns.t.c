@@ -278,6 +278,78 @@ test_random(void)
 	free(r);
 }
 
+/* ---- who waits elsewhere ---- */
+
+static void
+attempt(struct turns *t, unsigned d, enum turn_outcome o, int64_t now)
+{
+	static struct turn r;
+
+	turns_add(t, &r, dest(d), now);
+	turns_result(t, turns_pick(t), o, now);
+}
+
+static void
+test_wake(void)
+{
+	struct turns *t = turns_new(&tl);
+	struct turns_limits other = tl;
+	struct turn r;
+	uint64_t one = turns_tag(t, dest(1)), two = turns_tag(t, dest(2));
+
+	other.seed = 77;
+	turns_set_limits(t, &other);
+	ok(one != two && one == turns_tag(t, dest(1)),
+	    "a tag stands for one destination, for ever");
+	ok(!turns_wakes(t, 0) && !turns_wake(t, one, 0),
+	    "nobody is woken for what is not known");
+	attempt(t, 1, TURN_DOWN, 0);
+	attempt(t, 2, TURN_DOWN, 5000);
+	ok(!turns_wakes(t, 9999) && !turns_wake(t, one, 9999),
+	    "nor before a destination has been left alone for long enough");
+	ok(turns_wakes(t, 10000) && turns_wake(t, one, 10000) &&
+		!turns_wake(t, one, 10000) && !turns_wake(t, two, 10000),
+	    "then one is, to probe it");
+	ok(!turns_wakes(t, 14999), "and no other for a while");
+	ok(turns_wakes(t, 20000) && turns_wake(t, one, 20000),
+	    "unless that one does not come");
+	turns_add(t, &r, dest(1), 20001);
+	ok(!turns_wake(t, one, 40000), "nobody is while one waits");
+	turns_pick(t);
+	ok(!turns_wake(t, one, 40000), "or is under way");
+	turns_result(t, &r, TURN_DOWN, 40000);
+	ok(!turns_wake(t, one, 49999) && turns_wake(t, one, 50000),
+	    "after each failure there is a pause");
+	turns_free(t);
+}
+
+static void
+test_recovers(void)
+{
+	struct turns_limits l = tl;
+	struct turn r;
+
+	l.known = 10;
+	struct turns *t = turns_new(&l);
+	uint64_t tag = turns_tag(t, dest(1));
+	attempt(t, 1, TURN_DOWN, 0);
+	turns_add(t, &r, dest(1), 10000);
+	turns_pick(t);
+	ok(!turns_wakes(t, 10000), "one is probed");
+	turns_result(t, &r, TURN_DONE, 10001);
+	ok(turns_wakes(t, 10001) && turns_wake(t, tag, 10001) &&
+		turns_wake(t, tag, 10001),
+	    "when it works again, all are woken who wait for it");
+	attempt(t, 1, TURN_DONE, 10002);
+	ok(!turns_wakes(t, 10002), "for its first success only");
+	attempt(t, 1, TURN_BUSY, 10003);
+	ok(!turns_wake(t, tag, 10003), "who waits for a busy one waits");
+	attempt(t, 1, TURN_DONE, 10003 + TURNS_BUSY_PAUSE);
+	ok(turns_wakes(t, 10300) && turns_wake(t, tag, 10300),
+	    "until that works");
+	turns_free(t);
+}
+
 /* ---- destinations that may be dead ---- */
 
 static const struct turns_limits far = { .in_flight = 8,
@@ -397,6 +469,7 @@ test_parked(void)
 	struct sched_msg *m;
 	unsigned crowded = 0, called = 0;
 	bool good = true, busy;
+	uint64_t tag;
 
 	learn(t, 200);
 	ok(turns_dests(t) == 50, "not all that work are remembered (%u)",
@@ -437,8 +510,8 @@ test_parked(void)
 	p = turns_pick(t);
 	turns_result(t, p, TURN_DOWN, 0);
 	size_t left = turns_parked(t);
-	while ((m = turns_unparked(t, &busy)) != NULL) {
-		good &= !busy;
+	while ((m = turns_unparked(t, &busy, &tag)) != NULL) {
+		good &= !busy && tag == turns_tag(t, dest(1));
 		sched_defer(s, m, busy, 0);
 		left--;
 	}
@@ -506,6 +579,8 @@ main(void)
 	test_busy();
 	test_memory();
 	test_random();
+	test_wake();
+	test_recovers();
 	test_unproven();
 	test_slow_start();
 	test_parked();
