@@ -213,7 +213,8 @@ test_nexthop(void)
 				      strcmp(h.name, cases[i].name) == 0)),
 		    "nexthop \"%s\"", cases[i].text);
 	}
-	static struct settings s = { .relay_host = "" };
+	static char none[] = "";
+	static struct settings s = { .relay_host = none };
 	char out[NEXTHOP_MAX];
 	ok(nexthop_of(&s, view_of("B\u00FCcher.Example"), out) &&
 		strcmp(out, "mx:xn--bcher-kva.example") == 0,
