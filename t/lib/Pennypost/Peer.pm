@@ -51,6 +51,8 @@ sub new {
 		}
 		close $listen;
 		alarm 300;
+		# Or each connection would have the same chances.
+		srand $$ ^ (time << 8);
 		$self->serve($c);
 		POSIX::_exit(0);
 	}
