@@ -52,7 +52,7 @@ sub new {
 		close $listen;
 		alarm 300;
 		# Or each connection would have the same chances.
-		srand $$ ^ (time << 8);
+		srand;
 		$self->serve($c);
 		POSIX::_exit(0);
 	}
