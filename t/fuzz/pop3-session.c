@@ -213,7 +213,8 @@ check_message(size_t at, unsigned long long said)
 		if (n == 3 && out[at] == '.')
 			break;
 		octets += n - (out[at] == '.');
-		body |= n == 2;
+		/* Lines of a mailbox that end in CR LF have one CR more. */
+		body |= n == 2 || (n == 3 && out[at] == '\r');
 		for (size_t i = 0; i < n && !body && !utf8_said; i++)
 			must((unsigned char)out[at + i] < 128);
 		at += n;
