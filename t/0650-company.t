@@ -118,6 +118,7 @@ SKIP: {
 	pass 'procmail takes part';
 }
 SKIP: {
+	skip 'mailutils takes part in make torture', 1 unless $ENV{TORTURE};
 	skip 'no movemail of mailutils', 1
 	    unless Pennypost::have('movemail.mailutils');
 	mkdir "$dir/mailutils";
@@ -197,6 +198,7 @@ SKIP: {
 	pass 'mutt takes part';
 }
 SKIP: {
+	skip 'Dovecot takes part in make torture', 1 unless $ENV{TORTURE};
 	skip 'Dovecot is not installed', 1
 	    unless Pennypost::is_root() && -x '/usr/lib/dovecot/dovecot-lda' &&
 	    -x '/usr/lib/dovecot/imap';
