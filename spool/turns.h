@@ -13,11 +13,11 @@
  *	   `----------(too many wait already)----suspended---^
  *
  * Destinations are served round robin.  Each has at most `per_dest` in flight.
- * One that is down is left alone for `pause`, one that is busy for a moment
- * that grows to `pause`; then it is probed by one delivery, and each success
- * lets it have one more at a time.  Those that are not known to work, and of
- * these those that failed, may have a part of all that is in flight only, as a
- * dead one takes long to answer.
+ * One that is down is left alone for `pause`, one that is busy, or has worked
+ * of late, for a moment that grows to `pause`; then it is probed by one
+ * delivery, and each success lets it have one more at a time.  Those that are
+ *not known to work, and of these those that failed, may have a part of all that
+ *is in flight only, as a dead one takes long to answer.
  *
  * How many wait is bounded, as they are in memory.  A message for which there
  * is no room is parked at its destination, where it needs none but its place
@@ -68,7 +68,10 @@ struct turn {
 	bool crowded; /* when suspended: as too many wait */
 };
 
-enum { TURNS_BUSY_PAUSE = 200 }; /* ms, the first time; then doubled */
+enum { /* ms, the first time; then doubled */
+	TURNS_BUSY_PAUSE = 200,
+	TURNS_DOWN_PAUSE = 1000 /* if it worked before */
+};
 enum turn_outcome {
 	TURN_DONE,  /* the destination works */
 	TURN_RETRY, /* this one failed; says nothing of the destination */

@@ -114,6 +114,7 @@ dest_get(struct turns *t, struct view name)
 		memcpy(d->name, name.p, name.n);
 	d->limit = t->limits.first > 0 ? t->limits.first : t->limits.per_dest;
 	d->standing = UNKNOWN;
+	d->down_n = DOWN_LONG;
 	ring_init(&d->ready);
 	ring_init(&d->aside);
 	ring_init(&d->call);
@@ -252,17 +253,32 @@ dest_suspend(struct turns *t, const struct turns_dest *d, struct turn *r)
 	fifo_put(&t->suspended, r);
 }
 
+/* first, and doubled n times. */
+static int64_t
+pause_of(const struct turns *t, int64_t first, unsigned n)
+{
+	int64_t most = t->limits.pause;
+
+	return n < DOWN_LONG && first << n < most ? first << n : most;
+}
+
 void
 dest_down(struct turns *t, struct turns_dest *d, bool busy, int64_t now)
 {
-	int64_t pause = t->limits.pause;
+	/* Those that were under way together fail together. */
+	unsigned more = d->down_until <= now;
 	struct sched_msg *m;
 	struct turn *r;
+	int64_t pause;
 
-	d->busy_n = busy ? d->busy_n + 1 : 0;
-	if (busy && d->busy_n < 16 &&
-	    TURNS_BUSY_PAUSE << (d->busy_n - 1) < pause)
-		pause = TURNS_BUSY_PAUSE << (d->busy_n - 1);
+	if (busy) {
+		d->busy_n += more || d->busy_n == 0;
+		pause = pause_of(t, TURNS_BUSY_PAUSE, d->busy_n - 1);
+	} else {
+		d->busy_n = 0;
+		d->down_n += more && d->down_n < DOWN_LONG;
+		pause = pause_of(t, TURNS_DOWN_PAUSE, d->down_n - 1);
+	}
 	d->limit = 1;
 	d->down_until = d->probe_at = now + pause;
 	if (!busy)
@@ -284,7 +300,7 @@ dest_works(struct turns *t, struct turns_dest *d)
 {
 	t->recovered |= d->standing != WORKS || d->down_until != 0;
 	d->down_until = 0;
-	d->busy_n = 0;
+	d->busy_n = d->down_n = 0;
 	dest_note(t, d, NULL);
 	ring_remove(&d->aside);
 	dest_standing(t, d, WORKS);

@@ -13,6 +13,7 @@
 #include "spool/turns.h"
 
 enum { DEST_BUCKETS = 4096 };
+enum { DOWN_LONG = 16 };
 
 struct node {
 	struct node *prev, *next; /* of a ring */
@@ -39,7 +40,10 @@ struct turns_dest {
 	int64_t probe_at;   /* no earlier one is woken to try it */
 	uint64_t tag;	    /* see turns_tag */
 	unsigned busy_n; /* times it was busy since it worked; 0: it is down */
-	char *why;	 /* owned; NULL: not known */
+	/* Failures in a row since it worked; DOWN_LONG: it never did, or long
+	 * ago. */
+	unsigned down_n;
+	char *why; /* owned; NULL: not known */
 	size_t n;
 	char name[];
 };
@@ -62,7 +66,6 @@ struct turns {
 #define DEST(node, member)                                                     \
 	((struct turns_dest *)(void *)((char *)(node)-offsetof(                \
 	    struct turns_dest, member)))
-
 
 void ring_init(struct node *);
 bool ring_empty(const struct node *);

@@ -206,6 +206,40 @@ test_busy(void)
 	free(r);
 }
 
+/* One connection that is lost says little of a host that takes others. */
+static void
+test_worked(void)
+{
+	struct turns *t = turns_new(&tl);
+	struct turn *r = new_turns(40);
+	int64_t now = 0, pause = TURNS_DOWN_PAUSE;
+	bool good = true;
+
+	for (unsigned i = 0; i < 3; i++)
+		turns_add(t, &r[i], dest(1), 0);
+	turns_result(t, turns_pick(t), TURN_DONE, 0);
+	good &= turns_pick(t) == &r[1] && turns_pick(t) == &r[2];
+	turns_result(t, &r[1], TURN_DOWN, 0);
+	turns_result(t, &r[2], TURN_DOWN, 0);
+	turns_add(t, &r[3], dest(1), pause - 1);
+	good &= turns_suspended(t) == &r[3];
+	turns_add(t, &r[3], dest(1), pause);
+	good &= turns_suspended(t) == NULL && turns_pick(t) == &r[3];
+	ok(good, "one that has worked is probed soon, whoever failed with it");
+	for (unsigned i = 4; i < 12; i++) {
+		now += pause;
+		pause = pause * 2 < tl.pause ? pause * 2 : tl.pause;
+		turns_result(t, &r[i - 1], TURN_DOWN, now);
+		good &= turns_add(t, &r[20 + i], dest(1), now + pause - 1);
+		good &= turns_suspended(t) == &r[20 + i] && !r[20 + i].busy;
+		good &= turns_add(t, &r[i], dest(1), now + pause);
+		good &= turns_pick(t) == &r[i];
+	}
+	ok(good && pause == tl.pause, "and later and later");
+	turns_free(t);
+	free(r);
+}
+
 static void
 test_memory(void)
 {
@@ -577,6 +611,7 @@ main(void)
 	test_total();
 	test_down();
 	test_busy();
+	test_worked();
 	test_memory();
 	test_random();
 	test_wake();
