@@ -203,7 +203,7 @@ static const struct rule queue[] = {
 	END
 };
 
-/* Asks DNS servers, by UDP. */
+/* Asks DNS servers, by UDP and, for what was cut, by TCP. */
 static const struct rule resolver[] = {
 	IF(socket, 0, 2 /* AF_INET */), IF(socket, 0, 10 /* AF_INET6 */),
 	END

@@ -12,6 +12,7 @@
 #include "common/msg.h"
 #include "common/service.h"
 #include "smtpd/dns_servers.h"
+#include "smtpd/dns_stream.h"
 
 enum {
 	TRY_MS = 3000,	/* for one server's answer */
@@ -80,57 +81,28 @@ out:
 	return r == DNS_FOREIGN ? DNS_FAILED : r;
 }
 
-static bool
-send_all(int sock, const unsigned char *p, size_t n, int64_t until)
-{
-	while (n > 0) {
-		if (!wait_for(sock, POLLOUT, until))
-			return false;
-		ssize_t w = send(sock, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (w == -1 && errno != EAGAIN && errno != EINTR)
-			return false;
-		p += w > 0 ? w : 0;
-		n -= w > 0 ? (size_t)w : 0;
-	}
-	return true;
-}
-
-static bool
-read_all(int sock, unsigned char *p, size_t n, int64_t until)
-{
-	while (n > 0) {
-		if (!wait_for(sock, POLLIN, until))
-			return false;
-		ssize_t r = recv(sock, p, n, MSG_DONTWAIT);
-		if (r == 0 || (r == -1 && errno != EAGAIN && errno != EINTR))
-			return false;
-		p += r > 0 ? r : 0;
-		n -= r > 0 ? (size_t)r : 0;
-	}
-	return true;
-}
-
-/* RFC 1035 4.2.2: each message behind two octets that hold its length. */
 static enum dns_result
 by_tcp(const struct dns_server *d, const struct question *q,
     struct dns_answer *out)
 {
-	int sock = dns_servers_connect(d, SOCK_STREAM);
-	unsigned char framed[DNS_QUERY_MAX + 2], length[2];
+	struct dns_stream t;
+	enum dns_stream_is is = DNS_STREAM_FAILED;
 	enum dns_result r = DNS_FAILED;
 	int64_t until = now_ms() + TCP_MS;
 
-	framed[0] = (unsigned char)(q->n >> 8);
-	framed[1] = (unsigned char)q->n;
-	memcpy(framed + 2, q->octets, q->n);
-	if (sock == -1 || !send_all(sock, framed, q->n + 2, until) ||
-	    !read_all(sock, length, sizeof(length), until))
-		goto out;
-	size_t n = (size_t)length[0] << 8 | length[1];
-	if (read_all(sock, message, n, until))
-		r = dns_parse(message, n, q->id, q->name, q->type, out);
-out:
-	close_fd(&sock);
+	if (dns_stream_open(&t, d, q->octets, q->n))
+		is = dns_stream_go(&t);
+	while (is == DNS_STREAM_WRITE || is == DNS_STREAM_READ)
+		is = wait_for(t.sock, is == DNS_STREAM_WRITE ? POLLOUT : POLLIN,
+			 until)
+			 ? dns_stream_go(&t)
+			 : DNS_STREAM_FAILED;
+	if (is == DNS_STREAM_DONE) {
+		/* What out points to must last. */
+		memcpy(message, t.in, t.in_n);
+		r = dns_parse(message, t.in_n, q->id, q->name, q->type, out);
+	}
+	dns_stream_close(&t);
 	return r == DNS_FOREIGN ? DNS_FAILED : r;
 }
 

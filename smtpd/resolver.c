@@ -12,11 +12,14 @@
 #include "common/msg.h"
 #include "common/service.h"
 #include "smtpd/dns_servers.h"
+#include "smtpd/dns_stream.h"
 
 enum {
-	TRY_MS = 1500,	  /* for one server's answer */
-	TRIES = 3,	  /* over all servers */
-	OPEN_MAX_Q = 400, /* questions at the same time */
+	TRY_MS = 1500,		 /* for one server's answer */
+	TRIES = 3,		 /* over all servers */
+	ALL_MS = TRIES * TRY_MS, /* for all that a question takes */
+	OPEN_MAX_Q = 400,	 /* questions at the same time */
+	STREAM_MAX = 32,	 /* of them by TCP; 64 KiB each */
 	CACHED = 1024,
 	CACHE_WAYS = 4, /* places that a name may have, side by side */
 	CACHE_MIN = 10, /* s */
@@ -28,7 +31,9 @@ struct question {
 	char name[DNS_NAME_MAX];
 	enum dns_type type;
 	unsigned id, tries;
+	int64_t until; /* now_ms() */
 	int sock;
+	struct dns_stream *stream; /* owned; NULL: asked by UDP */
 	struct watch *watch;
 	struct timer *timer;
 	resolver_done *done;
@@ -44,7 +49,7 @@ struct cached {
 };
 
 static struct dns_server servers[DNS_SERVERS_MAX];
-static unsigned server_n, open_n;
+static unsigned server_n, open_n, stream_n;
 static struct cached cache[CACHED];
 static uint32_t seed;
 
@@ -120,6 +125,12 @@ stop_waiting(struct question *q)
 	q->watch = NULL;
 	q->timer = NULL;
 	close_fd(&q->sock);
+	if (q->stream != NULL) {
+		dns_stream_close(q->stream);
+		free(q->stream);
+		q->stream = NULL;
+		stream_n--;
+	}
 }
 
 static void
@@ -131,6 +142,71 @@ end(struct question *q, enum dns_result r, const struct dns_answer *a)
 	q->done(q->arg, r, a);
 	free(q);
 }
+
+static void
+too_late(void *arg)
+{
+	struct question *q = arg;
+
+	q->timer = NULL;
+	stop_waiting(q);
+	try_next(q);
+}
+
+/* ---- by TCP ---- */
+
+static void
+stream_ready(void *arg, uint32_t events)
+{
+	static struct dns_answer a;
+	struct question *q = arg;
+	struct dns_stream *t = q->stream;
+	enum dns_result r = DNS_FAILED;
+
+	(void)events;
+	enum dns_stream_is is = dns_stream_go(t);
+	if (is == DNS_STREAM_WRITE || is == DNS_STREAM_READ) {
+		watch_change(
+		    q->watch, is == DNS_STREAM_WRITE ? EPOLLOUT : EPOLLIN);
+		return;
+	}
+	if (is == DNS_STREAM_DONE)
+		r = dns_parse(t->in, t->in_n, q->id, q->name, q->type, &a);
+	if (r == DNS_FOUND || r == DNS_NONE) {
+		end(q, r, &a);
+	} else {
+		stop_waiting(q);
+		try_next(q);
+	}
+}
+
+/* Asks the server of the last try once more.  False: it cannot be done. */
+static bool
+ask_stream(struct question *q)
+{
+	const struct dns_server *d = &servers[(q->tries - 1) % server_n];
+	unsigned char octets[DNS_QUERY_MAX];
+
+	stop_waiting(q);
+	if (stream_n >= STREAM_MAX)
+		return false;
+	q->stream = calloc(1, sizeof(*q->stream));
+	if (q->stream == NULL)
+		return false;
+	stream_n++;
+	if (dns_stream_open(q->stream, d, octets,
+		dns_query(octets, q->id, q->name, q->type))) {
+		q->watch =
+		    watch_add(q->stream->sock, EPOLLOUT, stream_ready, q);
+		q->timer = timer_add(q->until - now_ms(), too_late, q);
+	}
+	if (q->watch != NULL)
+		return true;
+	stop_waiting(q);
+	return false;
+}
+
+/* ---- by UDP ---- */
 
 static void
 came(void *arg, uint32_t events)
@@ -148,6 +224,8 @@ came(void *arg, uint32_t events)
 	}
 	enum dns_result r =
 	    dns_parse(octets, (size_t)n, q->id, q->name, q->type, &a);
+	if (r != DNS_FOREIGN && a.cut && ask_stream(q))
+		return;
 	if (r == DNS_FAILED) {
 		stop_waiting(q);
 		try_next(q);
@@ -157,23 +235,13 @@ came(void *arg, uint32_t events)
 }
 
 static void
-too_late(void *arg)
-{
-	struct question *q = arg;
-
-	q->timer = NULL;
-	stop_waiting(q);
-	try_next(q);
-}
-
-static void
 try_next(struct question *q)
 {
 	static const struct dns_answer none;
 	unsigned char octets[DNS_QUERY_MAX];
 	uint16_t id = 0;
 
-	while (q->tries < TRIES) {
+	while (q->tries < TRIES && now_ms() < q->until) {
 		const struct dns_server *d = &servers[q->tries++ % server_n];
 		size_t n = 0;
 		if (getrandom(&id, sizeof(id), 0) == sizeof(id))
@@ -183,7 +251,9 @@ try_next(struct question *q)
 		if (q->sock != -1 &&
 		    send(q->sock, octets, n, MSG_NOSIGNAL) == (ssize_t)n) {
 			q->watch = watch_add(q->sock, EPOLLIN, came, q);
-			q->timer = timer_add(TRY_MS, too_late, q);
+			int64_t left = q->until - now_ms();
+			q->timer = timer_add(
+			    left < TRY_MS ? left : TRY_MS, too_late, q);
 			if (q->watch != NULL && q->timer != NULL)
 				return;
 		}
@@ -213,6 +283,7 @@ resolver_ask(
 	}
 	q->type = type;
 	q->sock = -1;
+	q->until = now_ms() + ALL_MS;
 	q->done = done;
 	q->arg = arg;
 	open_n++;

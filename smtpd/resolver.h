@@ -2,8 +2,8 @@
 #define SMTPD_RESOLVER_H
 /*
  * Questions to DNS servers that never hold up the loop: UDP, a socket for each
- * with a port that the kernel chooses, bounded in number and time, with a cache
- * of fixed size.  Runs in: lookup.
+ * with a port that the kernel chooses, then TCP for what was cut; bounded in
+ * number and time, with a cache of fixed size.  Runs in: lookup.
  */
 #include "common/dns.h"
 #include "common/settings.h"

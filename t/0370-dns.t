@@ -7,6 +7,7 @@ use Test::More;
 use IO::Socket::INET;
 use Time::HiRes qw(time);
 use Pennypost;
+use Pennypost::Dns;
 
 my $pp = Pennypost->new(daemons => ['smtpd']);
 my $addr = $pp->addr;
@@ -134,6 +135,35 @@ client('192.0.2.3')->expect('RCPT TO:<alice@example.org>', qr/^450 4\.7\.25 /,
     'DNS cannot tell: 450');
 kill 'TERM', $pid;
 waitpid $pid, 0;
+
+# ---- what is too long for UDP is asked by TCP ----
+mkdir $pp->dir . '/cut' or die $!;
+my %big = map { $_ => 1 } '1.2.0.192.in-addr.arpa PTR', 'good.example A',
+    '2.2.0.192.in-addr.arpa PTR', '3.2.0.192.in-addr.arpa PTR',
+    '6.2.0.192.bl.example A';
+my $cut = Pennypost::Dns->new($addr, dir => $pp->dir . '/cut', big => \%big,
+    mute => { '3.2.0.192.in-addr.arpa PTR' => 1 }, zone => {
+	'1.2.0.192.in-addr.arpa PTR' => [ 'good.example',
+	    map { "n$_.a-long-name-so-that-it-is-not-small.example" } 1 .. 900 ],
+	'good.example A' => [ '192.0.2.1' ],
+	'3.2.0.192.in-addr.arpa PTR' => [ 'good.example' ],
+	'6.2.0.192.bl.example A' => [ '127.0.0.2' ],
+});
+$pp->write_config('smtpd', dns_servers => $cut->server, dnsbl => 'bl.example');
+$pp->stop('smtpd');
+is($pp->launch('smtpd'), '', 'answers that are cut');
+client('192.0.2.1')->expect('RCPT TO:<alice@example.org>', qr/^250/,
+    'a name, and its address, by TCP');
+for my $q ('1.2.0.192.in-addr.arpa PTR', 'good.example A') {
+	ok((grep { $_ eq "$q tcp" } $cut->asked), "$q was asked so");
+}
+client('192.0.2.2')->expect('RCPT TO:<alice@example.org>', qr/^550 5\.7\.25 /,
+    'by TCP, there is none');
+client('192.0.2.6')->expect('RCPT TO:<alice@example.org>',
+    qr/^554 5\.7\.1 .*bl\.example/, 'a listing by TCP');
+client('192.0.2.3')->expect('RCPT TO:<alice@example.org>', qr/^450 4\.7\.25 /,
+    'a server that is mute by TCP is given up');
+$cut->end;
 client('192.0.2.88')->expect('RCPT TO:<alice@example.org>', qr/^450 4\.7\.25 /,
     'no server there');
 $pp->write_config('smtpd', local_part_case => 'exact');

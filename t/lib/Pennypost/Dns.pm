@@ -9,7 +9,8 @@ package Pennypost::Dns;
 #		'dead.example MX' => 'SERVFAIL', 'mute.example MX' => 'SILENCE',
 #	}, ad => 1, big => { 'x.example MX' => 1 });
 #
-# ad: the bit AD is set (a number, or { name => 1 }); big: cut by UDP.
+# ad: the bit AD is set (a number, or { name => 1 }); big: cut by UDP; mute: no
+# answer by TCP.
 use strict;
 use warnings;
 use IO::Select;
@@ -72,6 +73,10 @@ sub new {
 				read $c, my $len, 2;
 				read $c, my $q, unpack 'n', $len;
 				my $a = $self->answer($q, 0);
+				if ($self->{hung}) { # never closed
+					push @{ $self->{kept} }, $c;
+					next;
+				}
 				print $c pack('n', length $a) . $a if defined $a;
 				close $c;
 			}
@@ -80,6 +85,11 @@ sub new {
 	POSIX::_exit(0);
 }
 sub server { $_[0]{server} }
+sub end {
+	my ($self) = @_;
+	kill 'KILL', $self->{pid};
+	waitpid $self->{pid}, 0;
+}
 sub asked {
 	open my $f, '<', $_[0]{log} or return;
 	return map { chomp; $_ } <$f>;
@@ -104,6 +114,7 @@ sub answer {
 		($r, $is) = ($zone->{"$name CNAME"}, 'CNAME');
 	}
 	return if ($r // '') eq 'SILENCE';
+	$self->{hung} = !$udp && $self->{mute}{"$name $type"};
 	my $exists = grep { /^\Q$name\E / } keys %$zone;
 	my $code = !defined $r ? ($exists ? 0 : 3) : ref $r ? 0 : 2;
 	my @rr = ref $r ? @$r : ();
