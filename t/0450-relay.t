@@ -122,6 +122,10 @@ for my $pipe (0, 1) {
 	is(scalar(() = $q->messages), 1, "$how: one message");
 	$r = $d->send(hop($q), $text, 'no@x.example');
 	is_rcpt($r, 0, 'bounced', '5.1.1', qr/^550/, "$how: nobody left");
+	is($r->{verdict}, 'works', "$how: that is no fault of the destination");
+	$r = $d->send(hop($q), $text, 'later@x.example', 'many@x.example');
+	is_rcpt($r, 0, 'deferred', '4.2.0', qr/^450/, "$how: all are put off");
+	is($r->{verdict}, 'works', "$how: nor is that");
 	is(($q->commands)[-1], 'RSET', 'the transaction is ended');
 	is($q->connections, 1, 'the connection is not');
 	$r = $d->send(hop($q), $text, 'yes@x.example');

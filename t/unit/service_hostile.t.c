@@ -18,7 +18,16 @@
 #include "common/log.h"
 #include "t/unit/tap.h"
 
-enum { ECHO = 1, BEGIN = 2, END = 3, WITH_FD = 4, SLOW = 5, GIVE = 6, BAD = 7 };
+enum {
+	ECHO = 1,
+	BEGIN = 2,
+	END = 3,
+	WITH_FD = 4,
+	SLOW = 5,
+	GIVE = 6,
+	BAD = 7,
+	LAX = 8
+};
 
 static struct msg m;
 static unsigned gone_count;
@@ -72,6 +81,16 @@ answer_fd(struct peer *p, struct msg *rq, struct msg *rp)
 	return ANSWER;
 }
 
+/* Looks at nothing: the table alone stands before it. */
+static enum answer
+answer_lax(struct peer *p, struct msg *rq, struct msg *rp)
+{
+	(void)p;
+	(void)rq;
+	msg_put_u32(rp, 1);
+	return ANSWER;
+}
+
 static enum answer
 answer_give(struct peer *p, struct msg *rq, struct msg *rp)
 {
@@ -109,7 +128,7 @@ gone(struct peer *p)
 
 #define ANY                                                                    \
 	(BIT(ECHO) | BIT(BEGIN) | BIT(WITH_FD) | BIT(SLOW) | BIT(GIVE) |       \
-	    BIT(BAD))
+	    BIT(BAD) | BIT(LAX))
 static const struct request requests[] = {
 	{ ECHO, 4, 8, false, ANY, answer_echo, "echo" },
 	{ BEGIN, 0, 0, false, BIT(END), answer_none, "begin" },
@@ -118,6 +137,7 @@ static const struct request requests[] = {
 	{ SLOW, 0, 0, false, ANY, answer_slow, "slow" },
 	{ GIVE, 0, 0, false, ANY, answer_give, "give" },
 	{ BAD, 0, 0, false, ANY, answer_bad, "bad" },
+	{ LAX, 4, 8, false, ANY, answer_lax, "lax" },
 };
 static const struct service service = { "tester", requests, NELEM(requests),
 	ANY, gone };
@@ -244,6 +264,12 @@ breaches(void)
 		{ "too long", ECHO, 9, false, true },
 		{ "fields that are left over", ECHO, 8, false, true },
 		{ "64 KiB", ECHO, 65536, false, true },
+		{ "as little as the table allows", LAX, 4, false, false },
+		{ "as much as the table allows", LAX, 8, false, false },
+		{ "less, to a handler that does not look", LAX, 3, false,
+		    true },
+		{ "more, to a handler that does not look", LAX, 9, false,
+		    true },
 		{ "a descriptor where none may be", ECHO, 4, true, true },
 		{ "no descriptor where one must be", WITH_FD, 0, false, true },
 		{ "a descriptor where one must be", WITH_FD, 0, true, false },
