@@ -3,7 +3,8 @@
 /*
  * One asker that a role does not trust, for targets that hold a role's service:
  * any requests, with or without a descriptor, each after the answer to the
- * last, or some turns of the loop.
+ * last, or some turns of the loop.  What is not in the service's table must
+ * end the channel; what is gets one answer, of its own type, or the end.
  * The input: any number of { u8 type, u8 flags, u16 length, fields }; flags: 1:
  * a descriptor comes along, 2: the fields are one, which is made well formed.
  */
@@ -23,10 +24,36 @@ static struct {
 	struct watch *turn;
 	int idle; /* turns since the last request or answer */
 	uint32_t never; /* a request that is left out; 0: none */
+	/* The target's, if not NULL: how the asker becomes a peer (takes sock);
+	 * what an answer may say, which was read up to nowhere.  NULL: there is
+	 * never a descriptor in one. */
+	void (*add)(int sock);
+	void (*check)(const struct msg *rq, struct msg *rp);
+	int lend; /* the descriptor that comes along */
+	const struct service *svc;
+	bool owed, breach; /* by the last request */
 } channel;
-static struct msg channel_msg;
+static struct msg channel_msg, channel_asked;
 
 #define must(good) ((good) ? (void)0 : abort())
+
+/* What the last request must lead to. */
+static void
+channel_expect(const struct msg *m)
+{
+	const struct request *r = NULL;
+
+	for (unsigned i = 0; i < channel.svc->n; i++)
+		if (channel.svc->requests[i].type == m->type)
+			r = &channel.svc->requests[i];
+	channel.breach = r == NULL || m->len < r->min || m->len > r->max ||
+			 (m->fd != -1) != r->fd;
+	channel.owed = true;
+	msg_start(&channel_asked, m->type);
+	memcpy(channel_asked.data, m->data, m->len);
+	channel_asked.len = m->len;
+	channel_asked.fd = m->fd;
+}
 
 static bool
 channel_next(void)
@@ -50,8 +77,14 @@ channel_next(void)
 		m->len = (uint32_t)n;
 	channel.left =
 	    (struct view){ channel.left.p + n, channel.left.n - n };
-	m->fd = flags & 1 ? 0 : -1;
-	bool good = p[0] == channel.never || msg_send(channel.sock, m) == 0;
+	m->fd = flags & 1 ? channel.lend : -1;
+	bool good = p[0] == channel.never;
+	if (!good) {
+		good = msg_send(channel.sock, m) == 0;
+		must(!good || !channel.breach); /* it was closed for that */
+		if (good)
+			channel_expect(m);
+	}
 	m->fd = -1; /* borrowed */
 	return good;
 }
@@ -65,7 +98,13 @@ channel_feed(void *arg, uint32_t events)
 	(void)events;
 	bool answered = channel.sock != -1 && msg_recv(channel.sock, m) == 1;
 	if (answered) {
-		must(m->type < 32 && m->fd == -1);
+		must(channel.owed && !channel.breach);
+		must(m->type == channel_asked.type);
+		channel.owed = false;
+		if (channel.check != NULL)
+			channel.check(&channel_asked, m);
+		else
+			must(m->fd == -1);
 		msg_wipe(m);
 	}
 	bool turn = answered || ++channel.idle > 3;
@@ -99,7 +138,13 @@ channel_run(const struct service *svc, const uint8_t *data, size_t size)
 	unsigned before = channel_files();
 	service_init();
 	must(channel_pair(end) == 0);
-	must(service_add(end[1], svc, NULL) != NULL);
+	if (channel.add != NULL)
+		channel.add(end[1]);
+	else
+		must(service_add(end[1], svc, NULL) != NULL);
+	must(service_count(svc) == 1);
+	channel.svc = svc;
+	channel.owed = channel.breach = false;
 	channel.left = (struct view){ (const char *)data, size };
 	channel.sock = end[0];
 	channel.idle = 3;
