@@ -55,9 +55,13 @@ ok(wait_for(5, sub { workers() >= 22 }), 'two are busy: 20 are idle again');
 $_->cmd('QUIT') for $a, $b;
 
 # ps shows who is what.
-$a = $pp->smtp;
+$a = $pp->smtp(source => '127.9.9.7');
 $a->cmd('EHLO c.test');
-my ($busy) = grep { $_->[2] =~ /worker \Q127./ } $pp->procs('smtpd');
+sub serving {
+	my $from = shift;
+	return grep { $_->[2] =~ /worker \Q$from\E\b/ } $pp->procs('smtpd');
+}
+my ($busy) = wait_for(10, sub { serving('127.9.9.7') });
 ok($busy, 'ps shows the client a worker serves')
     or diag(join "\n", map { $_->[2] } $pp->procs('smtpd'));
 $a->cmd('QUIT');
@@ -78,17 +82,15 @@ ok(wait_for(20, sub { workers() < 200 }), 'the pool shrinks again')
     or diag(scalar workers());
 
 # A worker that dies is replaced, and it is in the log.
-$a = $pp->smtp;
-($busy) = grep { $_->[2] =~ /worker \Q127./ } $pp->procs('smtpd');
-$b = $pp->smtp;
+$a = $pp->smtp(source => '127.9.9.6');
+ok(wait_for(10, sub { ($busy) = serving('127.9.9.6') }), 'a worker is busy');
 kill 'KILL', $busy->[0];
-ok($a->closed || $b->closed, 'its client is disconnected');
+ok($a->closed, 'its client is disconnected');
 $pp->log_like('smtpd', qr/\b$busy->[0]\b.*\bkilled\b/,
     'a killed worker is logged');
 ok(wait_for(10, sub { workers() >= 20 }), 'and replaced');
 is($pp->smtp->{greeting} =~ /^220/, 1, 'and the others serve');
 undef $a;
-undef $b;
 
 # A role that dies is started anew; nobody else dies of it.  Each in a server of
 # its own: who dies again and again has to wait longer and longer.
@@ -98,11 +100,11 @@ for my $role (qw(key lookup auth deliver expand queue log pool)) {
 	ok($old, "$role is there") or next;
 	kill 'KILL', $old;
 	my $new;
-	ok(wait_for(10, sub {
+	ok(wait_for(60, sub {
 		($new) = grep { $_ != $old } $one->pids('smtpd', $role);
 	}), "$role is started anew after kill -9");
 	my $r = '';
-	ok(wait_for(10, sub {
+	ok(wait_for(120, sub {
 		$r = eval { $one->send('bob@example.org', message("x")) } // '';
 		$r =~ /^250/;
 	}), "and mail is accepted after $role came back") or diag($r);
@@ -136,8 +138,8 @@ my @before = keys %{ Pennypost::Proc::fds($pp->master('smtpd')) };
 	$s->cmd($_) for 'EHLO c.test', 'MAIL FROM:<a@b.test>';
 	my $at = length $pp->log('smtpd');
 	$pp->reload('smtpd');
-	$pp->log_like('smtpd', qr/reload/i, 'reloaded', after => $at);
-	sleep 0.5;
+	$pp->log_like('smtpd', qr/configuration reloaded/, 'reloaded',
+	    after => $at);
 	$s->expect('RCPT TO:<bob@example.org>', qr/^(?:250|421) /,
 	    'a session that was open goes on, or is told 421');
 }
@@ -204,12 +206,12 @@ sub fingerprint {
 	    'RCPT TO:<carol@example.org>', 'DATA';
 	$s->raw("Subject: last\r\n\r\n");
 	kill 'TERM', $pp->master('smtpd');
-	sleep 0.5;
+	# Its pool has heard of it when nobody is served any more.
+	ok(wait_for(10, sub { !eval { $pp->connect('mx') } }),
+	    'new clients are turned away');
 	$s->raw("text\r\n.\r\n");
 	like($s->reply, qr/^250 /, 'a message under way is accepted');
 	like($pp->mbox('carol'), qr/Subject: last/, 'and delivered');
-	ok(wait_for(5, sub { !eval { $pp->connect('mx') } }),
-	    'new clients are turned away');
 	$s->expect('NOOP', qr/^(?:250|421) /, 'the session may go on');
 	# Asked twice: no more grace.
 	my $t = time;
@@ -236,13 +238,8 @@ sub fingerprint {
 	    workers_per_client => 5, workers_max => 50, workers_idle => 5);
 	$pp->start;
 	my @s = map { $pp->connect('mx', source => '127.9.9.9') } 1 .. 8;
-	# The pool counts behind their backs: who is too many may have been
-	# greeted.
-	my @r = map { $_->reply(10) } @s;
-	sleep 0.5;
-	@r = map { $r[$_] =~ /^220/ ? $s[$_]->cmd('EHLO c.test') : $r[$_] }
-	    0 .. $#s;
-	is(scalar(grep { /^250/ } @r), 5, 'five sessions for one address');
+	my @r = map { $_->reply } @s;
+	is(scalar(grep { /^220/ } @r), 5, 'five sessions for one address');
 	is(scalar(grep { /^421 4\.7\.0/ } @r), 3, 'the others get 421')
 	    or diag(join "\n", @r);
 	$pp->log_like('smtpd', qr/limit.*127\.9\.9\.9/, 'and it is logged');

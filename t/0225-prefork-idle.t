@@ -35,7 +35,6 @@ for (1 .. $n) {
 	$s->reply;
 	$s->close;
 }
-sleep 1;
 my $after = switches();
 my ($sum, $woken) = (0, 0);
 for (grep { defined $before->{$_} } keys %$after) {
@@ -43,6 +42,8 @@ for (grep { defined $before->{$_} } keys %$after) {
 	$woken++ if $after->{$_} > $before->{$_};
 }
 note("$woken workers woke up");
-cmp_ok($sum / $n, '<=', 3, 'at most 3 voluntary context switches a connection');
+# 3 where it waits for the pool, for the client, and for the next one; more when
+# others keep it waiting.  A herd would be hundreds.
+cmp_ok($sum / $n, '<=', 10, 'few voluntary context switches a connection');
 cmp_ok($sum, '>', 0, 'and they were counted');
 done_testing;

@@ -15,7 +15,9 @@ my $model = ($ENV{O} || 'build/plain') . '/t/unit/smtp-model.t';
 plan(skip_all => "$model is not built") unless -x $model;
 
 my $n = $ENV{SMTP_MODEL_RUNS} || 120;
-my $seed = $ENV{SMTP_MODEL_SEED} || int rand 1e9;
+# The same ones each time, so that what is red is red for the next one, too;
+# others in torture.
+my $seed = $ENV{SMTP_MODEL_SEED} || ($ENV{TORTURE} ? int rand 1e9 : 821);
 note("SMTP_MODEL_SEED=$seed");
 my ($st, $all) = run({ env => { SMTP_MODEL_SEED => $seed } }, $model, $n);
 is($st, 0, 'the model has sequences');

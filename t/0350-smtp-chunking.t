@@ -83,7 +83,7 @@ SKIP: {
 SKIP: {
 	skip 'Net::SMTP is not installed', 2 unless have('Net::SMTP');
 	my $c = Net::SMTP->new($pp->addr, Port => $pp->port('mx'),
-	    Hello => 'c.test', Timeout => 20) or die $@;
+	    Hello => 'c.test', Timeout => 90) or die $@;
 	ok(defined $c->supports('CHUNKING'), 'Net::SMTP sees CHUNKING');
 	$c->mail('a@c.test', Bits => 'binary'); # no BDAT without that
 	$c->to('bob@example.org');

@@ -81,7 +81,7 @@ SKIP: {
 SKIP: {
 	skip 'Net::SMTP is not installed', 1 unless have('Net::SMTP');
 	my $c = Net::SMTP->new($pp->addr, Port => $pp->port('mx'),
-	    Hello => 'c.test', Timeout => 20) or die $@;
+	    Hello => 'c.test', Timeout => 90) or die $@;
 	$c->mail('a@c.test', Return => 'HDRS', Envelope => 'x');
 	ok($c->recipient('bob@example.org', { Notify => ['FAILURE', 'DELAY'],
 		ORcpt => 'rfc822;bob@old.test' }), 'Net::SMTP with DSN');

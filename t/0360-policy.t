@@ -12,8 +12,7 @@ use Pennypost;
 my $pp = Pennypost->new(daemons => ['smtpd']);
 my $addr = $pp->addr;
 # Loopback has addresses for everybody.
-my ($bad, $relay, $proxy, $fast, $slow) = map { "127.50." . ($$ % 250) . ".$_" }
-    2 .. 6;
+my ($bad, $relay, $proxy, $fast, $slow) = map { network($_) } 2 .. 6;
 $pp->write_config('smtpd', grace_time => '1s',
 	refuse_networks => [ "$bad/32", '192.0.2.66' ],
 	relay_networks => $relay, xclient_networks => $proxy);
@@ -151,9 +150,12 @@ $s->cmd('RSET');
 $s->expect('MAIL FROM:<a@b.test>', qr/^450 4\.7\.1/, 'and no third');
 $pp->log_like('smtpd', qr/warning: Message delivery request rate limit exceeded: 3 from localhost\[\Q$slow\E\] for service smtpd$/,
     'logged');
-$s = from($fast);
-$s->raw("EHLO early.test\r\nMAIL FROM:<a\@b.test>\r\n");
-like($s->reply, qr/^554 5\.5\.1 .*Protocol error/, 'an early talker is refused');
+# One is early enough, wherever it has to wait for its turn.
+ok(wait_for(60, sub {
+	$s = from($fast);
+	$s->raw("EHLO early.test\r\nMAIL FROM:<a\@b.test>\r\n");
+	return $s->reply =~ /^554 5\.5\.1 .*Protocol error/;
+}), 'an early talker is refused');
 ok($s->closed, 'and nothing of it was read as a command');
 $pp->log_like('smtpd', qr/PREGREET \d+ after \d\.\d\d from localhost\[\Q$fast\E\]: EHLO early\.test/,
     'in the log as postscreen has it');
@@ -166,19 +168,24 @@ $s->close;
 $pp->stop('smtpd');
 
 $pp->write_config('smtpd', greet_delay => undef, helo_required => undef,
-	client_message_rate => undef, client_connection_rate => '3/2s');
+	client_message_rate => undef,
+	client_connection_rate => '3/' . 8 * slow() . 's');
 is($pp->launch('smtpd'), '', 'connection rate');
-for (1 .. 3) {
-	my $x = from($fast);
-	like($x->reply, qr/^220/, "connection $_");
-	$x->cmd('QUIT');
+# A window may end in between, once.
+my ($served, $r) = (0, '');
+for (1 .. 7) {
+	$s = from($fast);
+	$r = $s->reply;
+	last if $r !~ /^220/;
+	$served++;
+	$s->cmd('QUIT');
 }
-$s = from($fast);
-like($s->reply, qr/^421 4\.7\.0 .*too often/, 'the fourth is too many');
+cmp_ok($served, '>=', 3, "$served connections are served");
+like($r, qr/^421 4\.7\.0 .*too often/, 'the next is too many');
 ok($s->closed, 'closed');
 $pp->log_like('smtpd', qr/warning: Connection rate limit exceeded: 4 from localhost\[\Q$fast\E\] for service smtpd$/,
     'in the log as Postfix has it');
 like(from($slow)->reply, qr/^220/, 'others are not concerned');
-ok(wait_for(5, sub { sleep 0.3; from($fast)->reply =~ /^220/ }),
+ok(wait_for(60, sub { sleep 0.3; from($fast)->reply =~ /^220/ }),
     'and later it may come again');
 done_testing();

@@ -11,7 +11,7 @@ use Pennypost::Dns;
 
 my $pp = Pennypost->new(daemons => ['smtpd']);
 my $addr = $pp->addr;
-my $proxy = '127.51.' . ($$ % 250) . '.2';
+my $proxy = network(2);
 # ---- the server: NAME TYPE => data; what is not here is NXDOMAIN ----
 sub ptr { [ 12, join '', map({ chr(length) . $_ } split /\./, $_[0]), "\0" ] }
 sub ipv4 { [ 1, pack 'C4', split /\./, $_[0] ] }
@@ -72,7 +72,7 @@ $pp->start;
 sub client {
 	my ($ip) = @_;
 	my $s = Pennypost::Talk->tcp($addr, $pp->port('mx'), kind => 'smtp',
-	    source => $proxy, seconds => 30);
+	    source => $proxy);
 	$s->reply;
 	$s->cmd("XCLIENT ADDR=$ip");
 	$s->cmd('EHLO c.test');

@@ -42,14 +42,17 @@ sub pty {
 	chmod $mode, $name;
 	return { master => $m, slave => $s, name => $name };
 }
+# What came there, until it has that, or, where nothing is to come, for a moment.
 sub shown {
-	my ($t) = @_;
+	my ($t, $until) = @_;
 	my ($all, $sel) = ('', IO::Select->new($t->{master}));
-	while ($sel->can_read(0.3)) {
+	while ($sel->can_read($until && $all !~ $until ?
+	    Pennypost::most(30) : 0.3)) {
 		sysread($t->{master}, $all, 8192, length $all) or last;
 	}
 	return $all;
 }
+my $end = qr/EOF\r+\n/;
 sub login {
 	my $s = $pp->smtp;
 	$s->cmd('EHLO c.test');
@@ -96,7 +99,7 @@ my $old = pty('bob', 0620);
 my $new = pty('bob', 0620);
 utime 1, 1, $old->{name};
 like(deliver($s, 'SEND', 'bob'), qr/^250 2\.1\.5/, 'SEND: written');
-my $text = shown($new);
+my $text = shown($new, $end);
 like($text, qr/^\r+\n\aMessage from alice\r+\nFrom: alice\@example\.org\r+\nTo: bob\@example\.org\r+\nSubject: /,
     'who, from, to, subject');
 like($text, qr/dinner is \?\]0;evil\?ready\?2J\?\r+\n\.dot\r+\nEOF\r+\n/,
@@ -111,10 +114,10 @@ $pp->log_like('smtpd', qr/to=<bob\@example\.org>, relay=local, .*dsn=2\.0\.0, st
 
 # ---- SOML, SAML ----
 like(deliver($s, 'SOML', 'bob'), qr/^250/, 'SOML: active');
-like(shown($new), qr/dinner/, 'on the terminal');
+like(shown($new, $end), qr/dinner/, 'on the terminal');
 is($pp->mbox('bob'), '', 'not in the mailbox');
 like(deliver($s, 'SAML', 'bob'), qr/^250 2\.0\.0/, 'SAML: active');
-like(shown($new), qr/dinner/, 'on the terminal');
+like(shown($new, $end), qr/dinner/, 'on the terminal');
 like($pp->mbox('bob'), qr/dinner/, 'and in the mailbox');
 chmod 0600, $_->{name} for $old, $new;
 like(deliver($s, 'SOML', 'bob'), qr/^250/, 'SOML: mesg n');
@@ -124,7 +127,7 @@ like(deliver($s, 'SAML', 'bob'), qr/^250/, 'SAML: mesg n');
 is(scalar(() = $pp->mbox('bob') =~ /dinner/g), 3, 'in the mailbox');
 chmod 0620, $new->{name};
 like(deliver($s, 'SOML', 'bob', 'alice'), qr/^250/, 'SOML to two, one is active');
-like(shown($new), qr/dinner/, 'one on the terminal');
+like(shown($new, $end), qr/dinner/, 'one on the terminal');
 like($pp->mbox('alice'), qr/dinner/, 'the other in the mailbox');
 is(scalar(() = $pp->mbox('bob') =~ /dinner/g), 3, 'each once');
 # A terminal that was stopped (Ctrl-S) holds up nobody.
@@ -143,7 +146,7 @@ $u->reply;
 like($u->cmd('EHLO me'), qr/^250.SEND/m, 'at a Unix socket: offered');
 my $mine = pty('carol', 0620);
 like(deliver($u, 'SEND', 'carol'), qr/^250/, 'and done');
-like(shown($mine) . shown($other), qr/Message from uid 0 of this host\r/,
+like(shown($mine, $end) . shown($other), qr/Message from uid 0 of this host\r/,
     'it says who that is');
 my $l = Pennypost::Talk->tcp($pp->addr, 2424, kind => 'smtp');
 $l->reply;

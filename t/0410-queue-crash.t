@@ -77,7 +77,8 @@ for my $round (1 .. $rounds) {
 	$singles += kill_some();
 	kill 'KILL', @clients;
 	waitpid $_, 0 for @clients;
-	ok(wait_for(20, sub {
+	# Who dies again and again is away for longer and longer.
+	ok(wait_for(120, sub {
 		eval { $pp->send('alice@example.org', message('again')) } =~
 		    /^250/;
 	}), "round $round: it serves after single processes were killed")
@@ -94,7 +95,7 @@ my ($acked) = scalar map { keys %$_ } values %want;
 cmp_ok($acked, '>', 5 * $rounds, "$acked deliveries were promised");
 for my $u (qw(alice bob carol)) {
 	my @missing;
-	ok(wait_for(30, sub {
+	ok(wait_for(90, sub {
 		my %have = map { $_ => 1 }
 		    $pp->mbox($u) =~ /^end of (r\S+)$/mg;
 		@missing = grep { !$have{$_} } keys %{ $want{$u} };

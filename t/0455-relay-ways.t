@@ -13,7 +13,7 @@ use Pennypost::Drive;
 use Pennypost::Peer;
 
 my $dir = File::Temp->newdir;
-my $net = '127.53.' . ($$ % 250);
+my $net = network(1) =~ s/\.1\z//r;
 my $text = "Subject: a\r\n\r\nb\r\n";
 sub is_rcpt {
 	my ($r, $outcome, $dsn, $re, $name) = @_;
@@ -45,8 +45,12 @@ my ($st, $der) = Pennypost::run('openssl', 'x509', '-in', "$dir/good.crt",
 my ($hex) = $der =~ /=([0-9A-F:]+)/;
 $hex =~ s/://g;
 
-# Servers at addresses of their own, all at one port.
-my ($port, %peer);
+# Servers at addresses of their own, all at one port, which is free at ::1, too,
+# and stays so until it is wanted there.
+my %peer;
+my $six = IO::Socket::IP->new(LocalHost => '::1', Listen => 1, ReuseAddr => 1);
+my $port = $six ? $six->sockport : undef;
+push @Pennypost::Drive::open, $six if $six; # a server has none of it
 sub peer {
 	my ($name, $n, %o) = @_;
 	$peer{$name} = Pennypost::Peer->new(dir => "$dir", addr => "$net.$n",
@@ -283,8 +287,6 @@ $d->end;
 
 # ---- IPv4, IPv6, and where from ----
 SKIP: {
-	my $six = IO::Socket::IP->new(LocalHost => '::1', LocalPort => $port,
-	    Listen => 1);
 	skip 'no IPv6', 6 unless $six;
 	close $six;
 	$peer{six} = Pennypost::Peer->new(dir => "$dir", addr => '::1',

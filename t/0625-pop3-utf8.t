@@ -171,7 +171,7 @@ SKIP: {
 }
 SKIP: {
 	skip 'Net::POP3 is not installed', 2 unless have('Net::POP3');
-	my $c = Net::POP3->new($at, Port => $port, Timeout => 20);
+	my $c = Net::POP3->new($at, Port => $port, Timeout => 90);
 	is($c->login('bob', 'bob-pass'), 2, 'Net::POP3');
 	is($c->last, 0, 'LAST');
 	$c->quit;

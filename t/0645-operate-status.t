@@ -86,7 +86,14 @@ comes('pop3d', 'logins', 1);
 comes('pop3d', 'accepted', 1);
 
 # ---- sessions ----
-my @s = objects('sessions');
+# Those that have said QUIT are sessions until the pool has heard of it.
+sub only {
+	my ($n, @args) = @_;
+	my @is;
+	wait_for(30, sub { (@is = objects('sessions', @args)) == $n });
+	return @is;
+}
+my @s = only(1);
 is(scalar @s, 1, 'one session');
 is_deeply([ @{ $s[0] }{qw(daemon listener client user state former)} ],
     [ 'pop3d', 'pop3', '127.0.0.1', 'alice', 'TRANSACTION',
@@ -116,6 +123,7 @@ comes('smtpd', 'refused_too_many', 1);
 is(status('smtpd')->{workers}{busy} >= 4, 1, 'busy workers');
 $_->cmd('QUIT') for @many;
 undef $refused;
+is(scalar(only(1, '-d', 'smtpd')), 1, 'one is left');
 
 # ---- kick ----
 ($st, $out) = ctl('kick', '192.0.2.1');
@@ -132,6 +140,7 @@ is("$st $out", "0 1 session ended\n", 'kick: by process');
 ok(wait_for(20, sub { !grep { $_->{pid} == $mine->{pid} }
     objects('sessions') }), 'it has gone');
 my $k = $pp->smtp;
+is(scalar(only(1, '-d', 'smtpd')), 1, 'and another one is there');
 ($st, $out) = ctl('kick', '-d', 'smtpd', '127.0.0.1');
 is("$st $out", "0 1 session ended\n", 'kick: by address');
 is(status('smtpd')->{workers_died}{all}, 0, 'and no worker failed');
@@ -240,6 +249,7 @@ like(ask('smtpd', "$_\n"), qr/\AE\t/, "no question: $_")
 is(ask('smtpd', 'x' x 64) // '', '', 'too long');
 is(ask('smtpd', "kick 1 1\n") =~ /^=\t0$/m, 1, 'kick of what is no worker');
 my $one = $pp->smtp;
+is(scalar(only(1, '-d', 'smtpd')), 1, 'one session');
 my ($pid, $number) = ask('smtpd', "sessions\n") =~ /^C\t(\d+)\t(\d+)\t/m;
 like(ask('smtpd', 'kick ' . ($pid + 1) . " $number\n"), qr/^=\t0$/m,
     'kick of another process with that number');

@@ -31,7 +31,9 @@ sub users { slurp("$dir/users") }
 sub secrets { slurp("$dir/secrets") }
 sub login {
 	my ($user, $password) = @_;
-	return $pp->pop3_as($user, pass => $password)->{login} =~ /^\+OK/;
+	my $p = $pp->pop3_as($user, pass => $password);
+	$p->cmd('QUIT');
+	return $p->{login} =~ /^\+OK/;
 }
 $pp->start;
 

@@ -15,7 +15,7 @@ my $tmp = File::Temp->newdir('pennypost-systemd.XXXXXX', DIR => '/tmp');
 
 sub install {
 	my ($dest) = @_;
-	my ($st, $out) = run({ seconds => 250 }, 'env', '-u', 'MAKEFLAGS', '-u',
+	my ($st, $out) = run({ seconds => 600 }, 'env', '-u', 'MAKEFLAGS', '-u',
 	    'MAKELEVEL', '-u', 'O', 'make', '-s', "V=$variant", 'install',
 	    "DESTDIR=$dest");
 	is($st, 0, 'make install') or diag($out);
@@ -113,14 +113,14 @@ sub mail_passes {
 	    'a@b.test', '-t', 'dora@example.org', '--header',
 	    "Subject: number $n");
 	is($s, 0, "$name: mail goes in") or diag($o);
-	($s, $o) = $m->client('curl', '-sk', '--max-time', 20, '-u',
+	($s, $o) = $m->client('curl', '-sk', '--max-time', 90, '-u',
 	    'dora:dora-pass', "pop3s://127.0.0.1/$n");
 	like($o, qr/^Subject: number $n\r?$/m, "$name: and comes out")
 	    or diag("curl: $s");
 }
 sub greeting {
 	my ($m, $port) = @_;
-	return ($m->client({ input => "QUIT\r\n" }, 'nc', '-w', 10,
+	return ($m->client({ input => "QUIT\r\n" }, 'nc', '-w', 60,
 	    '127.0.0.1', $port // 25))[1];
 }
 sub is_active {
@@ -280,15 +280,15 @@ sub crashes {
 	# One that hangs.
 	mkdir $m->root . '/etc/systemd/system/smtpd.service.d';
 	spew($m->root . '/etc/systemd/system/smtpd.service.d/w.conf',
-	    "[Service]\nWatchdogSec=1\n");
+	    "[Service]\nWatchdogSec=4\n");
 	$m->run(qw(systemctl daemon-reload));
 	$m->run(qw(systemctl restart smtpd));
-	sleep 2.5;
+	sleep 6; # longer than that
 	is($m->property('smtpd', 'ActiveState'), 'active',
 	    'the watchdog is content');
 	my $before = restarts($m, 'smtpd');
 	kill 'STOP', master($m, 'smtpd');
-	ok(wait_for(15, sub { restarts($m, 'smtpd') > $before }),
+	ok(wait_for(60, sub { restarts($m, 'smtpd') > $before }),
 	    'a master that hangs is started anew');
 	is_active($m, 'after one hung');
 }

@@ -155,20 +155,22 @@ like($old{smtps}, qr/Fingerprint=/, 'a certificate is shown');
 {
 	my ($cert, $key) = $pp->certificate('ecdsa');
 	my @from = map { length $pp->log($_) } qw(smtpd pop3d);
-	# A renewal that stops half way: cert and key do not fit.
-	rename $cert, "$cert.old";
-	rename $key, "$key.old";
-	$pp->make_certificate('ecdsa');
-	rename $key, "$key.new";
-	my ($old_key) = slurp("$key.old");
-	spew($key, $old_key, 0600);
+	# A renewal that stops half way: cert and key do not fit.  Both are
+	# made elsewhere, so that no whole one is ever seen before.
+	mkdir "$pp->{dir}/next";
+	{
+		local $pp->{dir} = "$pp->{dir}/next";
+		$pp->make_certificate('ecdsa');
+	}
+	my ($next, $next_key) = map { s{([^/]+)\z}{next/$1}r } $cert, $key;
+	rename $next, $cert;
 	$pp->log_like('smtpd', qr/reload refused: .*not the one of the cert/,
 	    'half a renewal is refused', after => $from[0], seconds => 10);
 	is(fingerprint('smtps'), $old{smtps}, 'the old one stays');
 	# The config is somebody's work in progress meanwhile.
 	my $conf = slurp($pp->conf_file('smtpd'));
 	spew($pp->conf_file('smtpd'), "${conf}nonsense\n");
-	rename "$key.new", $key;
+	rename $next_key, $key;
 	$pp->log_like('pop3d', qr/configuration reloaded/,
 	    'a whole one is taken up by itself', after => $from[1],
 	    seconds => 10);

@@ -8,6 +8,8 @@ use Test::More;
 use File::Find ();
 use Pennypost;
 
+alarm 1200; # it builds all again
+
 my $tmp = File::Temp->newdir('pennypost-install.XXXXXX',
     DIR => $ENV{TMPDIR} || '/tmp');
 my $dest = "$tmp/root";
@@ -24,7 +26,7 @@ sub files {
 	return join "\n", sort keys %f;
 }
 sub mk {
-	my ($st, $out) = run({ seconds => 250 }, 'env', '-u', 'MAKEFLAGS', '-u',
+	my ($st, $out) = run({ seconds => 900 }, 'env', '-u', 'MAKEFLAGS', '-u',
 	    'MAKELEVEL', '-u', 'O', 'make', '-s', "V=$variant", @_);
 	is($st, 0, "make @_") or diag($out);
 	return $out;

@@ -44,6 +44,8 @@ done_testing;
 sub play {
 	my ($file, $name, $how) = @_;
 	my $tag = "$name by $how";
+	# The last one may have gone without QUIT.
+	$pp->pop3_free($_) for qw(alice bob carol);
 	unlink map { $pp->mailbox($_) } qw(alice bob carol);
 	my ($t, $kind, $typed);
 	my $talk = sub {

@@ -39,6 +39,7 @@ sub sends {
 # Fetches; what came must have all messages so far.
 sub fetches {
 	my ($name, $code) = @_;
+	$pp->pop3_free('bob'); # not each of them waits for its QUIT
 	my ($st, $out) = $code->();
 	is($st, 0, "$name fetches") or diag($out);
 	$out =~ s/\r//g;
@@ -102,7 +103,7 @@ SKIP: {
 		next if $ssl eq 'smtps' && !have('Authen::SASL');
 		sends("Net::SMTP $ssl", sub {
 			my $s = Net::SMTP->new($at, Port => $ssl eq 'smtps' ?
-			    $port{smtps} : $port{mx}, Timeout => 20,
+			    $port{smtps} : $port{mx}, Timeout => 90,
 			    Hello => 'c.test', SSL => $ssl eq 'smtps',
 			    SSL_verify_mode => 0) or return (1, "connect: $@");
 			$s->starttls(SSL_verify_mode => 0)
@@ -126,9 +127,9 @@ import smtplib, ssl, sys
 how, host, port, file = sys.argv[1:]
 ctx = ssl._create_unverified_context()
 if how == 'ssl':
-    s = smtplib.SMTP_SSL(host, int(port), timeout=20, context=ctx)
+    s = smtplib.SMTP_SSL(host, int(port), timeout=90, context=ctx)
 else:
-    s = smtplib.SMTP(host, int(port), timeout=20)
+    s = smtplib.SMTP(host, int(port), timeout=90)
 if how == 'starttls':
     s.starttls(context=ctx)
 s.login('alice', 'alice-pass')
@@ -171,7 +172,7 @@ SKIP: {
 		next if $ssl ne 'plain' && !have('IO::Socket::SSL');
 		fetches("Net::POP3 $ssl", sub {
 			my $p = Net::POP3->new($at, Port => $ssl eq 'pop3s' ?
-			    $port{pop3s} : $port{pop3}, Timeout => 20,
+			    $port{pop3s} : $port{pop3}, Timeout => 90,
 			    SSL => $ssl eq 'pop3s', SSL_verify_mode => 0)
 			    or return (1, "connect: $@");
 			$p->starttls(SSL_verify_mode => 0)
@@ -197,9 +198,9 @@ import poplib, ssl, sys
 how, host, port = sys.argv[1:]
 ctx = ssl._create_unverified_context()
 if how == 'ssl':
-    p = poplib.POP3_SSL(host, int(port), timeout=20, context=ctx)
+    p = poplib.POP3_SSL(host, int(port), timeout=90, context=ctx)
 else:
-    p = poplib.POP3(host, int(port), timeout=20)
+    p = poplib.POP3(host, int(port), timeout=90)
 if how == 'stls':
     p.stls(context=ctx)
 caps = p.capa()
@@ -231,7 +232,7 @@ SKIP: {
 	my $fetch = sub {
 		my ($p, $options, @args) = @_;
 		spew("$home/fetchmailrc", "set no syslog\n" .
-		    "poll $at protocol pop3 port $p uidl timeout 30 " .
+		    "poll $at protocol pop3 port $p uidl timeout 90 " .
 		    "username bob password bob-pass $options\n" .
 		    "mda '$home/deliver'\n", 0600);
 		spew("$home/fetched", '');

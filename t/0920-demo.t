@@ -14,10 +14,9 @@ my $dir = File::Temp->newdir('pennypost-demo.XXXXXX',
     DIR => $ENV{TMPDIR} || '/tmp');
 chmod 0755, "$dir";
 # Ports beside those that somebody's own demo may use just now.
-my $base = 29000 + $$ % 1000; # below those that clients get
-my %port = (SMTP_PORT => $base, SUBMISSION_PORT => $base + 1000,
-    SMTPS_PORT => $base + 2000, POP3_PORT => $base - 1000,
-    POP3S_PORT => $base - 2000);
+my %port;
+@port{qw(SMTP_PORT SUBMISSION_PORT SMTPS_PORT POP3_PORT POP3S_PORT)} =
+    free_ports(5);
 END {
 	local $?;
 	kill 'KILL', map { $_->[0] } grep { Pennypost::Proc::same($_) } @all;
@@ -40,9 +39,9 @@ for (@as) {
 		    '-x', Pennypost->program('smtpd'));
 		if ($st ne '0') {
 			my $copy = "$dir/tree";
-			system "mkdir -p $copy && cp -R GNUmakefile etc t " .
+			system "mkdir -p $copy && cp -a GNUmakefile etc t " .
 			    "common spool smtpd pop3d README.md $copy/ && " .
-			    "mkdir -p $copy/build && cp -R build/" .
+			    "mkdir -p $copy/build && cp -a build/" .
 			    ($ENV{V} || 'plain') . " $copy/build/ && " .
 			    "chown -R 65534:65534 $copy";
 			push @setpriv, 'env', '-C', $copy;

@@ -13,10 +13,9 @@ plan skip_all => 'no telnet or openssl' unless have('telnet') && have('openssl')
 my $dir = File::Temp->newdir('pennypost-tutorial.XXXXXX',
     DIR => $ENV{TMPDIR} || '/tmp');
 chmod 0755, "$dir";
-my $base = 24000 + $$ % 1000; # below those that clients get
-my %port = (SMTP_PORT => $base, SUBMISSION_PORT => $base + 1000,
-    SMTPS_PORT => $base + 2000, POP3_PORT => $base - 1000,
-    POP3S_PORT => $base - 2000);
+my %port;
+@port{qw(SMTP_PORT SUBMISSION_PORT SMTPS_PORT POP3_PORT POP3S_PORT)} =
+    free_ports(5);
 my %real = (2525 => $port{SMTP_PORT}, 2587 => $port{SUBMISSION_PORT},
     2110 => $port{POP3_PORT}, 2995 => $port{POP3S_PORT});
 my @all;

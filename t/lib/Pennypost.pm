@@ -17,6 +17,7 @@ use File::Spec ();
 use Exporter qw(import);
 use File::Temp ();
 use IO::Handle;
+use IO::Socket::INET;
 use POSIX qw(:sys_wait_h setsid);
 use Scalar::Util ();
 use Test::More ();
@@ -25,7 +26,7 @@ use Pennypost::Proc;
 use Pennypost::Talk;
 
 our @EXPORT = qw(have need wait_for quick slurp spew run is_root slow message
-    sent_part);
+    sent_part network free_ports);
 
 # Nothing waits longer than this, whatever goes wrong.
 $SIG{ALRM} = sub { die "# the test took too long\n" };
@@ -111,6 +112,27 @@ sub quick {
 		my $t = time;
 		return $code->() && time - $t < $seconds * slow();
 	});
+}
+
+# Of the 254 loopback addresses that this test process has for itself that one;
+# those of the daemons lie elsewhere.
+sub network {
+	return sprintf '127.%d.%d.%d', 128 + ($$ >> 8 & 127), $$ & 255, shift;
+}
+
+# For what listens at 127.0.0.1, which all tests share: so many ports that
+# nobody has, in steps of 1,000, below those that clients get.
+sub free_ports {
+	my $n = shift;
+	for (1 .. 1000) {
+		my $base = 10000 + int rand 15000;
+		my @port = map { $base + 1000 * $_ } 0 .. $n - 1;
+		my @taken = grep { !IO::Socket::INET->new(
+		    LocalAddr => '127.0.0.1', LocalPort => $_, Listen => 1,
+		    ReuseAddr => 1) } @port;
+		return @port unless @taken;
+	}
+	die "no free ports\n";
 }
 
 # Runs a command with a time limit and optional input.  Gives its exit status
@@ -480,6 +502,14 @@ sub reload {
 	my ($self, $d) = @_;
 	kill 'HUP', $self->{pid}{$d};
 }
+# Reloads, and waits until what is new is in force.  One test.
+sub reload_done {
+	my ($self, $d, $name) = @_;
+	my $at = length $self->log($d);
+	$self->reload($d);
+	return $self->log_like($d, qr/configuration reloaded$/,
+	    $name || "$d: reloaded", after => $at, seconds => 60);
+}
 
 sub DESTROY {
 	my $self = shift;
@@ -548,17 +578,35 @@ sub send {
 	$s->cmd('QUIT');
 	return $r;
 }
-# All messages of a user as RETR gives them.
+# Waits until no session has that maildrop: one that ended without QUIT, or with
+# a program that did not wait for the answer, ends a little later.
+sub pop3_free {
+	my ($self, $user) = @_;
+	return wait_for(30, sub {
+		my $p = $self->pop3_as($user);
+		$p->cmd('QUIT');
+		return $p->{login} =~ /^\+OK/;
+	});
+}
+# All messages of a user as RETR gives them.  delete => 1: they go; or a pattern:
+# those go, and are all that is given.
 sub fetch {
 	my ($self, $user, %o) = @_;
-	my $p = $self->pop3_as($user, %o);
+	my $p;
+	wait_for(30, sub {
+		$p = $self->pop3_as($user, %o);
+		return $p->{login} !~ /^-ERR \[IN-USE\]/;
+	});
 	my ($n) = $p->cmd('STAT') =~ /^\+OK (\d+)/ or return;
 	my @m = map { $p->cmd("RETR $_") =~ /^\+OK/ ? $p->multi : undef }
 	    1 .. $n;
+	my @which = 1 .. $n;
+	@which = grep { $m[$_ - 1] =~ $o{delete} } @which if ref $o{delete};
 	if ($o{delete}) {
-		$p->cmd("DELE $_") for 1 .. $n;
+		$p->cmd("DELE $_") for @which;
 	}
 	$p->cmd('QUIT');
+	@m = @m[map { $_ - 1 } @which];
 	return @m;
 }
 # The mailbox file, '' if there is none.

@@ -6,7 +6,7 @@
  *
  *	dead*	(destination) after a while: not reached
  *	busy*	(destination) takes nothing at this moment
- *	slow*	(destination) takes 200 ms
+ *	slow*	(destination) takes 200 ms, and as long as relay_shared->hold
  *	lost1*	(destination) the child dies the first time
  *	mute*	(destination) never answers
  *	off*	(destination) not reached while relay_shared->off
@@ -22,7 +22,7 @@ static struct {
 	unsigned dead; /* attempts at dead ones */
 	uint32_t last_n;
 	char last_params[64], last_rcpt_params[64];
-	bool file_writable, content_bad, off;
+	bool file_writable, content_bad, off, hold;
 } * relay_shared;
 
 struct relay_peer {
@@ -47,8 +47,8 @@ relay_fill(struct relay_request *r, struct msg *rp)
 	struct relay_answer head = {
 		.verdict = RELAY_WORKS, .setup_us = 1000, .send_us = 2000
 	};
-	bool dead = goes_to(r, "dead") ||
-		    (goes_to(r, "off") && relay_shared->off);
+	bool dead =
+	    goes_to(r, "dead") || (goes_to(r, "off") && relay_shared->off);
 	bool busy = goes_to(r, "busy");
 
 	snprintf(head.remote, sizeof(head.remote), "%s",
@@ -89,6 +89,10 @@ relay_late(void *arg)
 	struct relay_peer *a = arg;
 	struct peer *p = service_find(a->id);
 
+	if (relay_shared->hold && !a->dead && p != NULL) {
+		timer_add(10, relay_late, a);
+		return;
+	}
 	if (p != NULL) {
 		msg_start(&tm_msg, 0);
 		relay_fill(a->rq, &tm_msg);

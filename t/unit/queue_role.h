@@ -1,13 +1,15 @@
 #ifndef T_UNIT_QUEUE_ROLE_H
 #define T_UNIT_QUEUE_ROLE_H
 /*
- * The queue role, whole: in a process of its own, in its sandbox, on a directory
- * in /tmp; and a deliver role that does what the recipient's name says.
+ * The queue role, whole: in a process of its own, in its sandbox, on a
+ *directory in /tmp; and a deliver role that does what the recipient's name
+ *says.
  *
  *	busyN-x  the first N times: locked by another program
  *	full-x   the append process says: over quota
  *	gone-x   no such user
  *	slow-x   an append takes 200 ms
+ *	held-x   an append takes until shared->let_go
  *	lostN-x  the append process dies the first N times
  *	any other is delivered */
 #include <dirent.h>
@@ -33,6 +35,7 @@
 #include "common/service.h"
 #include "spool/ask_deliver.h"
 #include "spool/ask_queue.h"
+#include "spool/lock.h"
 #include "spool/svc_queue.h"
 #include "t/unit/tap.h"
 
@@ -48,7 +51,7 @@ struct done {
 static struct shared {
 	unsigned n, opens, flying, most;
 	pid_t writer; /* of done and n; 0: nobody */
-	bool file_writable;
+	bool file_writable, let_go;
 	struct done done[DONE_MAX];
 } * shared;
 
@@ -130,6 +133,10 @@ append_late(void *arg)
 	struct append_peer *a = arg;
 	struct peer *p = service_find(a->id);
 
+	if (strncmp(a->to, "held", 4) == 0 && !shared->let_go) {
+		timer_add(10, append_late, a);
+		return;
+	}
 	append_done(a, OK); /* whether the queue lives or not */
 	if (p != NULL) {
 		msg_start(&tm_msg, 0);
@@ -168,7 +175,7 @@ test_append(struct peer *p, struct msg *rq, struct msg *rp)
 	if (number_in(a->to, "lost") > 0 &&
 	    count_try(a->to) <= number_in(a->to, "lost"))
 		return ANSWER_DROP;
-	if (strncmp(a->to, "slow", 4) == 0) {
+	if (strncmp(a->to, "slow", 4) == 0 || strncmp(a->to, "held", 4) == 0) {
 		struct append_peer *copy = malloc(sizeof(*copy));
 		*copy = *a;
 		copy->id = p->id;
@@ -310,8 +317,9 @@ test_settings(const char *more)
 	    "local_domains example.org\nqueue_directory %s/queue\n"
 	    "%s%s",
 	    top,
-	    strstr(more, "retry_min") != NULL ? ""
-					      : "retry_min 300ms\nretry_max 2s\n",
+	    strstr(more, "retry_min") != NULL
+		? ""
+		: "retry_min 300ms\nretry_max 2s\n",
 	    more);
 	fclose(f);
 	struct settings *s = settings_read(path, false, &err);
@@ -350,7 +358,7 @@ wait_ready(int ctl)
 {
 	struct pollfd p = { .fd = ctl, .events = POLLIN };
 
-	if (poll(&p, 1, 10000) != 1 || msg_recv(ctl, &tm_msg) != 1)
+	if (poll(&p, 1, 120000) != 1 || msg_recv(ctl, &tm_msg) != 1)
 		return false;
 	if (tm_msg.type == CTL_FAILED) {
 		char why[300];
@@ -435,12 +443,14 @@ pause_ms(long ms)
 	nanosleep(&t, NULL);
 }
 
-/* As the master does it. */
+/* As the master does it; so long it waits for what is under way. */
+static uint32_t stop_grace = 1000;
+
 __attribute__((unused)) static void
 stop(struct running *x)
 {
 	msg_start(&tm_msg, CTL_STOP);
-	msg_put_u32(&tm_msg, 1000);
+	msg_put_u32(&tm_msg, stop_grace);
 	msg_send(x->ctl, &tm_msg);
 	end_process(x->queue, 0);
 	pause_ms(300); /* what deliver has begun it finishes */
@@ -449,13 +459,35 @@ stop(struct running *x)
 	close_channels(x);
 }
 
+/* One of several on the directory. */
 __attribute__((unused)) static void
-kill_both(struct running *x)
+kill_one(struct running *x)
 {
 	end_process(x->queue, SIGKILL);
 	end_process(x->deliver, SIGKILL);
 	end_process(x->relay, SIGKILL);
 	close_channels(x);
+}
+
+/* The publishers of a queue that was killed hold the deposit lock until they
+ * have noticed, and a queue that starts meanwhile leaves incoming/ as it is. */
+static void
+publishers_gone(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/queue/deposit", top);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd != -1 && lock_wait(fd, true, 60000) != OK)
+		printf("# a publisher does not end\n");
+	close_fd(&fd);
+}
+
+__attribute__((unused)) static void
+kill_both(struct running *x)
+{
+	kill_one(x);
+	publishers_gone();
 }
 
 /* A new deliver role, as the master would give it to a queue that lives. */
@@ -544,108 +576,7 @@ put_one(int sock, const char *name, const char *content)
 	return put(sock, next_id(), &name, 1, view_of(content), NULL);
 }
 
-__attribute__((unused)) static unsigned
-delivered_to(const char *name)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < shared->n; i++)
-		n += strcmp(shared->done[i].to, name) == 0;
-	return n;
-}
-
-/* A busy machine may do nothing for us for several seconds. */
-static int64_t
-until(int64_t ms)
-{
-	return now_ms() + (ms < 30000 ? 30000 : ms);
-}
-
-/* Waits until n are delivered in all; true if that came within ms, or 30 s. */
-__attribute__((unused)) static bool
-wait_done(unsigned n, int64_t ms)
-{
-	for (int64_t end = until(ms); shared->n < n && now_ms() < end;)
-		pause_ms(2);
-	return shared->n >= n;
-}
-
-static DIR *
-queue_subdir(const char *sub)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/queue/%s", top, sub);
-	return opendir(path);
-}
-
-static unsigned
-files_in(const char *sub)
-{
-	DIR *d = queue_subdir(sub);
-	unsigned n = 0;
-
-	if (d == NULL)
-		return 0;
-	for (struct dirent *e; (e = readdir(d)) != NULL;)
-		n += e->d_name[0] != '.';
-	closedir(d);
-	return n;
-}
-
-__attribute__((unused)) static bool
-wait_empty(int64_t ms)
-{
-	for (int64_t end = until(ms);
-	     files_in("active") > 0 && now_ms() < end;)
-		pause_ms(2);
-	return files_in("active") == 0;
-}
-
-/* Removes what waits, behind the queue's back. */
-__attribute__((unused)) static void
-drop_waiting(void)
-{
-	DIR *d = queue_subdir("active");
-
-	for (struct dirent *e; (e = readdir(d)) != NULL;)
-		if (e->d_name[0] != '.')
-			unlinkat(dirfd(d), e->d_name, 0);
-	closedir(d);
-}
-
-/* The whole log so far. */
-__attribute__((unused)) static const char *
-log_text(void)
-{
-	static char text[1 << 20];
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/log", top);
-	int fd = open(path, O_RDONLY);
-	ssize_t n = fd == -1 ? 0 : read(fd, text, sizeof(text) - 1);
-	close_fd(&fd);
-	text[n > 0 ? n : 0] = '\0';
-	return text;
-}
-
-/* Waits until the log says so. */
-__attribute__((unused)) static bool
-logged(const char *text)
-{
-	for (int i = 0; i < 10000 && strstr(log_text(), text) == NULL; i++)
-		pause_ms(3);
-	return strstr(log_text(), text) != NULL;
-}
-
-__attribute__((unused)) static void
-clear_log(void)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/log", top);
-	(void)!truncate(path, 0);
-}
+#include "t/unit/queue_look.h"
 
 static void
 test_begin(void)

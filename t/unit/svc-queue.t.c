@@ -10,7 +10,7 @@ test_one(void)
 {
 	static const char content[] = "Subject: x\r\n\r\nhi\r\n";
 	int w = new_worker(&x);
-	const char *to = "bob@example.org", *id = next_id(), *log;
+	const char *to = "bob@example.org", *id = next_id();
 	char want[200];
 
 	shared->n = 0;
@@ -24,20 +24,17 @@ test_one(void)
 	    "and delivered at once");
 	ok(wait_empty(1000) && files_in("incoming") == 0,
 	    "and its record removed");
-	pause_ms(20);
-	log = log_text();
 	snprintf(want, sizeof(want),
 	    "%s: from=<alice@example.org>, size=18, nrcpt=1 (queue active)\n",
 	    id);
-	ok(strstr(log, want) != NULL, "log: queue active");
+	ok(logged(want), "log: queue active");
 	snprintf(want, sizeof(want),
-	    "%s: to=<bob@example.org>, relay=local, delay=0", id);
-	ok(strstr(log, want) != NULL && strstr(log, ", delays=0") != NULL &&
-		strstr(log, ", dsn=2.0.0, status=sent "
-			    "(delivered to mailbox)\n") != NULL,
+	    "%s: to=<bob@example.org>, relay=local, delay=", id);
+	ok(logged(want) && logged(", delays=") &&
+		logged(", dsn=2.0.0, status=sent (delivered to mailbox)\n"),
 	    "log: sent");
 	snprintf(want, sizeof(want), "%s: removed\n", id);
-	ok(strstr(log, want) != NULL, "log: removed");
+	ok(logged(want), "log: removed");
 	close(w);
 }
 
@@ -106,8 +103,7 @@ test_busy(void)
 	put_one(w, "busy2-x@example.org", "x");
 	ok(wait_done(1, 5000), "a locked mailbox is tried again");
 	int64_t took = now_ms() - t;
-	ok(took >= 300 && took < 30000, "after a while (%lld ms)",
-	    (long long)took);
+	ok(took >= 300, "after a while (%lld ms)", (long long)took);
 	ok(logged("dsn=4.2.0, status=deferred (locked by another "
 		  "program: said the test)"),
 	    "log: why");
@@ -115,7 +111,6 @@ test_busy(void)
 	ok(wait_done(2, 5000), "so it is when an append process died");
 	ok(logged("append has gone"), "log: why");
 	put_one(w, "gone-x@example.org", "x");
-	pause_ms(100);
 	ok(logged("dsn=5.1.1, status=bounced (said the test)"),
 	    "an unknown user is given up, with a line");
 	ok(wait_done(3, 3000) &&
@@ -123,43 +118,33 @@ test_busy(void)
 		logged("sender non-delivery notification: "),
 	    "and the sender is told");
 	put_one(w, "full-x@example.org", "x");
-	pause_ms(700);
 	ok(logged("dsn=4.2.2, status=deferred (quota exceeded: "
 		  "over <quota>?)"),
 	    "so does a full mailbox");
 	close(w);
 }
 
-/* Waits for that one; how many of the slow one have come by then. */
-static unsigned
-slow_before(const char *name)
-{
-	int64_t end = until(0);
-
-	while (delivered_to(name) == 0 && now_ms() < end)
-		pause_ms(1);
-	return delivered_to("slow-x@example.org");
-}
-
 static void
 test_fair(void)
 {
 	int w = new_worker(&x);
-	const char *two[] = { "slow-two@example.org", "fast@example.org" };
+	const char *two[] = { "held-two@example.org", "fast@example.org" };
 
 	shared->n = 0;
+	shared->let_go = false;
 	for (unsigned i = 0; i < 40; i++)
-		put_one(w, "slow-x@example.org", "x");
+		put_one(w, "held-x@example.org", "x");
 	for (unsigned i = 0; i < 100; i++)
 		put_one(w, "full-y@example.org", "x");
 	put_one(w, "quick@example.org", "x");
-	unsigned slow = slow_before("quick@example.org");
-	ok(slow < 40, "a slow and a full mailbox delay nobody else (%u)", slow);
+	ok(wait_delivered("quick@example.org", 1) && shared->n == 1,
+	    "a mailbox that hangs and a full one delay nobody else");
 	put(w, next_id(), two, 2, view_of("x"), NULL);
-	slow = slow_before("fast@example.org");
-	ok(slow < 40, "nor the other recipients of their messages (%u)", slow);
-	ok(wait_done(43, 8000) && delivered_to("slow-x@example.org") == 40,
-	    "the slow one gets all of its own");
+	ok(wait_delivered("fast@example.org", 1) && shared->n == 2,
+	    "nor the other recipients of their messages");
+	shared->let_go = true;
+	ok(wait_done(43, 60000) && delivered_to("held-x@example.org") == 40,
+	    "the one that hung gets all of its own");
 	close(w);
 }
 
@@ -180,9 +165,10 @@ test_stop(void)
 	shared->n = 0;
 	for (unsigned i = 0; i < 5; i++)
 		put_one(w, "slow-stop@example.org", "x");
-	pause_ms(50);
 	close(w);
+	stop_grace = 60000;
 	stop(&x);
+	stop_grace = 1000;
 	start_again();
 	ok(wait_done(5, 5000), "messages survive a stop");
 	pause_ms(500);
@@ -233,12 +219,7 @@ test_damaged_record(void)
 	int w = new_worker(&x);
 	put_one(w, "bob@example.org", "x");
 	wait_done(1, 1000);
-	for (int i = 0; i < 500; i++) {
-		if (files_in("damaged") == 1 && files_in("incoming") == 0)
-			break;
-		pause_ms(10);
-	}
-	ok(files_in("damaged") == 1 && files_in("incoming") == 0,
+	ok(wait_files("damaged", 1) && wait_files("incoming", 0),
 	    "a damaged record is set aside, a leftover removed");
 	ok(logged("BADBADBAD: damaged record (the arrived line) "
 		  "set aside as damaged/BADBADBAD"),
@@ -257,16 +238,17 @@ test_no_report(void)
 	drop_waiting();
 	clear_log();
 	shared->n = 0;
-	x = start("queue_lifetime 1s\n");
+	x = start("queue_lifetime 5s\n");
 	int w = new_worker(&x);
 	put_one(w, "full-r@example.org", "x");
 	close(w);
-	/* The queue cannot write any more. */
+	/* The queue cannot write any more, well before the end of that time. */
 	snprintf(path, sizeof(path), "%s/queue/incoming", top);
 	ok(rmdir(path) == 0 &&
 		logged("a report to the sender cannot be written now"),
 	    "a report that cannot be written: the log says so");
-	ok(!logged_now("removed") && files_in("active") == 1 && shared->n == 0,
+	ok(!logged_now(": removed\n") && files_in("active") == 1 &&
+		shared->n == 0,
 	    "and the message stays");
 	kill_both(&x);
 	start_again();
@@ -310,8 +292,7 @@ test_two_runners(void)
 	    "a second queue process takes messages");
 	ok(wait_done(1, 5000), "that the first hands out");
 	put_one(w, "slow-over@example.org", "x");
-	pause_ms(20);
-	kill_both(&first);
+	kill_one(&first);
 	x = second;
 	ok(wait_done(2, 6000), "and takes over when the first has died");
 	close(w);

@@ -46,9 +46,9 @@ sub send_as {
 	    "\n";
 	my $out = $self->{out};
 	local $SIG{ALRM} = sub { die "no answer in time\n" };
-	alarm 240;
+	my $left = alarm 240;
 	my $head = <$out> // '';
-	alarm 0;
+	alarm $left;
 	my %a;
 	@a{qw(verdict bits remote)} = $head =~ /^(\w+) (\d+) (.*)$/;
 	while (defined(my $l = <$out>)) {

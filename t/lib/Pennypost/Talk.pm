@@ -17,7 +17,7 @@ use Time::HiRes qw(sleep time);
 sub tcp {
 	my ($class, $addr, $port, %o) = @_;
 	my $sock = IO::Socket::INET->new(PeerAddr => $addr, PeerPort => $port,
-	    $o{source} ? (LocalAddr => $o{source}) : (), Timeout => 10)
+	    $o{source} ? (LocalAddr => $o{source}) : (), Timeout => Pennypost::most(30))
 	    or croak "connect to $addr:$port: $@";
 	setsockopt $sock, IPPROTO_TCP, TCP_NODELAY, 1;
 	my $self = bless {
