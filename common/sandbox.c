@@ -28,16 +28,6 @@
 #include "common/sandbox.h"
 #include "common/view.h"
 
-#if defined(__x86_64__)
-#define ARCH AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define ARCH AUDIT_ARCH_AARCH64
-#elif defined(__riscv) && __riscv_xlen == 64
-#define ARCH AUDIT_ARCH_RISCV64
-#else
-#error "add this processor's AUDIT_ARCH_ constant"
-#endif
-
 /* Sanitizers need calls of their own at any time: no filter in such builds. */
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
@@ -62,96 +52,19 @@ __lsan_is_turned_off(void)
 }
 #endif
 
-enum { FILTER_MAX = 1024 };
-
-struct filter {
-	struct sock_filter op[FILTER_MAX];
-	unsigned short n;
-};
-
-static void
-add(struct filter *f, uint16_t code, uint8_t jt, uint8_t jf, uint32_t k)
-{
-	if (f->n == FILTER_MAX)
-		fatal("seccomp filter too long");
-	f->op[f->n++] = (struct sock_filter){ code, jt, jf, k };
-}
-
-static void
-add_return(struct filter *f, uint32_t action)
-{
-	add(f, BPF_RET | BPF_K, 0, 0, action);
-}
-
-static void
-load_arg(struct filter *f, unsigned arg)
-{
-	/* The low half: all that we look at are ints. */
-	add(f, BPF_LD | BPF_W | BPF_ABS, 0, 0,
-	    (uint32_t)(offsetof(struct seccomp_data, args) + 8 * arg));
-}
-
-static void
-load_nr(struct filter *f)
-{
-	add(f, BPF_LD | BPF_W | BPF_ABS, 0, 0,
-	    offsetof(struct seccomp_data, nr));
-}
-
-static void
-add_rule(struct filter *f, const struct rule *r)
-{
-	const uint16_t equal = BPF_JMP | BPF_JEQ | BPF_K;
-
-	switch (r->kind) {
-	case RULE_NONE:
-	case RULE_END:
-		break;
-	case RULE_ALLOW:
-		add(f, equal, 0, 1, r->nr);
-		add_return(f, SECCOMP_RET_ALLOW);
-		break;
-	case RULE_ERRNO:
-		add(f, equal, 0, 1, r->nr);
-		add_return(f, SECCOMP_RET_ERRNO | r->value);
-		break;
-	case RULE_ARG: /* allowed if that argument has that value */
-		add(f, equal, 0, 4, r->nr);
-		load_arg(f, r->arg);
-		add(f, equal, 0, 1, r->value);
-		add_return(f, SECCOMP_RET_ALLOW);
-		load_nr(f);
-		break;
-	case RULE_WITHOUT: /* allowed if that argument has none of the bits */
-		add(f, equal, 0, 4, r->nr);
-		load_arg(f, r->arg);
-		add(f, BPF_JMP | BPF_JSET | BPF_K, 1, 0, r->value);
-		add_return(f, SECCOMP_RET_ALLOW);
-		load_nr(f);
-		break;
-	}
-}
-
+/* What is in force in this process, its parents' filters included, ends in the
+ * filter of this role. */
+static enum role_id in_force = ROLE__N;
 /* The filter that was built last, and for which role: the pool builds that of
  * its workers once, before it forks them. */
-static struct filter built;
+static struct sandbox_filter built;
 static enum role_id built_for = ROLE__N;
 
 void
 sandbox_prepare(enum role_id as)
 {
-	struct filter *f = &built;
-
-	f->n = 0;
-	add(f, BPF_LD | BPF_W | BPF_ABS, 0, 0,
-	    offsetof(struct seccomp_data, arch));
-	add(f, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, ARCH);
-	add_return(f, SECCOMP_RET_KILL_PROCESS);
-	load_nr(f);
-	for (const struct rule *const *l = sandbox_rules(as); *l != NULL; l++)
-		for (const struct rule *r = *l; r->kind != RULE_END; r++)
-			add_rule(f, r);
-	add_return(f, SECCOMP_RET_KILL_PROCESS);
+	if (!sandbox_build(&built, as, in_force))
+		fatal("seccomp filter too long");
 	built_for = as;
 }
 
@@ -165,6 +78,8 @@ seccomp_enter(enum role_id as)
 	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &p) == -1)
 		fatal("seccomp: %s; the kernel needs CONFIG_SECCOMP_FILTER",
 		    strerror(errno));
+	in_force = as;
+	built_for = ROLE__N; /* the next one adds to this one */
 }
 
 /*

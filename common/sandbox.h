@@ -3,6 +3,7 @@
 /*
  * The parts of a role's sandbox; sandbox_enter() is in role.h.
  */
+#include <linux/filter.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,8 +24,21 @@ struct rule {
 	uint32_t value;
 };
 
+enum { SANDBOX_OPS = 1024 };
+struct sandbox_filter {
+	struct sock_filter op[SANDBOX_OPS];
+	unsigned short n;
+	bool overflow;
+};
+
 /* The lists of a role, NULL at the end (sandbox_rules.c). */
 const struct rule *const *sandbox_rules(enum role_id);
+/* Makes f the filter of a role.  within: the role whose filter the process is
+ * under already, and of which the new one is to say only what differs: both
+ * together are what both whole filters would be; ROLE__N: none.  False: it is
+ * too long (sandbox_filter.c). */
+bool sandbox_build(
+    struct sandbox_filter *f, enum role_id as, enum role_id within);
 /* Builds the filter that sandbox_enter(.., as) will install, ahead of time. */
 void sandbox_prepare(enum role_id as);
 bool sandbox_landlock_missing(void);
