@@ -257,6 +257,8 @@ worker_ready(void *arg, uint32_t events)
 		good = speaks_for(s);
 	else if (rc == 1 && scratch.type == POOL_MESSAGE && s->busy)
 		good = begins_message(s);
+	else if (rc == 1 && scratch.type == POOL_CHANNEL)
+		good = pool_channel_give(role, s);
 	else if (rc == 1 && scratch.type == POOL_EVENT && s->busy)
 		good = event();
 	else if (rc == 1 && scratch.type == POOL_IDLE && s->busy &&
@@ -332,7 +334,10 @@ spawn(void)
 		close(ctl[0]);
 		return false;
 	}
-	*s = (struct slot){ .pid = pid, .ctl = ctl[0], .number = last_number };
+	*s = (struct slot){ .pid = pid,
+		.ctl = ctl[0],
+		.number = last_number,
+		.given = w.given };
 	s->watch = watch_add(
 	    s->ctl, EPOLLIN, worker_ready, (void *)(uintptr_t)(s - slots));
 	if (s->watch == NULL)

@@ -13,10 +13,14 @@
  *                   POOL_MESSAGE: the client begins a message
  *                   POOL_EVENT u32 enum worker_event: to be counted; no
  *                     answer
+ *                   POOL_CHANNEL u32 role: a channel to ask it on; each
+ *                     once, and while it serves
  *                   POOL_IDLE: ready for another client
  *   pool -> worker: POOL_SERVE or POOL_DROP, the answer to the first three: go
  *                     on, or: say that it is too much.  u32 why (0: too many
  *                     from this address, 1: too often), u32 how many
+ *                   POOL_CHANNEL u32 role, with the channel: the answer;
+ *                     without, there is none to be had
  *                   POOL_STOP: serve this client to its end, then exit
  *                   POOL_FINISH: end the session when nothing is under way
  *                   POOL_END: end the session at its next command
@@ -34,7 +38,8 @@ enum {
 	POOL_FINISH = 7,
 	POOL_CLIENT = 8,
 	POOL_MESSAGE = 9,
-	POOL_EVENT = 10
+	POOL_EVENT = 10,
+	POOL_CHANNEL = 11
 };
 
 /* The pool's main; serve is the daemon's session. */

@@ -16,6 +16,7 @@ struct slot {
 	struct pool_client client;
 	char peer[ADDRESS_TEXT]; /* the other end, as the kernel tells it */
 	uint32_t number;
+	uint32_t given; /* BIT()s of roles that it has a channel to */
 	int64_t since; /* now_ms() when its client came */
 	struct watch *watch;
 };

@@ -151,7 +151,7 @@ sasl_offered(const struct worker *w)
 }
 
 bool
-sasl_start(struct sasl *s, const struct worker *w, struct view mechanism)
+sasl_start(struct sasl *s, struct worker *w, struct view mechanism)
 {
 	enum sasl_id id = sasl_id_of(mechanism);
 	struct tls_channel t;

@@ -40,7 +40,7 @@ enum sasl_result {
 
 struct sasl {
 	const struct sasl_mech *mech;
-	const struct worker *w;
+	struct worker *w;
 	/* Who the client says it is, empty if not known; never holds a NUL
 	 * inside. */
 	char user[AUTH_USER_MAX + 1];
@@ -53,7 +53,7 @@ struct sasl {
 /* Begins.  mechanism in any case.  False: not known, or not possible on this
  * connection whatever the client does (s needs no wipe). */
 bool sasl_start(
-    struct sasl *s, const struct worker *, struct view mechanism);
+    struct sasl *s, struct worker *, struct view mechanism);
 bool sasl_cleartext(const struct sasl *s);
 /* arg is what stands behind the mechanism in the AUTH command: nothing, an
  * initial response, or "=" for an empty one.  challenge is cleared, then

@@ -22,6 +22,7 @@
 
 #include "common/log.h"
 #include "common/msg.h"
+#include "common/service.h"
 #include "common/worker_client.h"
 
 enum { VERDICT_MS = 2000 };
@@ -36,6 +37,18 @@ stop_listening(void)
 	for (unsigned i = 0; listening && i < role->listen_n; i++)
 		close(role->listen_fd[i]);
 	listening = false;
+}
+
+static void
+take_channel(struct worker *w)
+{
+	uint32_t to = msg_get_u32(&scratch);
+
+	w->asked = false;
+	if (to >= ROLE__N || w->chan[to] != -1)
+		return;
+	w->chan[to] = scratch.fd;
+	scratch.fd = -1;
 }
 
 /* Reads all that the pool has said.  True: the session must end. */
@@ -56,18 +69,21 @@ hear_pool(struct worker *w)
 			w->stopping = true;
 			break;
 		}
-		close_fd(&scratch.fd);
 		if (scratch.type == POOL_DROP || scratch.type == POOL_SERVE) {
 			w->asked = false;
 			w->refused = scratch.type == POOL_DROP;
 			w->too_fast = msg_get_u32(&scratch) != 0;
 			w->came = msg_get_u32(&scratch);
 		}
+		if (scratch.type == POOL_CHANNEL)
+			take_channel(w);
+		close_fd(&scratch.fd);
 		if (scratch.type == POOL_END)
 			end = true;
 		if (scratch.type == POOL_FINISH)
 			w->finishing = true;
-		if (scratch.type != POOL_DROP && scratch.type != POOL_SERVE)
+		if (scratch.type == POOL_STOP || scratch.type == POOL_FINISH ||
+		    scratch.type == POOL_END)
 			w->stopping = true;
 	}
 	if (w->stopping)
@@ -123,6 +139,18 @@ ask_pool(struct worker *w)
 	}
 	w->asked = false;
 	return !w->refused;
+}
+
+int
+worker_channel(struct worker *w, enum role_id to)
+{
+	if (w->chan[to] == -1 && w->ctl != -1 && (w->given & BIT(to)) == 0) {
+		w->given |= BIT(to);
+		msg_start(&scratch, POOL_CHANNEL);
+		msg_put_u32(&scratch, to);
+		ask_pool(w);
+	}
+	return w->chan[to];
 }
 
 static bool

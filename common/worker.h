@@ -17,8 +17,9 @@ struct worker {
 	const struct settings *settings;
 	const struct listener *listener; /* on which the client came */
 	struct tls_server *tls;          /* NULL: no certificate */
-	int chan[ROLE__N]; /* question channel to each role; -1: none.  A role
-			    * that has gone shows as a failed question. */
+	int chan[ROLE__N]; /* question channel to each role; -1: none so far.
+			    * worker_channel() gives them. */
+	uint32_t given;    /* BIT()s of roles: no use asking the pool again */
 	int ctl;           /* to the pool */
 	bool inetd;
 	uint32_t slot;     /* number of this worker; unique while it lives */
@@ -59,11 +60,15 @@ typedef bool session_serve(struct worker *w);
  * end at its next command (421; RFC 5321 3.8): over the limit, or the grace
  * time is near its end. */
 bool worker_stop(void *worker);
+/* The channel to ask that role on, for which the pool is asked the first time;
+ * it uses scratch.  -1: there is none, and a question on it fails, as it does
+ * when the role has gone. */
+int worker_channel(struct worker *, enum role_id);
 /* For questions to auth about the client. */
 static inline struct auth_client
-worker_auth_client(const struct worker *w)
+worker_auth_client(struct worker *w)
 {
-	return (struct auth_client){ w->chan[ROLE_AUTH], w->conn.fd,
+	return (struct auth_client){ worker_channel(w, ROLE_AUTH), w->conn.fd,
 		w->client };
 }
 /* A trusted client says that it speaks for another (XCLIENT): from now on that

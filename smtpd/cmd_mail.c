@@ -178,8 +178,9 @@ prove_local(struct session *s)
 {
 	if (s->right != -1 || s->proved)
 		return true;
-	s->proved = s->w->local_user &&
-		    ask_queue_local(s->w->chan[ROLE_QUEUE], s->c->fd) == OK;
+	s->proved =
+	    s->w->local_user &&
+	    ask_queue_local(worker_channel(s->w, ROLE_QUEUE), s->c->fd) == OK;
 	/* The queue takes this process for that user from now on, so it shall
 	 * serve nobody else; or its channel is of no use any more. */
 	s->spent = true;
@@ -192,7 +193,8 @@ static bool
 room(struct session *s, enum next *next)
 {
 	static int64_t asked; /* when there was room */
-	int queue = s->right != -1 ? s->right : s->w->chan[ROLE_QUEUE];
+	int queue =
+	    s->right != -1 ? s->right : worker_channel(s->w, ROLE_QUEUE);
 
 	if (s->t.size <= SMALL && asked != 0 && now_ms() - asked < ROOM_LASTS)
 		return true;

@@ -163,8 +163,8 @@ static bool
 active(struct session *s, const char *address)
 {
 	return ask_queue_terminal(
-		   s->right != -1 ? s->right : s->w->chan[ROLE_QUEUE], address,
-		   s->t.sender.text, (struct view){ NULL, 0 }) == OK;
+		   s->right != -1 ? s->right : worker_channel(s->w, ROLE_QUEUE),
+		   address, s->t.sender.text, (struct view){ NULL, 0 }) == OK;
 }
 
 /* LMTP has no queue (RFC 2033 4.2), so nothing goes on from there. */
@@ -220,7 +220,8 @@ cmd_rcpt(struct session *s, struct view arg)
 		    "Too many recipients: send this message, then the others");
 	if (!policy_rcpt(s, &rcpt, &next))
 		return next;
-	if (!ask_lookup_rcpt(s->w->chan[ROLE_LOOKUP], rcpt.text, &found)) {
+	if (!ask_lookup_rcpt(
+		worker_channel(s->w, ROLE_LOOKUP), rcpt.text, &found)) {
 		s->spent = true; /* the channel is of no use any more */
 		return refuse(s, &rcpt, RCPT_LATER);
 	}

@@ -96,7 +96,8 @@ ask_people(struct session *s, struct view text)
 
 	p.n = 0;
 	if (text.n > 0 && text.n <= LOOKUP_NAME_MAX &&
-	    !ask_lookup_people(s->w->chan[ROLE_LOOKUP], text, p.all, &p.n))
+	    !ask_lookup_people(
+		worker_channel(s->w, ROLE_LOOKUP), text, p.all, &p.n))
 		s->spent = true; /* the channel is of no use any more */
 	return &p;
 }
@@ -133,8 +134,8 @@ members(struct session *s, const char *address, bool utf8)
 
 	s->utf8_reply = utf8;
 	for (;; first += n) {
-		if (!ask_lookup_members(s->w->chan[ROLE_LOOKUP], address, first,
-			&kind, page, &n)) {
+		if (!ask_lookup_members(worker_channel(s->w, ROLE_LOOKUP),
+			address, first, &kind, page, &n)) {
 			s->spent = true;
 			break;
 		}
@@ -187,7 +188,7 @@ answer(struct session *s, struct view arg, bool list)
 				      "Not a user or address: name, or "
 				      "<name@domain>");
 	log_clean(view_of(who.text), typed, sizeof(typed));
-	if (!ask_lookup_vrfy(s->w->chan[ROLE_LOOKUP], who.text, &a))
+	if (!ask_lookup_vrfy(worker_channel(s->w, ROLE_LOOKUP), who.text, &a))
 		s->spent = true; /* the channel is of no use any more */
 	switch (a.kind) {
 	case RCPT_LOCAL:

@@ -65,7 +65,8 @@ policy_look_up(struct session *s)
 	if (!wanted || s->w->over_limit || strcmp(s->name, "unknown") != 0 ||
 	    strcmp(s->w->client, "unknown") == 0)
 		return;
-	if (!ask_lookup_client(s->w->chan[ROLE_LOOKUP], s->w->client, &a))
+	if (!ask_lookup_client(
+		worker_channel(s->w, ROLE_LOOKUP), s->w->client, &a))
 		s->spent = true; /* the channel is of no use any more */
 	s->name_later = a.kind == CLIENT_LATER;
 	memcpy(s->listed, a.listed, sizeof(s->listed));
@@ -155,7 +156,8 @@ owns(struct session *s, const struct address *sender)
 {
 	struct rcpt_answer found;
 
-	if (!ask_lookup_rcpt(s->w->chan[ROLE_LOOKUP], sender->text, &found)) {
+	if (!ask_lookup_rcpt(
+		worker_channel(s->w, ROLE_LOOKUP), sender->text, &found)) {
 		s->spent = true; /* the channel is of no use any more */
 		return false;
 	}

@@ -156,7 +156,7 @@ accepted(struct session *s, const char *how)
 static int
 queue_channel(const struct session *s)
 {
-	return s->right != -1 ? s->right : s->w->chan[ROLE_QUEUE];
+	return s->right != -1 ? s->right : worker_channel(s->w, ROLE_QUEUE);
 }
 
 /* The queue sees for itself that the client may have mail sent on. */
@@ -168,7 +168,8 @@ prove_client(struct session *s)
 	for (unsigned i = 0; i < s->t.rcpt_n; i++)
 		foreign |= rcpts[i].foreign;
 	if (foreign && s->right == -1 && !s->w->local_user)
-		(void)ask_queue_client(s->w->chan[ROLE_QUEUE], s->c->fd);
+		(void)ask_queue_client(
+		    worker_channel(s->w, ROLE_QUEUE), s->c->fd);
 }
 
 enum next
@@ -280,7 +281,7 @@ deliver(struct session *s, const struct content *content, const struct rcpt *r)
 		.length = content->file == -1 ? 0 : content->length };
 	int64_t taken = now_ms();
 
-	ask_deliver(s->w->chan[ROLE_DELIVER], &d);
+	ask_deliver(worker_channel(s->w, ROLE_DELIVER), &d);
 	if (d.status == OK)
 		log_delivered(s, r, content->length, taken);
 	if (d.status == ERR_DOWN)

@@ -36,6 +36,12 @@ for my $d (qw(smtpd pop3d)) {
 		like $pp->connect($proto, source => '127.0.0.99')->reply, $hello,
 		    'whom it named is served';
 	}
+	for my $n (0 .. 6) {
+		my $s = $pp->connect($proto, source => "127.0.2.$n");
+		$s->raw("HOSTILE pool greed $n\r\n");
+		ok $s->closed(40), "$d: one that wants too much is ended";
+		is $s->{rest}, '', "and nothing else ($n)";
+	}
 	# A proxy says whom it speaks for, and that one is limited.
 	my @kept;
 	for (1 .. 3) {

@@ -48,7 +48,7 @@ open_append(struct attack *a)
 {
 	msg_start(&m, DELIVER_OPEN);
 	msg_put_str(&m, "alice@example.org");
-	if (!msg_call(a->w->chan[ROLE_DELIVER], &m, ANSWER_MS))
+	if (!msg_call(worker_channel(a->w, ROLE_DELIVER), &m, ANSWER_MS))
 		return -1;
 	int fd = m.fd;
 	m.fd = -1;
@@ -80,7 +80,7 @@ channel_of(struct attack *a)
 	case ROLE_MAILDROP:
 		return open_right(a);
 	default:
-		return a->w->chan[a->t->role];
+		return worker_channel(a->w, a->t->role);
 	}
 }
 
@@ -318,6 +318,24 @@ attack_claim(struct attack *a)
 	tell(a, "DONE", 20);
 }
 
+/* Asks for a channel twice; for some roles once is too often. */
+static void
+attack_greed(struct attack *a)
+{
+	static const uint32_t roles[] = { ROLE_AUTH, ROLE_KEY, ROLE_LOG,
+		ROLE_MASTER, ROLE_POOL, ROLE__N, UINT32_MAX };
+	struct pollfd p = { .fd = a->sock, .events = POLLIN };
+
+	for (unsigned i = 0; i < 2; i++) {
+		msg_start(&m, POOL_CHANNEL);
+		msg_put_u32(&m, roles[a->start % NELEM(roles)]);
+		(void)!msg_send(a->sock, &m);
+	}
+	while (poll(&p, 1, ANSWER_MS) == 1 && msg_recv(a->sock, &m) == 1)
+		msg_wipe(&m);
+	tell(a, "SILENT", a->start); /* that this is sent at all is wrong */
+}
+
 /* ---- the session ---- */
 
 static bool
@@ -340,7 +358,7 @@ run(struct attack *a, const char *mode)
 	} modes[] = { { "mutate", attack_mutate }, { "random", attack_random },
 		{ "fds", attack_fds }, { "flood", attack_flood },
 		{ "shutdown", attack_shutdown }, { "stall", attack_stall },
-		{ "claim", attack_claim } };
+		{ "claim", attack_claim }, { "greed", attack_greed } };
 
 	a->sock = channel_of(a);
 	if (a->sock == -1) {

@@ -18,6 +18,7 @@
  *         shutdown  closes the channel half way, each way
  *         stall   asks, and never reads
  *         claim   (pool) says twenty times that it serves the address `user`
+ *         greed   (pool) wants a channel that it has, or that none may have
  * Answer: one line "DONE n": n messages were sent; or "NEXT n": the channel was
  * closed under us; go on with number n on another connection; or "SILENT n":
  * nobody answered, which is a failure of the server.

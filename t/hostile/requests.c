@@ -32,7 +32,7 @@ static void
 valid_pool(unsigned i, struct msg *m)
 {
 	static const uint32_t types[] = { POOL_BUSY, POOL_IDLE, POOL_CLIENT,
-		POOL_MESSAGE, POOL_EVENT };
+		POOL_MESSAGE, POOL_EVENT, POOL_CHANNEL };
 	static const char raw[16];
 
 	msg_start(m, types[i]);
@@ -42,6 +42,8 @@ valid_pool(unsigned i, struct msg *m)
 	}
 	if (types[i] == POOL_EVENT)
 		msg_put_u32(m, 0);
+	if (types[i] == POOL_CHANNEL)
+		msg_put_u32(m, ROLE_AUTH);
 	if (types[i] == POOL_CLIENT)
 		msg_put_view(m, (struct view){ raw, sizeof(raw) });
 }
@@ -273,7 +275,7 @@ before_maildrop(int sock, unsigned i)
 
 const struct target hostile_targets[] = {
 	{ "log", ROLE_LOG, true, 1, valid_log, NULL },
-	{ "pool", ROLE_POOL, true, 4, valid_pool, NULL },
+	{ "pool", ROLE_POOL, true, 6, valid_pool, NULL },
 	{ "key", ROLE_KEY, false, 1, valid_key, NULL },
 	{ "auth", ROLE_AUTH, false, 4, valid_auth, before_auth },
 	{ "lookup", ROLE_LOOKUP, false, 5, valid_lookup, NULL },

@@ -10,9 +10,16 @@
 
 #include "common/ask_auth.h"
 #include "common/conn.h"
+#include "common/worker.h"
 
 static struct tls_channel fake_channel; /* of every connection */
 static char fake_exchange_said[64];	/* mechanism and bindings of the last */
+
+int
+worker_channel(struct worker *w, enum role_id to)
+{
+	return w->chan[to];
+}
 
 bool
 conn_tls_channel(const struct conn *c, struct tls_channel *channel)
