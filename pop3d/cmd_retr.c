@@ -6,7 +6,7 @@
 #include "pop3d/command.h"
 #include "pop3d/present.h"
 #include "pop3d/reply.h"
-#include "pop3d/surrogate.h"
+#include "common/surrogate.h"
 #include "spool/wire.h"
 
 enum {

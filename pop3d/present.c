@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "common/buf.h"
-#include "pop3d/surrogate.h"
+#include "common/surrogate.h"
 #include "spool/wire.h"
 
 enum { PIECE = 8192 };

@@ -1,7 +1,7 @@
 /*
- * From binary MIME to base64.  Runs in: worker.
+ * From binary MIME to base64, from 8 bits to 7.  Runs in: worker, sender.
  *
- *	HEADER --blank line--> TEXT or ENCODE, by the fields
+ *	HEADER --blank line--> TEXT, ENCODE or QUOTE, by the fields
  *	  ^  \--message/rfc822: the header of the enclosed message--> HEADER
  *	  |
  *	  +-- a boundary of a multipart that we are in -- from any state
@@ -15,22 +15,22 @@
 #include <string.h>
 
 #include "common/base64.h"
+#include "smtpd/binary_header.h"
 
 void
-binary_init(struct binary *b)
+binary_init(struct binary *b, enum binary_how how, struct binary_leaves *leaves)
 {
 	memset(b, 0, sizeof(*b));
+	b->how = how;
+	b->leaves = leaves;
+	b->leaf = BINARY_LEAVES;
+	b->message = true;
 }
 
-/* ---- fields, RFC 2045 5.1, 6.1 ---- */
-
 static bool
-is_binary(const struct binary *b)
+encoding(const struct binary *b)
 {
-	struct view v = { b->coding, b->coding_n };
-
-	view_split(&v, ':', NULL);
-	return view_caseeqs(mime_token(&v), "binary");
+	return b->state == BINARY_ENCODE || b->state == BINARY_QUOTE;
 }
 
 /* ---- out ---- */
@@ -47,10 +47,39 @@ encode_row(struct binary *b, struct buf *out)
 	b->row_n = 0;
 }
 
+/* What is encoded ends. */
+static void
+encode_end(struct binary *b, struct buf *out)
+{
+	encode_row(b, out);
+	if (b->state == BINARY_QUOTE)
+		quoted_end(&b->quoted, out);
+}
+
+/* BINARY_LOOK: octets that are not in a boundary or a header. */
+static void
+look(struct binary *b, struct view v)
+{
+	unsigned char high = 0;
+
+	if (b->how != BINARY_LOOK || b->leaf == BINARY_LEAVES)
+		return;
+	for (size_t i = 0; i < v.n; i++)
+		high |= (unsigned char)v.p[i];
+	if (high >= 0x80)
+		b->leaves->eight[b->leaf / 8] |=
+		    (unsigned char)(1u << b->leaf % 8);
+}
+
 /* Gives octets of a body out. */
 static void
 body(struct binary *b, struct view v, struct buf *out)
 {
+	look(b, v);
+	if (b->state == BINARY_QUOTE) {
+		quoted_add(&b->quoted, v, out);
+		return;
+	}
 	if (b->state != BINARY_ENCODE) {
 		buf_addv(out, v);
 		return;
@@ -67,56 +96,6 @@ body(struct binary *b, struct view v, struct buf *out)
 	}
 }
 
-/* ---- the end of a header ---- */
-
-static void
-header_begin(struct binary *b, bool digest)
-{
-	b->state = BINARY_HEADER;
-	b->field = BINARY_OTHER;
-	b->type_n = b->coding_n = 0;
-	b->digest = digest;
-}
-
-/* The field as it came, or what is true from now on. */
-static void
-put_coding(struct binary *b, const char *coding, struct buf *out)
-{
-	if (coding == NULL)
-		buf_addv(out, (struct view){ b->coding, b->coding_n });
-	else
-		buf_addf(out, "Content-Transfer-Encoding: %s\r\n", coding);
-	b->coding_n = 0;
-}
-
-/* The blank line has come. */
-static void
-header_end(struct binary *b, struct buf *out)
-{
-	struct view rest = { b->type, b->type_n };
-	bool digest;
-	enum mime_kind kind = mime_kind(&rest, b->digest, &digest);
-	bool binary = is_binary(b), plain = b->coding_n == 0 || binary;
-
-	if (!plain) { /* "7bit", say, which encloses as well */
-		struct view c = { b->coding, b->coding_n };
-		view_split(&c, ':', NULL);
-		c = mime_token(&c);
-		plain = view_caseeqs(c, "7bit") || view_caseeqs(c, "8bit");
-	}
-	put_coding(b,
-	    !binary		? NULL
-	    : kind != MIME_LEAF ? "8bit"
-				: "base64",
-	    out);
-	buf_adds(out, "\r\n");
-	b->state = binary && kind == MIME_LEAF ? BINARY_ENCODE : BINARY_TEXT;
-	if (kind == MIME_MULTIPART)
-		b->bad |= !mime_enter(&b->in, rest, digest);
-	else if (kind == MIME_MESSAGE && plain)
-		header_begin(b, false);
-}
-
 /* ---- lines ---- */
 
 /* Is line, of which n octets are its text, a boundary of ours?  Then what it
@@ -128,14 +107,18 @@ is_boundary(struct binary *b, struct view line, struct buf *out)
 
 	if (!mime_boundary(&b->in, line, &last))
 		return false;
-	encode_row(b, out);
-	if (b->state == BINARY_HEADER) /* it had no blank line */
-		put_coding(b, is_binary(b) ? "8bit" : NULL, out);
+	encode_end(b, out);
+	binary_header_cut(b, out);
+	if (b->state == BINARY_QUOTE && b->held_crlf)
+		buf_adds(out, "\r\n");
 	b->held_crlf = false;
+	b->leaf = BINARY_LEAVES;
+	if (b->in.depth < b->signed_depth)
+		b->signed_depth = 0;
 	if (last)
 		b->state = BINARY_TEXT;
 	else
-		header_begin(b, b->in.level[b->in.depth - 1].digest);
+		binary_header_begin(b, b->in.level[b->in.depth - 1].digest);
 	return true;
 }
 
@@ -159,7 +142,7 @@ header_line(
 	bool colon;
 
 	if (text.n == 0) {
-		header_end(b, out);
+		binary_header_end(b, out);
 		return;
 	}
 	if (text.p[0] != ' ' && text.p[0] != '\t') {
@@ -170,15 +153,16 @@ header_line(
 		if (colon && b->type_n == 0 &&
 		    view_caseeqs(name, "Content-Type"))
 			b->field = BINARY_TYPE;
+		if (colon && view_caseeqs(name, "MIME-Version"))
+			b->versioned = true;
 		if (colon && view_caseeqs(name, "Content-Transfer-Encoding"))
 			b->field =
 			    b->coding_n == 0 ? BINARY_CODING : BINARY_DROP;
 	}
-	if (b->field == BINARY_CODING) {
+	if (b->field == BINARY_CODING)
 		keep(b->coding, &b->coding_n, line, &b->bad);
-		return;
-	}
-	if (b->field == BINARY_DROP)
+	if (!b->untouched &&
+	    (b->field == BINARY_CODING || b->field == BINARY_DROP))
 		return;
 	if (b->field == BINARY_TYPE)
 		keep(b->type, &b->type_n, rest, &b->bad);
@@ -190,7 +174,7 @@ header_line(
 static size_t
 pass(struct binary *b, struct view v, struct buf *out)
 {
-	bool encode = b->state == BINARY_ENCODE;
+	bool encode = encoding(b);
 	const char *stop;
 	size_t n;
 
@@ -227,8 +211,12 @@ release(struct binary *b, struct buf *out)
 			  (folded && b->field != BINARY_OTHER);
 		b->field = BINARY_OTHER;
 	}
-	if (b->held_crlf)
+	if (b->held_crlf && b->state == BINARY_QUOTE) {
+		quoted_end(&b->quoted, out);
+		buf_adds(out, "\r\n");
+	} else if (b->held_crlf) {
 		body(b, view_of("\r\n"), out);
+	}
 	b->held_crlf = false;
 	b->line_n = 0;
 	b->passing = true;
@@ -271,12 +259,19 @@ static void
 hold(struct binary *b, char c, struct buf *out)
 {
 	b->line[b->line_n++] = c;
-	if (c == '\n' &&
-	    (b->state != BINARY_ENCODE ||
-		(b->line_n >= 2 && b->line[b->line_n - 2] == '\r')))
+	if (c == '\n' && (!encoding(b) || (b->line_n >= 2 &&
+					      b->line[b->line_n - 2] == '\r')))
 		line_done(b, out);
 	else if (!matters(b))
 		release(b, out);
+}
+
+/* BINARY_LOOK: does v, and what comes of it, touch what is signed? */
+static void
+look_signed(struct binary *b, struct view v)
+{
+	for (size_t i = 0; i < v.n && b->signed_depth != 0; i++)
+		b->signed_eight |= (unsigned char)v.p[i] >= 0x80;
 }
 
 void
@@ -284,11 +279,14 @@ binary_convert(struct binary *b, struct view v, struct buf *out)
 {
 	while (v.n > 0) {
 		size_t n = 1;
+		bool before = b->signed_depth != 0;
 
 		if (b->passing)
 			n = pass(b, v, out);
 		else
 			hold(b, *v.p, out);
+		if (before)
+			look_signed(b, (struct view){ v.p, n });
 		v = (struct view){ v.p + n, v.n - n };
 	}
 }
@@ -308,7 +306,6 @@ binary_end(struct binary *b, struct buf *out)
 	if (b->held_cr)
 		body(b, view_of("\r"), out);
 	b->held_cr = false;
-	encode_row(b, out);
-	if (b->state == BINARY_HEADER)
-		put_coding(b, is_binary(b) ? "8bit" : NULL, out);
+	encode_end(b, out);
+	binary_header_cut(b, out);
 }

@@ -151,7 +151,7 @@ void
 content_binary(struct content *c)
 {
 	c->binary = true;
-	binary_init(&c->convert);
+	binary_init(&c->convert, BINARY_TO_LINES, NULL);
 }
 
 /* The same, from binary MIME; with last, what was held back follows. */

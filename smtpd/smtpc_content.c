@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/view.h"
+#include "smtpd/seven_bit.h"
 
 enum { PIECE = 65536 };
 
@@ -32,7 +33,7 @@ next_piece(const struct smtpc_content *c, uint64_t *at, struct view *v)
 		return false;
 	v->n = (size_t)n;
 	*at += v->n;
-	for (size_t i = 0; i < v->n && c->ascii; i++)
+	for (size_t i = 0; i < v->n && c->form == SMTPC_ASCII; i++)
 		if ((unsigned char)piece[i] >= 0x80)
 			piece[i] = '?';
 	return true;
@@ -106,6 +107,82 @@ smtpc_content_scan(struct smtpc_content *c)
 	return true;
 }
 
+/* ---- converting ---- */
+
+/* Gives all of it to the converter; sink gets what comes out. */
+static bool
+convert(const struct smtpc_content *c, struct seven_bit *s,
+    enum seven_phase phase, bool (*sink)(void *arg, struct view), void *arg)
+{
+	struct buf out;
+	uint64_t at = 0;
+	struct view v;
+	bool ok = false;
+
+	buf_init(&out, SEVEN_BIT_OUT);
+	seven_bit_begin(s, phase);
+	do {
+		if (!next_piece(c, &at, &v))
+			goto out;
+		bool last = v.n == 0;
+		do {
+			size_t n = v.n < SEVEN_BIT_STEP ? v.n : SEVEN_BIT_STEP;
+			buf_clear(&out);
+			seven_bit_add(s, (struct view){ v.p, n }, &out);
+			if (last)
+				seven_bit_end(s, &out);
+			v = (struct view){ v.p + n, v.n - n };
+			if (out.bad || !sink(arg, buf_view(&out)))
+				goto out;
+		} while (v.n > 0);
+		if (last)
+			break;
+	} while (true);
+	ok = true;
+out:
+	buf_free(&out);
+	return ok;
+}
+
+static bool
+count(void *arg, struct view v)
+{
+	*(uint64_t *)arg += v.n;
+	return true;
+}
+
+/* There is one: a sender has one message at a time, and what was found by
+ * looking at it stays until the next one is looked at. */
+static struct seven_bit *
+converter(void)
+{
+	static struct seven_bit s;
+	static bool made;
+
+	if (!made)
+		seven_bit_init(&s);
+	made = true;
+	return &s;
+}
+
+bool
+smtpc_content_convertible(struct smtpc_content *c)
+{
+	struct seven_bit *s = converter();
+	uint64_t none = 0;
+
+	if (c->looked)
+		return true;
+	c->converted_length = 0;
+	if (!convert(c, s, SEVEN_SIGNED, count, &none) ||
+	    !convert(c, s, SEVEN_PARTS, count, &none) ||
+	    !convert(c, s, SEVEN_CONVERT, count, &c->converted_length))
+		return false;
+	c->stuck = s->stuck;
+	c->looked = true;
+	return true;
+}
+
 /* ---- writing ---- */
 
 static void
@@ -162,19 +239,37 @@ write_piece(struct conn *out, enum where *w, struct view v)
 	}
 }
 
+struct writing {
+	struct conn *out;
+	enum where where;
+};
+
+static bool
+write_sink(void *arg, struct view v)
+{
+	struct writing *w = arg;
+
+	write_piece(w->out, &w->where, v);
+	return !w->out->failed;
+}
+
 bool
 smtpc_content_data(const struct smtpc_content *c, struct conn *out)
 {
-	enum where w = AT_LINE;
+	struct writing w = { out, AT_LINE };
 	uint64_t at = 0;
 	struct view v;
 
-	do {
-		if (!next_piece(c, &at, &v))
-			return false;
-		write_piece(out, &w, v);
-	} while (v.n > 0 && !out->failed);
-	if (w != AT_LINE)
+	if (c->form == SMTPC_CONVERTED) {
+		if (!convert(c, converter(), SEVEN_CONVERT, write_sink, &w))
+			return out->failed;
+	} else {
+		do {
+			if (!next_piece(c, &at, &v))
+				return false;
+		} while (v.n > 0 && write_sink(&w, v));
+	}
+	if (w.where != AT_LINE)
 		conn_write(out, "\r\n", 2);
 	return true;
 }

@@ -69,7 +69,7 @@ is_utf8(const char *s)
 bool
 smtpc_seven_bit(const struct smtpc_caps *c, const struct smtpc_needs *n)
 {
-	return n->report && n->eight_bit && !(c->bits & CAP_8BITMIME);
+	return n->eight_bit && !(c->bits & CAP_8BITMIME);
 }
 
 bool
@@ -88,22 +88,30 @@ smtpc_needs_utf8(const struct relay_request *r, const struct smtpc_needs *n)
 			   smtpc_param(view_of(r->params), "SMTPUTF8", &v));
 }
 
+static unsigned long long
+size_there(const struct smtpc_caps *c, const struct smtpc_needs *n)
+{
+	return smtpc_seven_bit(c, n) && n->ascii_stuck == NULL ? n->ascii_size
+							       : n->size;
+}
+
 bool
 smtpc_can_take(const struct smtpc_caps *c, const struct relay_request *rq,
     const struct smtpc_needs *n, struct smtp_reply *r)
 {
-	if (c->size_max > 0 && n->size > c->size_max)
+	if (c->size_max > 0 && size_there(c, n) > c->size_max)
 		smtp_reply_set(r, 552, "5.3.4",
 		    "the message has %llu octets, the server takes %llu",
-		    (unsigned long long)n->size, c->size_max);
+		    size_there(c, n), c->size_max);
 	else if (smtpc_needs_utf8(rq, n) && !(c->bits & CAP_SMTPUTF8))
 		smtp_reply_set(r, 550, "5.6.7",
 		    "an address or the header is not ASCII, and the server "
 		    "does not offer SMTPUTF8");
-	else if (n->eight_bit && !n->report && !(c->bits & CAP_8BITMIME))
+	else if (smtpc_seven_bit(c, n) && n->ascii_stuck != NULL && !n->report)
 		smtp_reply_set(r, 550, "5.6.3",
-		    "the message has 8-bit octets, and the server does not "
-		    "offer 8BITMIME");
+		    "the server does not offer 8BITMIME, and the message has "
+		    "8-bit octets %s",
+		    n->ascii_stuck);
 	else
 		return true;
 	return false;
@@ -125,7 +133,7 @@ smtpc_mail_params(const struct smtpc_caps *c, struct view params,
     const struct smtpc_needs *n, bool utf8, struct buf *out)
 {
 	if (c->bits & CAP_SIZE)
-		buf_addf(out, " SIZE=%llu", (unsigned long long)n->size);
+		buf_addf(out, " SIZE=%llu", size_there(c, n));
 	if ((c->bits & CAP_8BITMIME) && n->eight_bit)
 		buf_adds(out, " BODY=8BITMIME");
 	if ((c->bits & CAP_SMTPUTF8) && utf8)

@@ -35,6 +35,10 @@ struct smtpc_caps {
 struct smtpc_needs {
 	uint64_t size;
 	bool eight_bit, header_utf8;
+	/* What is known of a form of it in ASCII (smtpc_content.h): its size,
+	 * and why there is none; NULL: there is one. */
+	uint64_t ascii_size;
+	const char *ascii_stuck;
 	bool require_tls; /* RFC 8689; of a report, as far as that can be */
 	/* It is from <>: nobody would hear that it did not arrive, so it is
 	 * never refused for what may as well be left out or replaced. */
@@ -57,7 +61,6 @@ void smtpc_rcpt_params(
  * that has a form in ASCII, as only its domain is none, does not. */
 bool smtpc_needs_utf8(
     const struct relay_request *, const struct smtpc_needs *);
-/* Must its octets beyond ASCII be replaced, as the server wants none (RFC 6152
- * 3) and it is a report? */
+/* Must it go in ASCII, as the server takes nothing else (RFC 6152 3)? */
 bool smtpc_seven_bit(const struct smtpc_caps *, const struct smtpc_needs *);
 #endif

@@ -279,25 +279,52 @@ reset(struct smtpc *s)
 	return r == SMTPC_OK ? SMTPC_OK : SMTPC_LOST;
 }
 
+/* How the content goes to this server.  False: it cannot be read. */
+static bool
+choose_form(struct smtpc *s, struct smtpc_mail *m)
+{
+	m->content.form = SMTPC_AS_IS;
+	if (!smtpc_seven_bit(&s->caps, &m->needs))
+		return true;
+	if (!smtpc_content_convertible(&m->content))
+		return false;
+	m->needs.ascii_stuck = m->content.stuck;
+	m->needs.ascii_size = m->content.converted_length;
+	m->content.form =
+	    m->content.stuck == NULL ? SMTPC_CONVERTED : SMTPC_ASCII;
+	return true;
+}
+
+static bool
+by_chunks(const struct smtpc *s, const struct smtpc_mail *m)
+{
+	return (s->caps.bits & CAP_CHUNKING) != 0 && !m->content.strays &&
+	       m->content.form != SMTPC_CONVERTED;
+}
+
 enum smtpc_result
 smtpc_send(struct smtpc *s, struct smtpc_mail *m)
 {
 	struct transaction t = { .s = s, .m = m };
 
 	t.pipelining = (s->caps.bits & CAP_PIPELINING) != 0;
+	if (!choose_form(s, m)) {
+		s->remote_said = false;
+		smtp_reply_set(
+		    &s->reply, 400, "4.3.0", "the content cannot be read");
+		smtpc_result_all(s, m, false);
+		return SMTPC_OK;
+	}
 	if (!smtpc_can_take(&s->caps, m->request, &m->needs, &s->reply)) {
 		s->remote_said = false;
 		smtpc_result_all(s, m, false);
 		return SMTPC_OK;
 	}
-	m->content.ascii = smtpc_seven_bit(&s->caps, &m->needs);
 	enum smtpc_result r = envelope(&t);
 	if (r == SMTPC_REFUSED)
 		return reset(s);
 	if (r == SMTPC_OK)
-		r = (s->caps.bits & CAP_CHUNKING) != 0 && !m->content.strays
-			? write_bdat(&t)
-			: write_data(&t);
+		r = by_chunks(s, m) ? write_bdat(&t) : write_data(&t);
 	if (r == SMTPC_REFUSED)
 		return reset(s);
 	return r == SMTPC_OK ? end_of_data(&t) : r;

@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use lib 't/lib';
+use MIME::QuotedPrint ();
 use Test::More;
 use File::Temp;
 use Pennypost;
@@ -18,6 +19,10 @@ my @all = (qw(PIPELINING 8BITMIME SMTPUTF8 DSN CHUNKING), 'SIZE 100000');
 
 sub peer { Pennypost::Peer->new(dir => "$dir", addr => $addr, @_) }
 sub hop { 'smtp:' . $addr . ':' . $_[0]->port }
+# Lines end in CRLF on both sides.
+sub unquote {
+	MIME::QuotedPrint::decode($_[0] =~ s/\r\n/\n/gr) =~ s/\n/\r\n/gr
+}
 sub is_rcpt {
 	my ($r, $i, $outcome, $dsn, $re, $name) = @_;
 	my $x = $r->{rcpt}[$i];
@@ -78,12 +83,52 @@ is_rcpt($r, 0, 'bounced', '5.3.4', qr/takes 10$/, 'too large: bounced here');
 is($r->{rcpt}[0]{who}, 'own', 'these are our words');
 is($r->{verdict}, 'works', 'which says nothing of the server');
 $q = peer(caps => []);
-$r = $d->send(hop($q), "A: b\r\n\r\n\xc3\xa4\r\n", 'b@x.example');
-is_rcpt($r, 0, 'bounced', '5.6.3', qr/8BITMIME/, '8-bit, no 8BITMIME');
+my $signed = "MIME-Version: 1.0\r\n" .
+    "Content-Type: multipart/signed; boundary=s\r\n\r\n--s\r\n" .
+    "\r\n\xc3\xa4\r\n--s--\r\n";
+$r = $d->send(hop($q), $signed, 'b@x.example');
+is_rcpt($r, 0, 'bounced', '5.6.3', qr/8BITMIME.*signed/,
+    '8 bits that are signed, no 8BITMIME');
+is(scalar(() = $q->messages), 0, 'nothing of it was sent');
+$r = $d->send_as(hop($q), '', '', $signed, 'b@x.example');
+is_rcpt($r, 0, 'sent', '2.0.0', qr/queued/, 'a report is not lost for that');
+is(($q->messages)[-1], $signed =~ s/\xc3\xa4/??/r, 'it goes with 7 bits');
 $r = $d->send_as(hop($q), '', 'SMTPUTF8', "A: \xc3\xa4\r\n\r\n.\xc3\xa4\r\n",
     'b@x.example');
-is_rcpt($r, 0, 'sent', '2.0.0', qr/queued/, 'a report is not lost for that');
-is(($q->messages)[-1], "A: ??\r\n\r\n..??\r\n", 'it goes with 7 bits');
+is_rcpt($r, 0, 'sent', '2.0.0', qr/queued/, 'nor for an address');
+my $qp = "MIME-Version: 1.0\r\n" .
+    "Content-Type: text/plain; charset=unknown-8bit\r\n" .
+    "Content-Transfer-Encoding: quoted-printable\r\n";
+is(($q->messages)[-1],
+    "A: =?utf-8?B?w6Q=?=\r\n$qp\r\n..=C3=A4\r\n", 'it is converted');
+
+# ---- RFC 6152 3: 8 bits to a server without 8BITMIME ----
+for my $caps ([], ['SIZE 0'], [qw(PIPELINING CHUNKING)]) {
+	my $s = peer(caps => $caps);
+	my $body = join '', map { "L\xc3\xa4nge $_\r\n." . "=\xff \t" x ($_ % 40) .
+	    " \r\n" } 1 .. 3000;
+	$r = $d->send(hop($s), "A: b\r\n\r\n$body", 'b@x.example');
+	is_rcpt($r, 0, 'sent', '2.0.0', qr/queued/, "8-bit: @$caps");
+	my $got = ($s->messages)[-1];
+	unlike($got, qr/[^\x09\x0d\x0a -~]/, 'what goes is ASCII');
+	ok(!(grep { length > 76 } split /\r\n/, $got), 'in short lines');
+	(my $plain = $got) =~ s/^\.//mg;
+	is_deeply([ grep { /^MAIL|SIZE=/ } $s->commands ],
+	    [ 'MAIL FROM:<alice@example.org>' .
+	    (@$caps && $caps->[0] =~ /SIZE/ ? ' SIZE=' . length $plain : '') ],
+	    'it is announced as such');
+	my ($h, $b) = split /\r\n\r\n/, $plain, 2;
+	is("$h\r\n", "A: b\r\n$qp", 'with a header that says so');
+	ok(unquote($b) eq $body, 'and decodes to the same octets');
+	$r = $d->send(hop($s), $text, 'b@x.example');
+	my $stuffed = grep({ /^DATA$/ } ($s->commands)[-1]) ?
+	    $text =~ s/^\./../mgr : $text;
+	is(($s->messages)[-1], $stuffed,
+	    'the next one goes as it came');
+}
+$q = peer(caps => ['SIZE 200']);
+$r = $d->send(hop($q), "A: b\r\n\r\n" . "\xc3\xa4" x 90 . "\r\n", 'b@x.example');
+is_rcpt($r, 0, 'bounced', '5.3.4', qr/takes 200$/, 'too large when converted');
 $q = peer(caps => ['8BITMIME']);
 $r = $d->send_as(hop($q), '', 'SMTPUTF8', "A: \xc3\xa4\r\n\r\n\xc3\xa4\r\n",
     'b@x.example');

@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use lib 't/lib';
+use MIME::QuotedPrint ();
 use Test::More;
 use Pennypost;
 use Pennypost::Dns;
@@ -41,6 +42,16 @@ is((grep { $_->[0] eq 'tls' } $tls->all)[0][1], 'mx.x.example',
     'by TLS, from inside of the sandbox');
 $pp->log_like('smtpd', qr{smtp\[\d+\]: [0-9A-F]+: to=<b\@x\.example>, relay=mx\.x\.example\[\Q$addr\E\]:\d+, delay=[\d.]+, delays=[\d.]+/[\d.]+/[\d.]+/[\d.]+, dsn=2\.0\.0, status=sent \(250 2\.0\.0 Ok: queued as 1234\)},
     'logged as Postfix does');
+my $long = "Gr\xc3\xbc\xc3\x9fe \xff\n" x 30_000;
+like($pp->send('eight@x.example', message('eight') . $long,
+    from => 'alice@example.org'), qr/^250/, 'octets of eight bits');
+ok(Pennypost::wait_for(30, sub { 2 == (() = $tls->messages) }),
+    'are taken on to a server without 8BITMIME');
+my ($eight) = ($tls->messages)[-1] =~ /\r\n\r\n(.*)/s;
+like(($tls->messages)[-1],
+    qr/\r\nContent-Transfer-Encoding: quoted-printable\r\n/, 'encoded');
+$eight = MIME::QuotedPrint::decode($eight =~ s/\r\n/\n/gr);
+ok(index($eight, $long) >= 0, 'and come back as they were');
 my @walls = grep { $_->[1] eq 'sender' } $pp->procs('smtpd');
 cmp_ok(scalar @walls, '>', 0, 'a sender is there');
 for (@walls) {

@@ -1,9 +1,9 @@
 /*
  * A hostile server against the client engine: the octets that it sends, from
  * the greeting on.  The first octet chooses what is sent to it: how many
- * recipients, LMTP, logging in, and in pieces of which size the octets come.
- * Whatever it says, every recipient has a result that fits, and nothing is SENT
- * that was not answered with 2xx behind the content.
+ * recipients, LMTP, logging in, 8-bit content, and in pieces of which size the
+ * octets come.  Whatever it says, every recipient has a result that fits, and
+ * nothing is SENT that was not answered with 2xx behind the content.
  */
 #define _GNU_SOURCE
 #include <stdint.h>
@@ -70,20 +70,22 @@ static const struct conn_ops ops = { fuzz_read, fuzz_write, fuzz_pending,
 	fuzz_close };
 
 static int
-content_file(size_t *n)
+content_file(bool eight, size_t *n)
 {
-	static const char text[] =
-	    "Subject: x\r\n\r\n.unique content\r\n..end\r\n";
-	static int fd = -1;
+	static const char *const text[2] = {
+		"Subject: x\r\n\r\n.unique content\r\n..end\r\n",
+		"Subject: x\r\n\r\n.unique content\r\n..\xc3\xa4\r\n"
+	};
+	static int fds[2] = { -1, -1 };
 	char name[] = "/tmp/fuzz-smtpc-XXXXXX";
 
-	if (fd == -1) {
-		fd = mkstemp(name);
-		must(fd != -1 && unlink(name) == 0);
-		must(write(fd, text, sizeof(text) - 1) == sizeof(text) - 1);
+	*n = strlen(text[eight]);
+	if (fds[eight] == -1) {
+		fds[eight] = mkstemp(name);
+		must(fds[eight] != -1 && unlink(name) == 0);
+		must(write(fds[eight], text[eight], *n) == (ssize_t)*n);
 	}
-	*n = sizeof(text) - 1;
-	return fd;
+	return fds[eight];
 }
 
 static void
@@ -132,10 +134,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		rq.rcpt[i].params = "NOTIFY=NEVER";
 	}
 	mail.request = &rq;
-	mail.content.fd = content_file(&n);
+	mail.content.fd = content_file((data[0] & 0x40) != 0, &n);
 	mail.content.length = n;
 	mail.needs.size = n;
 	must(smtpc_content_scan(&mail.content));
+	mail.needs.eight_bit = mail.content.eight_bit;
 	enum smtpc_result r = smtpc_open(&s);
 	if (r == SMTPC_OK && (data[0] & 4) != 0)
 		r = smtpc_auth(&s, "alice", "secret", true);

@@ -7,7 +7,7 @@
  * unless they were; what is ASCII stays as it is; the header ends where it did;
  * a surrogate is its own surrogate, its parts included.
  */
-#include "pop3d/surrogate.h"
+#include "common/surrogate.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -78,7 +78,7 @@ static void
 convert(struct view in, size_t step, struct binary *b, struct buf *out)
 {
 	buf_clear(out);
-	binary_init(b);
+	binary_init(b, BINARY_TO_LINES, NULL);
 	for (size_t at = 0; at < in.n; at += step)
 		binary_convert(b,
 		    (struct view){

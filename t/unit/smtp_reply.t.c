@@ -128,12 +128,22 @@ test_params(void)
 	rq.rcpt[0].address = "b@\u00E4.example";
 	ok(smtpc_can_take(&c, &rq, &n, &r), "but one that ASCII can express");
 	c.bits &= ~(unsigned)CAP_8BITMIME;
-	ok(!smtpc_can_take(&c, &rq, &n, &r) && strcmp(r.dsn, "5.6.3") == 0 &&
-		!smtpc_seven_bit(&c, &n),
-	    "no 8 bits without 8BITMIME");
+	n.ascii_size = 13;
+	ok(smtpc_seven_bit(&c, &n) && !smtpc_can_take(&c, &rq, &n, &r) &&
+		strcmp(r.dsn, "5.3.4") == 0,
+	    "not so large when converted");
+	c.size_max = 13;
+	ok(smtpc_can_take(&c, &rq, &n, &r), "8 bits that can be converted");
+	buf_init(&b, 500);
+	smtpc_mail_params(&c, view_of(""), &n, false, &b);
+	ok(strcmp(buf_cstr(&b), " SIZE=13 REQUIRETLS") == 0,
+	    "and are announced so");
+	buf_free(&b);
+	n.ascii_stuck = "x";
+	ok(!smtpc_can_take(&c, &rq, &n, &r) && strcmp(r.dsn, "5.6.3") == 0,
+	    "no others without 8BITMIME");
 	n.report = true;
-	ok(smtpc_can_take(&c, &rq, &n, &r) && smtpc_seven_bit(&c, &n),
-	    "but a report, with 7 bits");
+	ok(smtpc_can_take(&c, &rq, &n, &r), "but a report");
 }
 
 static void

@@ -1,5 +1,5 @@
-/* Surrogates of internationalized messages (pop3d/surrogate.c, RFC 6858). */
-#include "pop3d/surrogate.h"
+/* Surrogates of internationalized messages (common/surrogate.c, RFC 6858). */
+#include "common/surrogate.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
  * Surrogates of messages: their headers and those of their parts.  Runs in:
- * worker (pop3d).
+ * worker (pop3d), sender.
  *
  *	HEADER --blank line--> BODY, or done if it has no parts
  *	  ^  \--message/rfc822: the header of the enclosed message--> HEADER
@@ -9,7 +9,7 @@
  * A line that could be a boundary, or blank but for a CR, is held until it is
  * there as a whole.
  */
-#include "pop3d/surrogate.h"
+#include "common/surrogate.h"
 
 #include <string.h>
 
@@ -64,7 +64,10 @@ look_at_type(struct surrogate *s, struct view field)
 	if (s->typed || !view_caseeqs(name, "Content-Type"))
 		return;
 	s->typed = true;
+	struct view type = field;
 	s->kind = mime_kind(&field, false, &digest);
+	if (s->keep && view_caseeqs(mime_token(&type), "message/global"))
+		s->kind = MIME_LEAF;
 	if (s->kind == MIME_MULTIPART) {
 		s->next = s->in;
 		if (!mime_enter(&s->next, field, digest))
@@ -87,7 +90,7 @@ flush(struct surrogate *s, struct buf *out)
 	} else if (!s->overlong) {
 		size_t before = out->n;
 		if (eight)
-			surrogate_field(field, out);
+			surrogate_field(field, s->keep, out);
 		else
 			buf_addv(out, field);
 		if (out->n > before) /* what the client will see */
@@ -165,7 +168,7 @@ add_field(struct surrogate *s, struct view v, struct buf *out)
 	}
 	s->needed |= surrogate_needed(buf_view(&s->field)) ||
 		     surrogate_needed((struct view){ v.p + n, v.n - n });
-	s->overlong = true;
+	s->overlong = s->cut = true;
 	buf_clear(&s->field);
 }
 

@@ -1,5 +1,5 @@
-#ifndef POP3D_SURROGATE_H
-#define POP3D_SURROGATE_H
+#ifndef COMMON_SURROGATE_H
+#define COMMON_SURROGATE_H
 /*
  * The surrogate of a message whose header is not ASCII, for clients that did
  * not ask for UTF-8 mode (RFC 6856 2.1, RFC 6858).  Pure: octets of the mbox
@@ -13,6 +13,11 @@
  *   fields go, that are not ASCII
  *
  * What is not UTF-8, either, is encoded in the charset unknown-8bit (RFC 1428).
+ * On the way to another host (keep) a field that would go becomes
+ * encoded-words, and a parameter its extended form (RFC 2231 4) instead;
+ * message/global, which may be encoded as a whole (RFC 6532 3.7), is no message
+ * then, but a leaf; and a line that is no field stays as it is.
+ *
  * Fields that are ASCII, and bodies, are left alone.  The headers of parts, and
  * of enclosed messages, are headers, too (RFC 6858 2.2), in up to MIME_DEPTH
  * multiparts inside each other.
@@ -33,6 +38,8 @@ enum {
 struct surrogate {
 	enum { SURROGATE_HEADER, SURROGATE_BODY } state;
 	struct buf field; /* the lines of the current one, or a line held */
+	bool keep;	  /* set by the caller behind surrogate_init */
+	bool cut;	  /* a field was too long, and went */
 	bool overlong;	  /* it is too long, and was dropped */
 	bool in_line;	  /* in the middle of a line */
 	bool holding;	  /* of one that may be a boundary */
@@ -57,5 +64,5 @@ void surrogate_free(struct surrogate *);
 /* Has v an octet beyond ASCII? */
 bool surrogate_needed(struct view v);
 /* What becomes of one field that is not ASCII; nothing: it goes. */
-void surrogate_field(struct view field, struct buf *out);
+void surrogate_field(struct view field, bool keep, struct buf *out);
 #endif

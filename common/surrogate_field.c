@@ -1,8 +1,10 @@
-/* Surrogates of messages: one field.  Runs in: worker (pop3d). */
+/* Surrogates of messages: one field.  Runs in: worker (pop3d), sender. */
 #include <string.h>
 
-#include "pop3d/encoded_word.h"
-#include "pop3d/surrogate.h"
+#include "common/encoded_word.h"
+#include "common/mime.h"
+#include "common/surrogate.h"
+#include "common/utf8.h"
 
 #define INVALID "<invalid@internationalized-address.invalid>"
 
@@ -228,21 +230,52 @@ put_addresses(struct view v, bool path, struct buf *out)
 }
 
 static void
-convert_addresses(struct view v, struct buf *out)
+convert_addresses(struct view v, bool keep, struct buf *out)
 {
+	(void)keep;
 	put_addresses(v, false, out);
 }
 
 static void
-convert_path(struct view v, struct buf *out)
+convert_path(struct view v, bool keep, struct buf *out)
 {
+	(void)keep;
 	put_addresses(v, true, out);
 }
 
 /* ---- parameters (RFC 2045 5.1) ---- */
 
+/* One that begins with its semicolon, in its extended form (RFC 2231 4). */
 static void
-convert_parameters(struct view v, struct buf *out)
+put_extended(struct view v, struct buf *out)
+{
+	bool equals;
+	struct view value = { v.p + 1, v.n - 1 };
+	struct view name = trim(view_split(&value, '=', &equals)), rest = name;
+
+	value = trim(value);
+	/* A line has at most 998 octets (RFC 5322 2.1.1). */
+	if (!equals || name.n > 60 || mime_token(&rest).n != name.n ||
+	    name.n == 0 || value.n > 255)
+		return;
+	if (value.n > 1 && value.p[0] == '"' && value.p[value.n - 1] == '"')
+		value = (struct view){ value.p + 1, value.n - 2 };
+	buf_adds(out, ";\n\t");
+	buf_addv(out, name);
+	buf_adds(out, utf8_valid(value) ? "*=utf-8''" : "*=unknown-8bit''");
+	for (size_t i = 0; i < value.n; i++) {
+		unsigned char c = (unsigned char)value.p[i];
+		if (c == '\\' && i + 1 < value.n)
+			c = (unsigned char)value.p[++i];
+		if (ascii_alnum((char)c) || c == '.' || c == '-' || c == '_')
+			buf_addc(out, (char)c);
+		else if (c != '\r' && c != '\n')
+			buf_addf(out, "%%%02X", c);
+	}
+}
+
+static void
+convert_parameters(struct view v, bool keep, struct buf *out)
 {
 	struct lex x = { false, false, false, 0 };
 	size_t start = 0;
@@ -258,13 +291,22 @@ convert_parameters(struct view v, struct buf *out)
 			buf_addv(out, one);
 		else if (start == 0)
 			return;
+		else if (keep)
+			put_extended(one, out);
 		start = i++;
 	}
 }
 
 /* ---- fields ---- */
 
-typedef void convert(struct view value, struct buf *out);
+static void
+convert_text(struct view v, bool keep, struct buf *out)
+{
+	(void)keep;
+	encoded_text(v, out);
+}
+
+typedef void convert(struct view value, bool keep, struct buf *out);
 
 /* clang-format off */
 static const struct {
@@ -285,26 +327,32 @@ static const struct {
 	{ "To",                  convert_addresses },
 	{ "Content-Type",        convert_parameters }, /* 2.2 */
 	{ "Content-Disposition", convert_parameters },
-	{ "Subject",             encoded_text },       /* 2.3 */
+	{ "Subject",             convert_text },       /* 2.3 */
 };
 /* clang-format on */
 
 void
-surrogate_field(struct view field, struct buf *out)
+surrogate_field(struct view field, bool keep, struct buf *out)
 {
-	bool colon;
+	bool colon, known = false;
 	struct view value = field;
 	struct view name = view_trim(view_split(&value, ':', &colon));
 	struct buf text;
 
-	if (!colon)
+	if (keep && (!colon || surrogate_needed(name))) /* it is no field */
+		buf_addv(out, field);
+	if (!colon || (keep && surrogate_needed(name)))
 		return;
 	buf_init(&text, SURROGATE_OUT_MAX);
 	buf_addv(&text, name);
 	buf_addc(&text, ':');
 	for (size_t i = 0; i < NELEM(fields); i++)
-		if (view_caseeqs(name, fields[i].name))
-			fields[i].convert(value, &text);
+		if (view_caseeqs(name, fields[i].name)) {
+			fields[i].convert(value, keep, &text);
+			known = true;
+		}
+	if (!known && keep)
+		encoded_text(value, &text);
 	while (text.n > 0 && blank(text.p[text.n - 1]))
 		text.n--;
 	/* Nothing came behind the name: the field goes. */

@@ -1,5 +1,5 @@
-/* Encoded-words (RFC 2047).  Runs in: worker (pop3d). */
-#include "pop3d/encoded_word.h"
+/* Encoded-words (RFC 2047).  Runs in: worker (pop3d), sender. */
+#include "common/encoded_word.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
-#ifndef POP3D_ENCODED_WORD_H
-#define POP3D_ENCODED_WORD_H
+#ifndef COMMON_ENCODED_WORD_H
+#define COMMON_ENCODED_WORD_H
 /*
  * Encoded-words (RFC 2047) for text of header fields that is not ASCII: base64,
  * charset utf-8, or unknown-8bit (RFC 1428) where it is not UTF-8.  Lines end
