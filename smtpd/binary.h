@@ -10,9 +10,9 @@
  * (RFC 2045 6.4), the field becomes "8bit".
  *
  * BINARY_TO_ASCII, for a server without 8BITMIME (RFC 6152 3): the body of each
- * part that has octets beyond ASCII becomes quoted-printable if it is text, else
- * base64.  Which these are is found by BINARY_LOOK, to which the same
- * was given before.  A message or part that had no Content-Type is text in the
+ * part that has octets beyond ASCII becomes quoted-printable if it is text,
+ * else base64.  Which these are is found by BINARY_LOOK, to which the same was
+ * given before.  A message or part that had no Content-Type is text in the
  * charset unknown-8bit then (RFC 1428).  Lines must end in CRLF.  Text between
  * the parts, which is in none, is left for the caller to replace.
  *
