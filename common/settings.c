@@ -62,6 +62,7 @@ static const struct conf_option options[] = {
 	{ OPT(auth_address_window), .type = CONF_TIME, .mask = BOTH, .dflt = "10m", .min = SEC, .max = DAY },
 	{ SPECIAL(auth_address_exempt, exempt), .mask = BOTH, .dflt = "127.0.0.0/8 ::1/128" },
 	{ SPECIAL(sasl_mechanisms, mechanisms), .mask = BOTH, .dflt = "all" },
+	{ OPT(sasl_old_clients),   .type = CONF_BOOL, .mask = S, .dflt = "yes" },
 	{ OPT(secrets),            .type = CONF_STRING, .mask = BOTH, .dflt = "\"\"" },
 	{ OPT(tls_client_ca),      .type = CONF_STRING, .mask = BOTH, .dflt = "\"\"" },
 	{ SPECIAL(local_domains, domains), .mask = BOTH },

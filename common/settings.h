@@ -124,6 +124,7 @@ struct settings {
 	int64_t auth_address_window;   /* ms */
 	struct networks auth_exempt;   /* auth_address_exempt */
 	uint32_t sasl_mechanisms;      /* bits, by enum sasl_id */
+	bool sasl_old_clients;	       /* smtpd: "AUTH=", too */
 	char *secrets;        /* file; "" = none */
 	char *tls_client_ca;  /* file; "" = none */
 	/* smtpd */

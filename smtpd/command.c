@@ -9,6 +9,7 @@
 #include "common/buf.h"
 #include "common/log.h"
 #include "common/sasl.h"
+#include "smtpd/foreign.h"
 #include "smtpd/policy.h"
 
 #define IN_MAIL (ST_MAIL | ST_RCPT)
@@ -29,7 +30,8 @@ static const struct command commands[] = {
 	  "Proves who you are; EHLO lists the mechanisms. RFC 4954" },
 	{ "MAIL",     ST_READY, 0,                cmd_mail,
 	  "MAIL FROM:<reverse-path> [SIZE=n] [BODY=7BIT|8BITMIME|BINARYMIME] [SMTPUTF8] "
-	  "[RET=FULL|HDRS] [ENVID=xtext] [SOLICIT=word,...] [SUBMITTER=mailbox] [AUTH=mailbox]",
+	  "[RET=FULL|HDRS] [ENVID=xtext] [SOLICIT=word,...] [SUBMITTER=mailbox] [AUTH=mailbox] "
+	  "[REQUIRETLS]",
 	  "Begins a message; bounces go to the reverse-path. RFC 5321 4.1.1.2" },
 	{ "RCPT",     IN_MAIL,  0,                cmd_rcpt,     "RCPT TO:<forward-path> "
 	  "[NOTIFY=NEVER|SUCCESS,FAILURE,DELAY] [ORCPT=type;address]",
@@ -124,7 +126,8 @@ command_withheld(const struct session *s, const struct command *c)
 	if ((c->run == cmd_send || c->run == cmd_soml || c->run == cmd_saml) &&
 	    !policy_may_send(s))
 		return s->set->send_verbs
-			   ? "only for users, and clients of this host"
+			   ? "only for users who have logged in, and for "
+			     "clients of a Unix socket"
 			   : "send_verbs is off (smtpd.conf(5))";
 	if (c->run == cmd_expn && !session_may_verify(s))
 		return "you may not know; see vrfy in smtpd.conf(5)";
@@ -191,37 +194,30 @@ content_came(struct session *s)
 	    s, 421, "4.7.0", "This is no command, and content was refused");
 }
 
-/* HTTP's request line, or its header lines behind one: a browser that was made
- * to talk to us (the ALPACA attack). */
-static bool
-is_http(struct view verb, struct view rest)
+static enum next
+not_smtp(struct session *s, struct view verb, struct view rest)
 {
-	static const char *const methods[] = { "GET", "POST", "PUT", "HEAD",
-		"OPTIONS", "CONNECT", "DELETE", "PATCH", "TRACE", "PRI" };
+	char clean[100];
 
-	for (size_t i = 0; i < NELEM(methods); i++)
-		if (view_caseeqs(verb, methods[i]))
-			return true;
-	struct view last = { NULL, 0 };
-	while (rest.n > 0)
-		last = view_token(&rest);
-	return view_casestarts(last, "HTTP/") || view_casestarts(verb, "HTTP/");
+	s->verb = "UNKNOWN";
+	s->spent = true;
+	log_info("warning: non-SMTP command from %s: %s %s", s->client,
+	    log_clean(verb, clean, sizeof(clean) / 4),
+	    log_clean(rest, clean + sizeof(clean) / 4, sizeof(clean) * 3 / 4));
+	return reply(s, 421, "4.7.0", "This server speaks SMTP only");
 }
 
 static enum next
 unknown(struct session *s, struct view verb, struct view line)
 {
 	const struct command *near = command_near(verb);
-	char clean[100];
 
 	s->spent = true;
-	if (is_http(verb, line)) {
-		log_info("warning: non-SMTP command from %s: %s %s", s->client,
-		    log_clean(verb, clean, sizeof(clean) / 4),
-		    log_clean(line, clean + sizeof(clean) / 4,
-			sizeof(clean) * 3 / 4));
-		return reply(s, 421, "4.7.0", "This server speaks SMTP only");
-	}
+	if (view_casestarts(verb, "SUBMITTER="))
+		return cmd_submitter(s, line);
+	if (foreign_anywhere(verb, line) ||
+	    (s->state == ST_NEW && near == NULL && foreign_first(verb, line)))
+		return not_smtp(s, verb, line);
 	if (s->data_refused)
 		return content_came(s);
 	if (near != NULL)
@@ -357,6 +353,10 @@ command_run(struct session *s, struct view line)
 	size_t row = c == NULL ? NELEM(commands) : (size_t)(c - commands);
 	enum next next;
 
+	if (s->state == ST_NEW && foreign_binary(line)) {
+		s->count[NELEM(commands)].all++;
+		return not_smtp(s, verb, arg);
+	}
 	if (has_control(line))
 		return command_bad(s, "A control character is in this line (a "
 				      "backspace?): type it again");

@@ -157,6 +157,9 @@ cmd_ehlo(struct session *s, struct view arg)
 
 		if (s->lmtp && strcmp(keyword, "DSN") == 0)
 			continue; /* the client keeps what is not delivered */
+		if (extensions[i].add == add_old_mechanisms &&
+		    !s->set->sasl_old_clients)
+			continue;
 		if (!s->tls && strcmp(keyword, "REQUIRETLS") == 0)
 			continue;
 		if (!s->w->local_user && strcmp(keyword, "X-ORIGIN") == 0)

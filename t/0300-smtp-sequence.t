@@ -84,6 +84,11 @@ $s->expect("NO\0OP", qr/^500 5\.5\.2 /, 'a verb with NUL');
 $s->expect("\xff\xfe", qr/^500 5\.5\.2 /, 'octets');
 $s->expect('GET / HTTP/1.1', qr/^(?:500|421|502) /, 'another protocol');
 
+for my $x ("\x03\0\0\x13\x0e", "\0\0\0\x85\xffSMB", "SSH-2.0-x") {
+	my $o = $pp->smtp;
+	$o->expect($x, qr/^421 4\.7\.0 /, 'the first line of another protocol');
+}
+
 # Verbs of the notes that are not here yet: the right code, not "unknown".
 $s = $pp->smtp;
 $s->cmd('EHLO c.test');
@@ -113,4 +118,14 @@ $s->expect('VRFY', qr/^501 5\.5\.4 /, 'VRFY without an argument');
 $s->expect('NOOP', qr/^250 /, 'and the session lives');
 $s->expect('QUIT', qr/^221 2\.0\.0 /);
 ok($s->closed, 'QUIT closes');
+
+# ---- the mechanisms as programs of before RFC 2554 look for them ----
+my $two = Pennypost->start(daemons => ['smtpd'],
+    smtpd => { sasl_old_clients => 'no' });
+for ([ $pp, 'as usual' ], [ $two, 'sasl_old_clients no' ]) {
+	my $lines = $_->[0]->smtp(to => 'submission')->cmd('EHLO c.test');
+	like($lines, qr/^250-AUTH PLAIN LOGIN$/m, "$_->[1]: AUTH");
+	is($lines =~ /^250-AUTH=PLAIN LOGIN$/m ? 1 : 0, $_->[0] == $pp ? 1 : 0,
+	    "$_->[1]: AUTH=");
+}
 done_testing;
