@@ -52,10 +52,14 @@ ask(const char *prompt, char *out, size_t size)
 	quiet = old;
 	/* Ctrl-C is an octet like others here, and refused below. */
 	quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
-	fputs(prompt, stderr);
-	fflush(stderr);
-	bool good =
-	    tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) == 0 && line(out, size);
+	/* First: what is typed when the prompt is there is neither shown nor
+	 * flushed. */
+	bool good = tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) == 0;
+	if (good) {
+		fputs(prompt, stderr);
+		fflush(stderr);
+		good = line(out, size);
+	}
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
 	fputc('\n', stderr);
 	sigprocmask(SIG_SETMASK, &before, NULL);
