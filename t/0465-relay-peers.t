@@ -43,10 +43,17 @@ sub inside {
 	    @_);
 }
 my @pids;
-END {
+# With all that came of them: who changes its user outlives --kill-child.
+sub end_peers {
 	local $?;
-	kill 'KILL', @pids if @pids;
+	for my $pid (@pids) {
+		kill 'KILL', map { $_->[0] }
+		    reverse Pennypost::Proc::family($pid, 'x');
+		waitpid $pid, 0;
+	}
+	@pids = ();
 }
+END { end_peers() }
 sub begin {
 	my ($name, @cmd) = @_;
 	my @run = inside(@cmd);
@@ -283,7 +290,6 @@ SKIP: {
 		}
 	}
 }
-kill 'KILL', @pids if @pids;
-waitpid $_, 0 for splice @pids;
+end_peers();
 is($pp->stop('smtpd'), 0, 'all end in order');
 done_testing;

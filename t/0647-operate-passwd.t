@@ -55,6 +55,7 @@ my $c = $pp->pop3;
 my ($stamp) = $c->{greeting} =~ /(<\S+>)/;
 like($c->cmd('APOP alice ' . md5_hex("${stamp}new pass word")), qr/^\+OK/,
     'by APOP, too');
+$c->cmd('QUIT');
 
 # ---- owner, group and mode ----
 SKIP: {

@@ -110,7 +110,7 @@ test_no(int w)
 static bool
 dropped(int w)
 {
-	bool gone = answered(w, 10000) == -2;
+	bool gone = answered(w, 60000) == -2;
 
 	close(w);
 	return gone;

@@ -262,7 +262,7 @@ test_gone(int w)
 static bool
 dropped(int w)
 {
-	bool gone = answered(w, 10000) == -2;
+	bool gone = answered(w, 60000) == -2;
 
 	close(w);
 	return gone;

@@ -38,7 +38,7 @@ static pid_t auth;
 static int ctl, pool, queue, log_fd; /* our ends */
 static struct msg m;
 static char more_conf[256]; /* further lines, if set before begin() */
-static int client = -1; /* the client's socket, as auth sees it */
+static int client = -1;	    /* the client's socket, as auth sees it */
 
 /* ---- the world around auth ---- */
 
@@ -272,11 +272,11 @@ children(pid_t *pid, unsigned max)
 	return n;
 }
 
-/* Waits until there are n of them, at most 10 s. */
+/* Waits until there are n of them, at most a minute. */
 __attribute__((unused)) static bool
 await_children(pid_t *pid, unsigned n)
 {
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 1200; i++) {
 		pid_t now[64];
 		if (children(now, 64) == n) {
 			memcpy(pid, now, n * sizeof(*pid));
@@ -324,7 +324,7 @@ memory_has(pid_t pid, const char *text)
 __attribute__((unused)) static int
 introduced(struct intro *in)
 {
-	if (!readable(queue, 10000) || msg_recv(queue, &m) != 1)
+	if (!readable(queue, 60000) || msg_recv(queue, &m) != 1)
 		return -1;
 	in->kind = (enum introduce)msg_get_u32(&m);
 	msg_get_str(&m, in->user, sizeof(in->user));
@@ -353,7 +353,7 @@ begin(void)
 	write_users();
 	write_conf(PROCESSES);
 	start_auth();
-	bool good = ok(readable(ctl, 10000) && msg_recv(ctl, &m) == 1 &&
+	bool good = ok(readable(ctl, 60000) && msg_recv(ctl, &m) == 1 &&
 			   m.type == CTL_READY,
 	    "auth is ready");
 	if (!good)
@@ -371,7 +371,7 @@ test_stop(int w)
 	msg_start(&m, CTL_STOP);
 	msg_put_u32(&m, 1000);
 	msg_send(ctl, &m);
-	ok(answered(w, 5000) == AUTH_NO, "told to stop: what is owed is paid");
+	ok(answered(w, 60000) == AUTH_NO, "told to stop: what is owed is paid");
 	ok(waitpid(auth, &how, 0) == auth && WIFEXITED(how) &&
 		WEXITSTATUS(how) == 0,
 	    "and then it ends");

@@ -155,7 +155,7 @@ chain_start(struct chain *c, unsigned users, const char *extra)
 	c->log = log[0];
 	/* READY, or what is wrong. */
 	fcntl(c->ctl, F_SETFL, 0);
-	for (int i = 0; msg_recv(c->ctl, &m) == -1 && i < 1000; i++)
+	for (int i = 0; msg_recv(c->ctl, &m) == -1 && i < 12000; i++)
 		usleep(10000);
 	char text[300] = "";
 	if (m.type == CTL_FAILED)
@@ -175,7 +175,7 @@ chain_asker(const struct chain *c, bool queue)
 	return fd;
 }
 
-/* Ends it in order.  True: it ended with status 0 within five seconds. */
+/* Ends it in order.  True: it ended with status 0 within a minute. */
 static bool
 chain_stop(struct chain *c)
 {
@@ -184,9 +184,9 @@ chain_stop(struct chain *c)
 	char cmd[128];
 
 	msg_start(&m, CTL_STOP);
-	msg_put_u32(&m, 1000);
+	msg_put_u32(&m, 30000);
 	msg_send(c->ctl, &m);
-	for (int i = 0; i < 500; i++) {
+	for (int i = 0; i < 6000; i++) {
 		if (waitpid(c->opener, &how, WNOHANG) == c->opener)
 			break;
 		usleep(10000);

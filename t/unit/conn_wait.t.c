@@ -326,7 +326,7 @@ test_pipe(void)
 int
 main(void)
 {
-	alarm(30); /* a wait without an end is a failure */
+	alarm(120); /* a wait without an end is a failure */
 	test_timeout();
 	test_dribble();
 	test_firehose();

@@ -379,6 +379,16 @@ test_full(void)
 	reset();
 }
 
+static bool
+appenders_are(unsigned n)
+{
+	pid_t pid[32];
+
+	for (int i = 0; i < 1000 && chain_appenders(&chain, pid, 32) != n; i++)
+		usleep(20000);
+	return chain_appenders(&chain, pid, 32) == n;
+}
+
 static void
 test_death(void)
 {
@@ -390,16 +400,14 @@ test_death(void)
 	ok(n == 4, "append_processes of them (%u)", n);
 	for (unsigned i = 0; i < n; i++)
 		kill(pid[i], SIGKILL);
-	for (int i = 0; i < 50 && d.status != OK; i++) {
+	for (int i = 0; i < 1500 && d.status != OK; i++) {
 		d = chain_deliver(asker, "alice", "x\r\n");
 		if (d.status != OK && d.status != ERR_DOWN)
 			break;
 		usleep(20000);
 	}
 	ok(d.status == OK, "dead append processes are replaced: %s", d.text);
-	for (int i = 0; i < 100 && chain_appenders(&chain, pid, 32) != 4; i++)
-		usleep(20000);
-	ok(chain_appenders(&chain, pid, 32) == 4, "all of them");
+	ok(appenders_are(4), "all of them");
 	close(asker);
 	reset();
 }
@@ -415,16 +423,6 @@ reload(const char *extra)
 	msg_send(chain.ctl, &m);
 	close_fd(&m.fd);
 	usleep(200000);
-}
-
-static bool
-appenders_are(unsigned n)
-{
-	pid_t pid[32];
-
-	for (int i = 0; i < 1000 && chain_appenders(&chain, pid, 32) != n; i++)
-		usleep(20000);
-	return chain_appenders(&chain, pid, 32) == n;
 }
 
 static void
@@ -462,11 +460,11 @@ test_dotlock(void)
 	unlink(lock);
 
 	/* An append process dies while it holds one. */
-	shared->flush_us = 2000000;
+	shared->flush_us = 100000000;
 	pid_t p = fork();
 	if (p == 0)
 		slow_client(0);
-	for (int i = 0; i < 190 && access(lock, F_OK) == -1; i++)
+	for (int i = 0; i < 6000 && access(lock, F_OK) == -1; i++)
 		usleep(10000);
 	ok(access(lock, F_OK) == 0, "it is there while we write");
 	shared->flush_us = 0;
@@ -474,10 +472,10 @@ test_dotlock(void)
 	for (unsigned i = 0; i < 2; i++)
 		kill(pid[i], SIGKILL);
 	waitpid(p, NULL, 0);
-	for (int i = 0; i < 2000 && access(lock, F_OK) == 0; i++)
+	for (int i = 0; i < 6000 && access(lock, F_OK) == 0; i++)
 		usleep(10000);
 	ok(access(lock, F_OK) == -1, "and not for long after its holder died");
-	usleep(300000);
+	ok(appenders_are(2), "both are replaced");
 	d = chain_deliver(asker, "alice", "x\r\n");
 	ok(d.status == OK, "the next one is delivered: %s", d.text);
 	reload("append_processes 5\n");
@@ -509,17 +507,19 @@ main(void)
 	alive("all tests");
 	/* Told to stop in the middle of a flush. */
 	int how = -1;
+	unsigned flushes = shared->flushes;
 	shared->flush_us = 700000;
 	pid_t slow = fork();
 	if (slow == 0)
 		slow_client(0);
-	usleep(200000);
+	for (int i = 0; i < 6000 && shared->flushes == flushes; i++)
+		usleep(10000);
 	/* What it leaves behind becomes our child. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	ok(chain_stop(&chain), "it ends when it is told to");
 	waitpid(slow, &how, 0);
 	ok(how == 0, "but finishes the delivery that it has begun");
-	for (int i = 0; i < 2000 && waitpid(-1, NULL, WNOHANG) != -1; i++)
+	for (int i = 0; i < 6000 && waitpid(-1, NULL, WNOHANG) != -1; i++)
 		usleep(10000);
 	ok(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD,
 	    "and leaves no process behind");

@@ -12,7 +12,7 @@ dropped(int fd)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	if (poll(&p, 1, 3000) != 1)
+	if (poll(&p, 1, 60000) != 1)
 		return false;
 	return msg_recv(fd, &m) != 1;
 }
@@ -188,14 +188,15 @@ test_bad_files(void)
 	/* It shrinks while append waits for the mailbox. */
 	chain_deliver(asker, "alice", "S: 1\r\n\r\nx\r\n");
 	char *before = strdup(content("alice"));
-	pid_t p = hold("alice", 300);
+	pid_t p = hold("alice", 60000);
 	int c = open_channel(asker, "alice");
 	put_file(file, 0, 10);
 	msg_send(c, &m);
 	usleep(50000);
 	chain_must(ftruncate(file, 3) == 0, "ftruncate");
+	kill(p, SIGKILL); /* well before append gives up */
 	struct pollfd pf = { .fd = c, .events = POLLIN };
-	poll(&pf, 1, 3000);
+	poll(&pf, 1, 60000);
 	bool got = msg_recv(c, &m) == 1;
 	enum status st = status_unpack(msg_get_u32(&m));
 	ok(got && st == ERR_INVALID && strcmp(content("alice"), before) == 0,
@@ -214,7 +215,7 @@ test_bad_files(void)
 	msg_send(c, &m);
 	poll(&pf, 0, 0);
 	pf.fd = c;
-	poll(&pf, 1, 3000);
+	poll(&pf, 1, 60000);
 	got = msg_recv(c, &m) == 1;
 	st = status_unpack(msg_get_u32(&m));
 	ok(got && st == ERR_IO && strcmp(content("alice"), before) == 0,
@@ -248,9 +249,9 @@ test_hoard(void)
 	ok(poll(&p, 1, 300) == 0, "nor when one is closed unused");
 	alive("hoarding");
 	deliver_put_append(&m, &d);
-	bool used = msg_call(b, &m, 3000);
+	bool used = msg_call(b, &m, 60000);
 	close(b);
-	ok(used && poll(&p, 1, 3000) == 1 && msg_recv(asker, &m) == 1 &&
+	ok(used && poll(&p, 1, 60000) == 1 && msg_recv(asker, &m) == 1 &&
 		(b = deliver_got_open(&m, &d)) != -1,
 	    "but when one was used");
 	close(b);
@@ -269,7 +270,7 @@ test_hoard(void)
 	shared->clock_s += 35;
 	alive("a minute");
 	int c = -1;
-	if (poll(&p, 1, 3000) == 1 && msg_recv(asker, &m) == 1)
+	if (poll(&p, 1, 60000) == 1 && msg_recv(asker, &m) == 1)
 		c = deliver_got_open(&m, &d);
 	ok(c != -1, "after it the third is given: %s", d.text);
 	ok(dropped(a), "as the first is closed");

@@ -292,7 +292,7 @@ signed_by(EVP_PKEY *pub, const struct key_method *how, struct view text)
 	EVP_PKEY_CTX *pctx;
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
-	if (!msg_call(chans[next_chan], &m, 5000)) {
+	if (!msg_call(chans[next_chan], &m, 60000)) {
 		EVP_MD_CTX_free(ctx);
 		return false;
 	}
@@ -318,7 +318,7 @@ dropped(void)
 {
 	struct pollfd p = { .fd = chans[next_chan], .events = POLLIN };
 
-	if (poll(&p, 1, 5000) != 1 || msg_recv(chans[next_chan], &m) != 0)
+	if (poll(&p, 1, 60000) != 1 || msg_recv(chans[next_chan], &m) != 0)
 		return false;
 	next_chan++;
 	return true;
@@ -388,7 +388,7 @@ test_breaches(const struct certs_pair *ec)
 	ok(msg_send(chans[next_chan], &m) == 0 && dropped(), "a descriptor");
 	close(end[0]);
 	struct pollfd writer = { .fd = end[1] };
-	ok(poll(&writer, 1, 5000) == 1 && (writer.revents & POLLERR),
+	ok(poll(&writer, 1, 60000) == 1 && (writer.revents & POLLERR),
 	    "which does not stay open there");
 	close(end[1]);
 	m.fd = -1;

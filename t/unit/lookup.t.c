@@ -112,7 +112,7 @@ says(int w, const char *address, enum rcpt_kind kind, const char *user,
 static bool
 dropped(int w)
 {
-	bool gone = readable(w, 10000) && msg_recv(w, &m) == 0;
+	bool gone = readable(w, 60000) && msg_recv(w, &m) == 0;
 
 	close(w);
 	return gone;
@@ -205,7 +205,7 @@ main(void)
 	put_file(conf_path, conf, 0600);
 	put_file(users_path, "bob:!:1002:1002::/\n", 0640);
 	start_lookup();
-	if (ok(readable(ctl, 10000) && msg_recv(ctl, &m) == 1 &&
+	if (ok(readable(ctl, 60000) && msg_recv(ctl, &m) == 1 &&
 		    m.type == CTL_READY,
 		"lookup is ready")) {
 		int w = new_peer(INTRO_WORKER);

@@ -71,9 +71,9 @@ run_attack(const struct attack *a)
 	}
 	if (a->fds > 0)
 		m->fd = dup(0);
-	ok(!msg_call(right, m, 2000), "%s: no answer", a->name);
+	ok(!msg_call(right, m, 60000), "%s: no answer", a->name);
 	struct pollfd p = { .fd = right, .events = POLLIN };
-	ok(poll(&p, 1, 2000) == 1 && (p.revents & POLLHUP), "but the end");
+	ok(poll(&p, 1, 60000) == 1 && (p.revents & POLLHUP), "but the end");
 	close(right);
 	close_fd(&lock);
 	close_fd(&fd);

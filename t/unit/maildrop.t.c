@@ -204,12 +204,12 @@ quit_and_die(void)
 	msg_put_u64(m, 0);
 	msg_put_u64(m, 10);
 	msg_put_view(m, (struct view){ "0123456789abcdef", 16 });
-	ok(msg_call(right, m, 2000), "a row");
+	ok(msg_call(right, m, 60000), "a row");
 	msg_start(m, MAILDROP_COMMIT);
 	msg_put_u32(m, 1);
 	msg_put_u64(m, 0);
 	msg_send(right, m);
-	for (int i = 0; i < 200 && seen->runs == 0; i++)
+	for (int i = 0; i < 6000 && seen->runs == 0; i++)
 		poll(NULL, 0, 10);
 	close(right);
 	close(lock);
@@ -226,7 +226,7 @@ test_session_death(void)
 	ok(open_as_is(&fd) == OK, "others are served meanwhile");
 	close_fd(&fd);
 	seen->mood = FINE;
-	for (int i = 0; i < 200 && exists("alice.lock"); i++)
+	for (int i = 0; i < 6000 && exists("alice.lock"); i++)
 		poll(NULL, 0, 10);
 	ok(!exists("alice.lock"), "without the session that wanted it");
 }
@@ -293,11 +293,11 @@ main(void)
 	spool_begin();
 	put_journal();
 	role_begin();
-	for (int i = 0; i < 300 && seen->recovers == 0; i++)
+	for (int i = 0; i < 6000 && seen->recovers == 0; i++)
 		poll(NULL, 0, 10);
 	ok(seen->recovers == 1 && seen->recover_dotlocked,
 	    "at its start it finishes what a crash interrupted");
-	for (int i = 0; i < 300 && exists("alice.lock"); i++)
+	for (int i = 0; i < 6000 && exists("alice.lock"); i++)
 		poll(NULL, 0, 10);
 	test_lock();
 	test_open();

@@ -351,7 +351,7 @@ test_same_tick(void)
 	struct passdb *db = open_db(false, true, &err);
 	bool found = false;
 	put_file("peter:!:1:1\n", 12, 0600);
-	for (int i = 0; i < 40 && !found; i++) {
+	for (int i = 0; i < 300 && !found; i++) {
 		passdb_refresh(db);
 		found = passdb_find(db, view_of("peter"), false, &u) == 1;
 		nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);

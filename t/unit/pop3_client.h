@@ -260,7 +260,7 @@ hear(struct client *c, const char *until, size_t *len)
 		abort();
 	for (;;) {
 		struct pollfd p = { .fd = c->fd, .events = POLLIN };
-		if (poll(&p, 1, 5000) != 1)
+		if (poll(&p, 1, 60000) != 1)
 			break;
 		ssize_t got = read(c->fd, text + n, cap - n - 1);
 		if (got <= 0)

@@ -159,7 +159,7 @@ test_session(void)
 	must(unlink(lock));
 	must(mkfifo(lock, 0600));
 	own(lock, alice.uid, 0600);
-	alarm(5);
+	alarm(60);
 	ok(session(dir, &a, holder, sizeof(holder)) == ERR_UNSAFE,
 	    "a FIFO in place of the lock");
 	alarm(0);

@@ -98,7 +98,7 @@ new_peer(enum introduce kind)
 static bool
 dropped(int w)
 {
-	bool gone = readable(w, 10000) && msg_recv(w, &m) == 0;
+	bool gone = readable(w, 60000) && msg_recv(w, &m) == 0;
 
 	close(w);
 	return gone;
@@ -112,7 +112,7 @@ test_resolve(int w)
 	struct expand_answer a[NELEM(address)];
 
 	expand_put_resolve(&m, address, NELEM(address));
-	if (!ok(msg_call(w, &m, 10000) &&
+	if (!ok(msg_call(w, &m, 60000) &&
 		    expand_got_resolve(&m, a, NELEM(address)),
 		"a batch is answered"))
 		return;
@@ -134,7 +134,7 @@ static bool
 open_list(int w, const char *address, struct expand_list *l)
 {
 	expand_put_list(&m, address);
-	return msg_call(w, &m, 10000) && expand_got_list(&m, l);
+	return msg_call(w, &m, 60000) && expand_got_list(&m, l);
 }
 
 /* Reads the targets from first on; how many there were. */
@@ -146,7 +146,7 @@ read_pages(int w, unsigned first, struct alias_target *last)
 
 	while (n > 0) {
 		expand_put_page(&m, first + all);
-		if (!msg_call(w, &m, 10000) || !expand_got_page(&m, &n))
+		if (!msg_call(w, &m, 60000) || !expand_got_page(&m, &n))
 			return 0;
 		for (uint32_t i = 0; i < n; i++)
 			if (!expand_got_target(&m, last))
@@ -239,7 +239,7 @@ test_hostile(int good)
 	ok(dropped(new_peer(INTRO_WORKER)), "an asker who is not the queue");
 	ok(dropped(new_peer(INTRO_USER)), "nor a user");
 	expand_put_resolve(&m, bob, 1);
-	ok(msg_call(good, &m, 10000) && expand_got_resolve(&m, &a, 1) &&
+	ok(msg_call(good, &m, 60000) && expand_got_resolve(&m, &a, 1) &&
 		a.kind == EXPAND_LOCAL,
 	    "the others are served");
 }
@@ -321,7 +321,7 @@ main(void)
 	put_file(list_path, list, 0644);
 	free(list);
 	start_expand();
-	if (ok(readable(ctl, 10000) && msg_recv(ctl, &m) == 1 &&
+	if (ok(readable(ctl, 60000) && msg_recv(ctl, &m) == 1 &&
 		    m.type == CTL_READY,
 		"expand is ready")) {
 		int w = new_peer(INTRO_QUEUE);

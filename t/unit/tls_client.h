@@ -136,7 +136,7 @@ client_main(int fd, const struct plan *p)
 	SSL *ssl = SSL_new(ctx);
 
 	signal(SIGPIPE, SIG_IGN);
-	alarm(20);
+	alarm(120);
 	client_set(ctx, ssl, p);
 	if (p->before_n > 0 &&
 	    (write(fd, p->before, p->before_n) != (ssize_t)p->before_n ||
