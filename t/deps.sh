@@ -109,8 +109,9 @@ unpack() {
 	tmp=$(mktemp -d)
 	chmod 755 "$tmp"
 	(cd "$tmp" && apt-get download -qq "$1" >/dev/null 2>&1) || {
-		apt-get update -qq >&2
-		(cd "$tmp" && apt-get download -qq "$1" >&2)
+		apt-get update -qq -o Acquire::Retries=3 >&2
+		(cd "$tmp" &&
+		    apt-get download -qq -o Acquire::Retries=3 "$1" >&2)
 	}
 	mkdir -p build/tools
 	dpkg -x "$tmp/$1"_*.deb build/tools
@@ -130,6 +131,11 @@ esac
 need=$(missing "$want" | tr '\n' ' ')
 [ -n "$need" ] || exit 0
 
+# logwatch wants some mail server beside it; where there is none, a client's
+# link does instead of Exim and cron, which that would bring.
+case " $need " in
+*' logwatch '*) [ -e /usr/sbin/sendmail ] || need="$need msmtp-mta" ;;
+esac
 get="apt-get install -y --no-install-recommends $need"
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
 	# Without these nothing can be built; without the others some tests
@@ -158,9 +164,20 @@ if [ ! -e $policy ]; then
 fi
 [ -n "$(ls /var/lib/apt/lists/*Packages* 2>/dev/null)" ] ||
 	apt-get update -qq >&2
+# What the unpacked Exim is linked with, where it has this name.
+case $1 in
+check | torture)
+	for lib in libgnutls-dane0 libidn12 libnsl2 libdb5.3; do
+		[ -e /usr/share/doc/$lib ] ||
+			! apt-cache show $lib >/dev/null 2>&1 || get="$get $lib"
+	done
+	;;
+esac
+# Somebody else's apt may be at work, and a mirror may be busy.
+get="$get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3"
 # shellcheck disable=SC2086
 if ! $get -qq >&2; then
-	apt-get update -qq >&2
+	apt-get update -qq -o Acquire::Retries=3 >&2
 	$get -qq >&2
 fi
 still=$(missing "$want" | tr '\n' ' ')

@@ -12,8 +12,9 @@ if ! command -v make >/dev/null 2>&1; then
 		exit 1
 	fi
 	echo "installing make"
-	apt-get update -qq
+	apt-get update -qq -o Acquire::Retries=3
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+	    -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 \
 	    --no-install-recommends make >/dev/null
 fi
 exec make "$@"

@@ -83,6 +83,7 @@ for my $test (sort keys %failed) {
 }
 
 my $bad = 0;
+my @unlisted;
 if (@skips) {
 	my %seen;
 	print "\nSkipped:\n";
@@ -91,7 +92,10 @@ if (@skips) {
 		next if $seen{"$test $why"}++;
 		my $ok = grep { $test =~ $_->[0] && $why =~ $_->[1] } @allowed;
 		my $note = $ok || $> != 0 ? '' : '   <- NOT IN t/skips.list';
-		$bad++ if $note;
+		if ($note) {
+			$bad++;
+			push @unlisted, "failed: $test: skipped: $why\n";
+		}
 		print "  $test: $why$note\n";
 	}
 	print "\n";
@@ -101,4 +105,16 @@ if ($bad) {
 	print "As root no test may be skipped without its reason in ",
 	    "t/skips.list: $bad.\n";
 }
+# Last, and short, for whoever sees only the end of a long log.
+for my $test (sort $agg->descriptions) {
+	my ($parser) = $agg->parsers($test);
+	next unless $parser->has_problems;
+	my @lines = grep { /^not ok/ } @{ $failed{$test} || [] };
+	@lines = 'it ended with status ' . ($parser->exit // '?') .
+	    ($parser->parse_errors ? ': ' . ($parser->parse_errors)[0] : '')
+	    unless @lines;
+	splice @lines, 5, @lines - 5, '...' if @lines > 5;
+	print map { "failed: $test: $_\n" } @lines;
+}
+print @unlisted;
 exit($agg->all_passed && !$bad ? 0 : 1);
