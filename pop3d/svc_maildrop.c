@@ -26,6 +26,7 @@
 #include "pop3d/login_delay.h"
 #include "pop3d/recover.h"
 #include "pop3d/update_child.h"
+#include "spool/mbox.h"
 
 enum {
 	INDEXED_MAX = 4, /* children for one session's index */
@@ -437,6 +438,7 @@ svc_maildrop_main(struct role *r)
 	service_init();
 	log_fd = r->peer[ROLE_LOG];
 	update_child_init(settings, log_fd);
+	mbox_unique_id_warm();
 	role_watch_master(r, add_intro, new_settings);
 	service_introductions(r->peer[ROLE_AUTH], add_right);
 	recover_start(settings);

@@ -77,4 +77,8 @@ enum status mbox_check_separator(int fd, uint64_t offset);
  * that offset, or the file has become shorter. */
 enum status mbox_unique_id(
     int fd, const struct mbox_msg *m, unsigned char uid[16]);
+/* Makes ready what mbox_unique_id() needs of OpenSSL, for the processes that
+ * are forked from here: getting that takes each of them longer than a hundred
+ * messages. */
+void mbox_unique_id_warm(void);
 #endif

@@ -236,6 +236,12 @@ digest_start(void)
 	return ctx;
 }
 
+void
+mbox_unique_id_warm(void)
+{
+	digest_start();
+}
+
 enum status
 mbox_unique_id(int fd, const struct mbox_msg *m, unsigned char uid[16])
 {
