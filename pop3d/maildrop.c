@@ -32,6 +32,7 @@ maildrop_close(struct maildrop *d)
 	free(d->more);
 	free(d->uid);
 	free(d->copy);
+	free(d->equal);
 	uidl_free(&d->uidl);
 	index_close(&d->ix);
 	/* The lock goes last, so that the next session finds us gone. */

@@ -67,7 +67,8 @@ struct maildrop {
 	size_t mark_n, mark_cap;
 	/* Unique-ids of [base, n), NULL until needed. */
 	unsigned char (*uid)[UNIQUE_ID_OCTETS];
-	uint32_t *copy;	  /* that message is copy[i - base]-th of equal ones */
+	uint32_t *copy;	  /* that message is copy[i - base]-th of equal ones, */
+	struct maildrop_equal *equal; /* when this is NULL */
 	struct uidl uidl; /* imported ones */
 	bool numbered;	  /* all of these are there */
 	struct maildrop_more *more; /* ascending */

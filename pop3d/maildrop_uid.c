@@ -31,6 +31,13 @@ hash_all(struct maildrop *d)
 	return st;
 }
 
+/* What tells equal messages apart, until their copies are numbered. */
+struct maildrop_equal {
+	size_t counted;		  /* of the index, so many were looked at */
+	unsigned char seen[8192]; /* a bit for two octets of a uid */
+	uint32_t order[]; /* of the list, by uid; of equal ones by place */
+};
+
 static int
 by_uid(const void *a, const void *b, void *arg)
 {
@@ -43,12 +50,34 @@ by_uid(const void *a, const void *b, void *arg)
 	return c;
 }
 
-/* The first of order[] whose uid this is; n: none. */
-static size_t
-find_uid(const struct maildrop *d, const uint32_t *order, size_t n,
-    const unsigned char *uid)
+static enum status
+sort_equal(struct maildrop *d)
 {
-	size_t low = 0, high = n;
+	size_t n = d->list.n;
+	struct maildrop_equal *q = malloc(sizeof(*q) + n * sizeof(q->order[0]));
+
+	if (q == NULL)
+		return ERR_NOMEM;
+	q->counted = 0;
+	memset(q->seen, 0, sizeof(q->seen));
+	for (size_t i = 0; i < n; i++) {
+		const unsigned char *uid = d->uid[i];
+		q->order[i] = (uint32_t)i;
+		q->seen[uid[0] << 5 | uid[1] >> 3] |=
+		    (unsigned char)(1u << (uid[1] & 7));
+	}
+	qsort_r(q->order, n, sizeof(q->order[0]), by_uid, d);
+	free(d->equal);
+	d->equal = q;
+	return OK;
+}
+
+/* The first in order[] whose uid this is; list.n: none. */
+static size_t
+find_uid(const struct maildrop *d, const unsigned char *uid)
+{
+	const uint32_t *order = d->equal->order;
+	size_t n = d->list.n, low = 0, high = n;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -62,58 +91,50 @@ find_uid(const struct maildrop *d, const uint32_t *order, size_t n,
 		   : n;
 }
 
-/* Counts in copy[] those of the index that equal the first of its kind. */
-static enum status
-count_indexed(struct maildrop *d, const uint32_t *order, size_t n)
+/* The next message of the index: the first of its kind in the list, if there is
+ * one, has one more before it. */
+static void
+count_one(struct maildrop *d, const unsigned char *uid)
 {
-	static unsigned char seen[8192]; /* a bit for two octets of a uid */
-	struct index_entry e;
+	struct maildrop_equal *q = d->equal;
 
-	memset(seen, 0, sizeof(seen));
-	for (size_t k = 0; k < n; k++)
-		seen[d->uid[k][0] << 5 | d->uid[k][1] >> 3] |=
-		    (unsigned char)(1u << (d->uid[k][1] & 7));
-	for (size_t i = 0; n > 0 && i < d->base; i++) {
-		enum status st = maildrop_entry(d, i, &e);
-		if (st != OK)
-			return st;
-		if (i >= d->base) /* it was damaged, and cannot be renewed */
-			return ERR_CHANGED;
-		if (!(seen[e.uid[0] << 5 | e.uid[1] >> 3] >> (e.uid[1] & 7) &
-			1))
-			continue;
-		size_t at = find_uid(d, order, n, e.uid);
-		if (at < n)
-			d->copy[order[at]]++;
-	}
-	return OK;
+	q->counted++;
+	if ((q->seen[uid[0] << 5 | uid[1] >> 3] >> (uid[1] & 7) & 1) == 0)
+		return;
+	size_t at = find_uid(d, uid);
+	if (at < d->list.n)
+		d->copy[q->order[at]]++;
 }
 
 /*
  * Equal messages are told apart by their order (RFC 1939 7 allows them to
- * share an id, but then a client that keeps one cannot delete the other).
+ * share an id, but then a client that keeps one cannot delete the other).  The
+ * index is counted while it is listed, so that it is read once; here, what was
+ * not.
  */
 static enum status
 number_copies(struct maildrop *d)
 {
-	size_t n = d->list.n;
-	uint32_t *order = malloc((n + 1) * sizeof(*order));
+	struct index_entry e;
 
-	if (order == NULL)
-		return ERR_NOMEM;
-	for (size_t i = 0; i < n; i++)
-		order[i] = (uint32_t)i;
-	qsort_r(order, n, sizeof(*order), by_uid, d);
-	enum status st = count_indexed(d, order, n);
-	for (size_t k = 0; k < n && st == OK; k++) {
-		bool same =
-		    k > 0 && memcmp(d->uid[order[k - 1]], d->uid[order[k]],
-				 UNIQUE_ID_OCTETS) == 0;
-		d->copy[order[k]] =
-		    1 + (same ? d->copy[order[k - 1]] : d->copy[order[k]]);
+	while (d->equal->counted < d->base) {
+		enum status st = maildrop_entry(d, d->equal->counted, &e);
+		if (st != OK)
+			return st;
+		if (!d->numbered) /* it was damaged, and cannot be renewed */
+			return ERR_CHANGED;
+		count_one(d, e.uid);
 	}
-	free(order);
-	return st;
+	const uint32_t *order = d->equal->order;
+	for (size_t k = 0; k < d->list.n; k++) {
+		uint32_t i = order[k], before = k > 0 ? order[k - 1] : i;
+		bool same = k > 0 && memcmp(d->uid[before], d->uid[i],
+					 UNIQUE_ID_OCTETS) == 0;
+		d->copy[i] = 1 + d->copy[same ? before : i];
+	}
+	free(d->equal);
+	d->equal = NULL;
+	return OK;
 }
 
 /* ---- imported ones ---- */
@@ -154,7 +175,7 @@ maildrop_unique_ids(struct maildrop *d)
 			return ERR_NOMEM;
 		st = hash_all(d);
 		if (st == OK)
-			st = number_copies(d);
+			st = sort_equal(d);
 	} else if (st == OK) {
 		st = maildrop_check(d);
 	}
@@ -166,18 +187,35 @@ maildrop_unique_ids(struct maildrop *d)
 	return OK;
 }
 
+/* Message i, its copy included. */
+static enum status
+numbered_entry(struct maildrop *d, size_t i, struct index_entry *e)
+{
+	enum status st = maildrop_entry(d, i, e);
+
+	if (st == OK && !d->numbered) {
+		st = maildrop_unique_ids(d);
+		if (st == OK)
+			st = maildrop_entry(d, i, e);
+	}
+	if (st != OK || d->equal == NULL)
+		return st;
+	if (i < d->base) {
+		if (i == d->equal->counted)
+			count_one(d, e->uid);
+		return OK;
+	}
+	st = number_copies(d);
+	return st == OK ? maildrop_entry(d, i, e) : st;
+}
+
 struct view
 maildrop_unique_id(struct maildrop *d, size_t i, char *out)
 {
 	static const struct view none;
 	struct index_entry e;
 
-	if (maildrop_entry(d, i, &e) != OK)
-		return none;
-	if (!d->numbered &&
-	    (maildrop_unique_ids(d) != OK || maildrop_entry(d, i, &e) != OK))
-		return none;
-	if (!(e.flags & INDEX_UID))
+	if (numbered_entry(d, i, &e) != OK || !(e.flags & INDEX_UID))
 		return none;
 	if (d->uidl.n > 0) {
 		struct view id = uidl_find(&d->uidl, e.uid, e.copy);

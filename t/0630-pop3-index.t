@@ -70,6 +70,19 @@ put('>>', 2001 .. 2010);
 like(my $grown = seen(), qr/^\+OK 2010 /, 'it grew');
 is(inode(), $was, 'the index serves still');
 like($grown, qr/^2007 [0-9a-f]{32}\.41\r$/m, 'an equal message behind it');
+{
+	my $p = $pp->pop3_as('bob');
+	$p->expect('UIDL 2007', qr/^\+OK 2007 [0-9a-f]{32}\.41$/,
+		'nor does it matter whether it is asked for alone');
+	$p->cmd('QUIT');
+	$p = $pp->pop3_as('bob');
+	$p->cmd("DELE $_") for 1 .. 60, 1957;
+	$p->expect('UIDL', qr/^\+OK/);
+	like($p->multi, qr/^2007 [0-9a-f]{32}\.41\r$/m,
+		'or whether equal ones before it are marked');
+	$p->cmd('RSET');
+	$p->cmd('QUIT');
+}
 is(same('with the index, and without'), $grown, 'nothing else changed');
 
 # Removing messages carries it along.
