@@ -29,8 +29,9 @@ one_message(struct session *s, struct view arg, size_t *i, enum next *next)
 
 /* The index was replaced under our feet, in the middle of a reply. */
 static enum next
-broken_off(struct session *s)
+broken_off(struct session *s, struct reply_list *list)
 {
+	reply_list_free(list);
 	s->why = "Mailbox changed while it was read";
 	return NEXT_CLOSE;
 }
@@ -39,6 +40,7 @@ enum next
 cmd_list(struct session *s, struct view arg)
 {
 	struct maildrop *d = &s->drop;
+	struct reply_list list;
 	struct mbox_msg m;
 	enum next next;
 	bool surrogate;
@@ -54,21 +56,25 @@ cmd_list(struct session *s, struct view arg)
 		return command_drop_failed(s, st);
 	if (arg.n > 0)
 		return reply_ok(s, "%zu %" PRIu64, i + 1, m.wire);
+	if (!reply_list_start(&list, s))
+		return command_drop_failed(s, ERR_NOMEM);
 	reply_ok(s, "%zu messages (%" PRIu64 " octets)", d->left, d->octets);
 	for (i = 0; i < d->n; i++) {
 		if (maildrop_deleted(d, i))
 			continue;
 		if (maildrop_msg(d, i, &m) != OK)
-			return broken_off(s);
-		reply_line(s, "%zu %" PRIu64, i + 1, m.wire);
+			return broken_off(s, &list);
+		reply_numbers(&list, i + 1, m.wire);
 	}
-	return reply_end(s);
+	return reply_list_end(&list);
 }
 
 enum next
 cmd_uidl(struct session *s, struct view arg)
 {
 	struct maildrop *d = &s->drop;
+	_Static_assert((int)UIDL_TEXT <= (int)REPLY_TEXT, "in place");
+	struct reply_list list;
 	char text[UIDL_TEXT];
 	enum next next;
 	size_t i = 0;
@@ -82,14 +88,17 @@ cmd_uidl(struct session *s, struct view arg)
 		return command_drop_failed(s, st);
 	if (arg.n > 0)
 		return reply_ok(s, "%zu %s", i + 1, text);
+	if (!reply_list_start(&list, s))
+		return command_drop_failed(s, ERR_NOMEM);
 	reply_ok(s, "Unique-ids follow.");
 	for (i = 0; i < d->n; i++) {
 		if (maildrop_deleted(d, i))
 			continue;
-		struct view id = maildrop_unique_id(d, i, text);
+		char *to = reply_number(&list, i + 1);
+		struct view id = maildrop_unique_id(d, i, to);
 		if (id.n == 0)
-			return broken_off(s);
-		reply_number_line(s, i + 1, id);
+			return broken_off(s, &list);
+		reply_text_end(&list, to, id.n);
 	}
-	return reply_end(s);
+	return reply_list_end(&list);
 }

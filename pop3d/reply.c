@@ -3,9 +3,14 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { REPLY_MAX = 512 }; /* RFC 1939 3 */
+enum {
+	REPLY_MAX = 512, /* RFC 1939 3 */
+	NUMBER_MAX = 20, /* digits of 64 bits */
+	LIST = 65536	 /* octets sent at once */
+};
 
 __attribute__((format(printf, 4, 0))) static void
 write_line(struct session *s, const char *head, const char *code,
@@ -77,27 +82,81 @@ reply_line(struct session *s, const char *fmt, ...)
 	va_end(ap);
 }
 
-void
-reply_number_line(struct session *s, uint64_t number, struct view text)
-{
-	char line[REPLY_MAX];
-	size_t at = 21; /* the digits end there */
-	char *p = line + at;
-
-	if (text.n > sizeof(line) - at - 3)
-		text.n = sizeof(line) - at - 3;
-	*p = ' ';
-	memcpy(p + 1, text.p, text.n);
-	memcpy(p + 1 + text.n, "\r\n", 2);
-	do
-		*--p = (char)('0' + number % 10);
-	while ((number /= 10) > 0);
-	conn_write(s->conn, p, (size_t)(line + at + 3 - p) + text.n);
-}
-
 enum next
 reply_end(struct session *s)
 {
 	conn_writes(s->conn, ".\r\n");
 	return NEXT_COMMAND;
+}
+
+/* ---- long lists ---- */
+
+bool
+reply_list_start(struct reply_list *l, struct session *s)
+{
+	*l = (struct reply_list){ .s = s };
+	l->buf = l->line = malloc(LIST);
+	return l->buf != NULL;
+}
+
+/* Returns its end. */
+static char *
+put_number(char *p, uint64_t number)
+{
+	uint64_t limit = 10;
+	int n = 1;
+
+	for (; n < NUMBER_MAX && number >= limit; limit *= 10)
+		n++;
+	for (int i = n; i > 0; number /= 10)
+		p[--i] = (char)('0' + number % 10);
+	return p + n;
+}
+
+static void
+list_send(struct reply_list *l)
+{
+	conn_write(l->s->conn, l->buf, (size_t)(l->line - l->buf));
+	l->line = l->buf;
+}
+
+char *
+reply_number(struct reply_list *l, uint64_t number)
+{
+	if (l->buf + LIST - l->line < NUMBER_MAX + REPLY_TEXT + 3)
+		list_send(l);
+	char *p = put_number(l->line, number);
+	*p = ' ';
+	return p + 1;
+}
+
+void
+reply_text_end(struct reply_list *l, char *text, size_t n)
+{
+	text[n] = '\r';
+	text[n + 1] = '\n';
+	l->line = text + n + 2;
+}
+
+void
+reply_numbers(struct reply_list *l, uint64_t first, uint64_t second)
+{
+	char *p = reply_number(l, first);
+
+	reply_text_end(l, p, (size_t)(put_number(p, second) - p));
+}
+
+enum next
+reply_list_end(struct reply_list *l)
+{
+	list_send(l);
+	reply_list_free(l);
+	return reply_end(l->s);
+}
+
+void
+reply_list_free(struct reply_list *l)
+{
+	free(l->buf);
+	l->buf = l->line = NULL;
 }

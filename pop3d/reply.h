@@ -23,7 +23,24 @@ enum next reply_bad(struct session *, const char *fmt, ...)
  * for programs and in no language. */
 void reply_line(struct session *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* The line "NUMBER TEXT", of which there may be millions. */
-void reply_number_line(struct session *, uint64_t number, struct view text);
 enum next reply_end(struct session *);
+
+/* Lines of which there may be millions: written where they are gathered, and
+ * sent many at a time.  After reply_list_start() has said true the caller ends
+ * with reply_list_end(), or, to end the session, with reply_list_free(). */
+struct reply_list {
+	struct session *s;
+	char *buf;  /* owned */
+	char *line; /* in it: the next one */
+};
+enum { REPLY_TEXT = 80 };
+bool reply_list_start(struct reply_list *, struct session *);
+/* The line "NUMBER TEXT": the text, at most REPLY_TEXT octets, goes where this
+ * points, and the line is there when reply_text_end() says how long it is. */
+char *reply_number(struct reply_list *, uint64_t number);
+void reply_text_end(struct reply_list *, char *text, size_t n);
+/* The line "NUMBER NUMBER". */
+void reply_numbers(struct reply_list *, uint64_t first, uint64_t second);
+enum next reply_list_end(struct reply_list *);
+void reply_list_free(struct reply_list *);
 #endif

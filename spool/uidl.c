@@ -1,6 +1,7 @@
 /* Imported unique-ids.  Runs in: worker (pop3d), pennyctl. */
 #include "spool/uidl.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,16 +19,34 @@ struct row {
 
 static const char digits[] = "0123456789abcdef";
 
+/* Four octets as eight digits, all at once: a digit an octet, the first in the
+ * lowest. */
+static void
+put_hex(char *out, const unsigned char *p)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	uint32_t four;
+	uint64_t x;
+
+	memcpy(&four, p, sizeof(four));
+	x = le32toh(four);
+	x = (x | x << 16) & UINT64_C(0x0000ffff0000ffff);
+	x = (x | x << 8) & UINT64_C(0x00ff00ff00ff00ff);
+	x = (x >> 4 & UINT64_C(0x000f000f000f000f)) |
+	    (x << 8 & UINT64_C(0x0f000f000f000f00));
+	uint64_t letters = (x + 6 * each) >> 4 & each;
+	x = htole64(x + '0' * each + ('a' - '0' - 10) * letters);
+	memcpy(out, &x, sizeof(x));
+}
+
 struct view
 uidl_text(const unsigned char uid[16], uint32_t copy, char *out)
 {
 	char number[12];
-	size_t at = 0, n = 0;
+	size_t at = HEX, n = 0;
 
-	for (size_t k = 0; k < HEX / 2; k++) {
-		out[at++] = digits[uid[k] >> 4];
-		out[at++] = digits[uid[k] & 15];
-	}
+	for (size_t k = 0; k < HEX / 2; k += 4)
+		put_hex(out + 2 * k, uid + k);
 	if (copy > 1) {
 		out[at++] = '.';
 		for (; copy > 0; copy /= 10)
