@@ -303,10 +303,10 @@ carry_along(
 	struct index_writer w = { .fd = -1 };
 	uint64_t i, gone = 0, all = ix->h.n, uids = ix->h.uids, wire = 0;
 	unsigned k = 0;
-	enum status st = find_entry(ix, del[0].offset, &i);
 
-	if (st == OK && i == all)
+	if (del[0].offset >= ix->h.size)
 		return index_seal(ix, mbox);
+	enum status st = find_entry(ix, del[0].offset, &i);
 	if (st == OK)
 		st = index_write_at(&w, ix, i);
 	for (; st == OK && i < all; i++) {
