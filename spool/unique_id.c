@@ -21,6 +21,7 @@
 
 enum {
 	HEAD = 4096, /* octets that are read at once from the front */
+	LINE = 256,  /* from the front, for nearly any From_ line */
 	TAIL = 64,   /* and from the end */
 	BODY = 1024, /* octets of the body that count */
 	NAME = 32    /* a field's name and colon are seen in one piece */
@@ -65,11 +66,11 @@ empty_before(const char *p, uint64_t n)
 }
 
 /* Starts at a separator, which is checked: r is behind the From_ line then,
- * which is in *line, LF included.  end: of the message; UINT64_MAX: of the
- * file. */
+ * which is in *line, LF included.  end: of the message; UINT64_MAX: not known,
+ * and no more than n octets are looked at. */
 static enum status
-reader_open(
-    struct reader *r, int fd, uint64_t offset, uint64_t end, struct view *line)
+reader_open(struct reader *r, int fd, uint64_t offset, uint64_t end, size_t n,
+    struct view *line)
 {
 	uint64_t before = offset < 3 ? offset : 3;
 	enum status st = OK;
@@ -79,13 +80,13 @@ reader_open(
 	r->end = end;
 	r->at = r->n = 0;
 	if (end == UINT64_MAX) {
-		ssize_t n;
+		ssize_t k;
 		do
-			n = pread(fd, r->buf, HEAD, (off_t)r->next);
-		while (n == -1 && errno == EINTR);
-		if (n == -1)
+			k = pread(fd, r->buf, n, (off_t)r->next);
+		while (k == -1 && errno == EINTR);
+		if (k == -1)
 			return status_from_errno(errno);
-		r->n = (size_t)n;
+		r->n = (size_t)k;
 		r->end = r->next += r->n;
 	} else {
 		st = reader_fill(r);
@@ -113,7 +114,10 @@ mbox_check_separator(int fd, uint64_t offset)
 	struct reader r;
 	struct view line;
 
-	return reader_open(&r, fd, offset, UINT64_MAX, &line);
+	enum status st = reader_open(&r, fd, offset, UINT64_MAX, LINE, &line);
+	if (st == ERR_CHANGED) /* unless the line is longer */
+		st = reader_open(&r, fd, offset, UINT64_MAX, HEAD, &line);
+	return st;
 }
 
 /* Does this line begin a field that other programs add or change? */
@@ -254,7 +258,7 @@ mbox_unique_id(int fd, const struct mbox_msg *m, unsigned char uid[16])
 	if (ctx == NULL)
 		return ERR_NOMEM;
 	enum status st =
-	    reader_open(&r, fd, m->offset, m->offset + m->length, &line);
+	    reader_open(&r, fd, m->offset, m->offset + m->length, 0, &line);
 	if (st != OK)
 		return st;
 	if (EVP_DigestUpdate(ctx, line.p, line.n) != 1)

@@ -173,10 +173,32 @@ large_ids(void)
 	free(b);
 }
 
+/* A separator is found whatever the length of its From_ line. */
+static void
+long_from_lines(void)
+{
+	char mail[8192];
+	int wrong = 0;
+
+	for (size_t n = 1; n < MBOX_FROM_MAX + 50; n++) {
+		char *p = text(mail, F1 "\nbody\n\n");
+		size_t at = (size_t)(p - mail);
+		p = fill(text(p, "From "), "a", n);
+		p = text(p, " Fri Nov 20 22:00:00 2026\n");
+		bool separator = (size_t)(p - mail) - at <= MBOX_FROM_MAX + 1;
+		text(p, "Subject: x\n\n");
+		int fd = file_of(view_of(mail));
+		wrong += (mbox_check_separator(fd, at) == OK) != separator;
+		close(fd);
+	}
+	ok(wrong == 0, "a separator of any length (%d wrong)", wrong);
+}
+
 int
 main(void)
 {
 	unique_ids();
+	long_from_lines();
 	large_ids();
 	return done_testing();
 }
