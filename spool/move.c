@@ -187,7 +187,10 @@ step_gap(struct move *m)
 	if (m->j->mark.number == 0)
 		st = mark(m, MARK_MOVE);
 	while (st == OK && n > 0 && m->dest < limit) {
-		st = gather(m, limit - m->dest, &n);
+		uint64_t max = m->piece - m->dest % m->piece;
+		if (max > limit - m->dest)
+			max = limit - m->dest;
+		st = gather(m, max, &n);
 		if (st == OK && n > 0)
 			st = put(m, n, m->dest);
 		m->dest += n;
