@@ -56,6 +56,7 @@ struct smtp {
 	int code;		  /* of the last reply; 0: there was none */
 	char text[SMTP_TEXT_MAX]; /* its first line, printable */
 	bool body8, dsn, utf8;	  /* what it offers */
+	unsigned rcpt_max;	  /* of one message (RFC 9422); 0: not told */
 	char origin[ADDR_DOMAIN_MAX + 1]; /* of addresses without a domain */
 };
 

@@ -4,18 +4,24 @@
  * Exit codes: EX_TEMPFAIL means that nothing was sent, to nobody, so that the
  * caller may try again.  A recipient that is refused for good does not keep the
  * others from getting the message; the exit code tells of it.
+ *
+ * More recipients than smtpd takes at a time get it in several transactions; for
+ * these the content is kept as it goes out in the first.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/date.h"
+#include "common/file.h"
+#include "common/msg.h"
 #include "spool/address_list.h"
 #include "spool/sendmail.h"
 #include "spool/sendmail_header.h"
@@ -39,6 +45,9 @@ struct message {
 	bool eight; /* it may hold octets of eight bits */
 	bool utf8;  /* an address is not ASCII */
 	unsigned rcpt_n, accepted;
+	unsigned sent;	/* recipients of what smtpd has taken */
+	int copy;	/* of the body, for more transactions; -1: none */
+	uint64_t copied;
 	char from[ADDR_MAX + 1]; /* "" is the null reverse-path */
 	int rc;			 /* of what went wrong on the way */
 };
@@ -53,6 +62,19 @@ remember(struct message *g, int rc)
 {
 	if (g->rc == 0)
 		g->rc = rc;
+}
+
+/* What ends it all in the middle. */
+static int
+broken(struct message *g, int rc)
+{
+	if (g->sent == 0)
+		return rc;
+	sendmail_say(g->m,
+	    "%u recipients get the message, the others do not: it must not be "
+	    "sent to all of them again",
+	    g->sent);
+	return rc == EX_TEMPFAIL ? EX_UNAVAILABLE : rc;
 }
 
 static void
@@ -241,9 +263,8 @@ static int
 refused(struct message *g, const char *what)
 {
 	if (g->s->code == 0)
-		sendmail_say(g->m,
-		    "the connection to smtpd was lost%s; nothing was sent",
-		    what);
+		sendmail_say(g->m, "the connection to smtpd was lost%s%s", what,
+		    g->sent == 0 ? "; nothing was sent" : "");
 	else
 		sendmail_say(
 		    g->m, "smtpd refuses the message%s: %s", what, g->s->text);
@@ -283,14 +304,16 @@ say_mail(struct message *g)
 	return g->s->code / 100 == 2 ? 0 : refused(g, "");
 }
 
+/* As many of *rest as one transaction takes. */
 static int
-say_recipients(struct message *g)
+say_recipients(struct message *g, struct view *rest)
 {
-	struct view rest = buf_view(&g->rcpt);
 	const char *notify = g->s->dsn ? g->m->notify : NULL;
 
-	while (rest.n > 0) {
-		struct view to = view_split(&rest, '\n', NULL);
+	g->accepted = 0;
+	while (rest->n > 0 &&
+	       (g->s->rcpt_max == 0 || g->accepted < g->s->rcpt_max)) {
+		struct view to = view_split(rest, '\n', NULL);
 		smtp_command(g->s, "RCPT TO:<%.*s>%s%s", (int)to.n, to.p,
 		    notify == NULL ? "" : " NOTIFY=",
 		    notify == NULL ? "" : notify);
@@ -306,21 +329,58 @@ say_recipients(struct message *g)
 	return 0;
 }
 
+/* The rest of the input; -1: g->rc has why not. */
+static int
+say_input(struct message *g, struct smtp_dots *dots, bool *good)
+{
+	ssize_t n = 0;
+
+	*good = smtp_content(g->s, dots, buf_view(&g->peek));
+	while (*good && !g->input_ended && (n = more(g)) > 0) {
+		*good = smtp_content(
+		    g->s, dots, (struct view){ piece, (size_t)n });
+		if (g->copy == -1)
+			continue;
+		if (file_write_at(g->copy, piece, (size_t)n, g->copied) != OK) {
+			sendmail_say(g->m, "no room for a copy of the message");
+			g->rc = EX_OSERR;
+			return -1;
+		}
+		g->copied += (uint64_t)n;
+	}
+	return n == -1 ? -1 : 0;
+}
+
+/* The same once more, from the copy. */
+static int
+say_copy(struct message *g, struct smtp_dots *dots, bool *good)
+{
+	*good = smtp_content(g->s, dots, buf_view(&g->peek));
+	for (uint64_t at = 0; *good && at < g->copied;) {
+		ssize_t n = pread(g->copy, piece, sizeof(piece), (off_t)at);
+		if (n <= 0) {
+			g->rc = EX_OSERR;
+			return -1;
+		}
+		at += (uint64_t)n;
+		*good = smtp_content(
+		    g->s, dots, (struct view){ piece, (size_t)n });
+	}
+	return 0;
+}
+
 /* The rest of the message; the end is said only when all of it was read. */
 static int
 say_content(struct message *g, struct view header)
 {
 	struct smtp_dots dots = { false };
-	ssize_t n = 0;
+	bool good;
 
 	if (smtp_command(g->s, "DATA") != 354)
 		return refused(g, "");
-	bool good = smtp_content(g->s, &dots, header) &&
-		    smtp_content(g->s, &dots, buf_view(&g->peek));
-	while (good && !g->input_ended && (n = more(g)) > 0)
-		good = smtp_content(
-		    g->s, &dots, (struct view){ piece, (size_t)n });
-	if (n == -1)
+	good = smtp_content(g->s, &dots, header);
+	if (good && (g->sent == 0 ? say_input(g, &dots, &good)
+				  : say_copy(g, &dots, &good)) == -1)
 		return g->rc;
 	/* A server that has had enough says so before it closes. */
 	if (!good) {
@@ -332,12 +392,38 @@ say_content(struct message *g, struct view header)
 	conn_writes(&g->s->c, ".\r\n");
 	conn_flush(&g->s->c);
 	smtp_reply(g->s);
-	return g->s->code / 100 == 2 ? 0 : refused(g, "");
+	if (g->s->code / 100 != 2)
+		return refused(g, "");
+	g->sent += g->accepted;
+	return 0;
+}
+
+/* One transaction, for as many of *rest as it takes. */
+static int
+send_some(struct message *g, struct view header, struct view *rest)
+{
+	int rc = say_mail(g);
+
+	if (rc == 0)
+		rc = say_recipients(g, rest);
+	if (rc == 0 && rest->n > 0 && g->copy == -1 && !g->input_ended) {
+		g->copy = memfd_create("sendmail", MFD_CLOEXEC);
+		if (g->copy == -1) {
+			sendmail_say(g->m, "no room for a copy of the message");
+			rc = EX_OSERR;
+		}
+	}
+	if (rc == 0 && g->accepted > 0)
+		rc = say_content(g, header);
+	else if (rc == 0 && rest->n > 0 && smtp_command(g->s, "RSET") != 250)
+		rc = refused(g, "");
+	return rc;
 }
 
 static int
 transaction(struct message *g)
 {
+	struct view rest;
 	struct buf header;
 	int rc;
 
@@ -349,20 +435,17 @@ transaction(struct message *g)
 		rc = take_sender(g);
 	if (rc == 0)
 		rc = print_header(g, &header);
-	if (rc == 0)
-		rc = say_mail(g);
-	if (rc == 0)
-		rc = say_recipients(g);
-	if (rc == 0 && g->accepted > 0)
-		rc = say_content(g, buf_view(&header));
+	rest = buf_view(&g->rcpt);
+	while (rc == 0 && rest.n > 0)
+		rc = send_some(g, buf_view(&header), &rest);
 	buf_free(&header);
-	return rc;
+	return rc == 0 ? 0 : broken(g, rc);
 }
 
 static void
 message_init(struct message *g, const struct sendmail *m, struct smtp *s)
 {
-	*g = (struct message){ .m = m, .s = s };
+	*g = (struct message){ .m = m, .s = s, .copy = -1 };
 	g->in =
 	    (struct input){ .fd = STDIN_FILENO, .dot_ends = !m->dot_is_text };
 	mail_header_init(&g->header);
@@ -376,6 +459,7 @@ message_free(struct message *g)
 	mail_header_free(&g->header);
 	buf_free(&g->rcpt);
 	buf_free(&g->peek);
+	close_fd(&g->copy);
 }
 
 int

@@ -53,6 +53,21 @@ keep_text(struct smtp *s, struct view line)
 	s->text[n] = '\0';
 }
 
+/* RFC 9422 */
+static void
+take_limits(struct smtp *s, struct view line)
+{
+	unsigned long long n;
+
+	while (line.n > 0) {
+		struct view value = view_token(&line);
+		struct view name = view_split(&value, '=', NULL);
+		if (view_caseeqs(name, "RCPTMAX") &&
+		    view_number(value, INT_MAX, &n))
+			s->rcpt_max = (unsigned)n;
+	}
+}
+
 /* What EHLO offers.  X-ORIGIN is said to programs of this host only. */
 static void
 take_offer(struct smtp *s, struct view line, bool first)
@@ -67,6 +82,8 @@ take_offer(struct smtp *s, struct view line, bool first)
 		s->dsn = true;
 	else if (view_caseeqs(word, "SMTPUTF8"))
 		s->utf8 = true;
+	else if (view_caseeqs(word, "LIMITS"))
+		take_limits(s, line);
 	else if (view_caseeqs(word, "X-ORIGIN") && domain_valid(line))
 		view_copy(line, s->origin, sizeof(s->origin));
 }

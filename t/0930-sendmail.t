@@ -10,13 +10,18 @@ use IPC::Open2;
 use Socket qw(SOL_SOCKET SO_LINGER);
 use Test::More;
 use Pennypost;
+use Pennypost::Peer;
 
 my $pp = Pennypost->new(daemons => ['smtpd']);
 my $dir = $pp->dir;
 mkdir "$dir/run" or die $!;
 chmod 0755, "$dir/run";
 my $sock = "$dir/run/smtp";
-$pp->write_config('smtpd', listen => "mx unix:$sock", workers_per_client => 30);
+my $peer = Pennypost::Peer->new(dir => $dir, addr => $pp->addr,
+    caps => [qw(CHUNKING SIZE)]);
+$pp->write_config('smtpd', listen => "mx unix:$sock", workers_per_client => 30,
+	recipients_max => 100,
+	transport => "many.example smtp:" . $pp->addr . ':' . $peer->port);
 my $sendmail = Pennypost::top() . "/$ENV{O}/spool/sendmail";
 $sendmail = "$ENV{O}/spool/sendmail" unless -x $sendmail;
 my %env = (PENNYPOST_SMTP => $sock);
@@ -241,11 +246,24 @@ like(last_of('bob'), qr/^Subject: by hand$/m, 'and the message is there');
 is((sm(['-bs'], "NOOP\n"))[0], 0, '-bs: an end without QUIT');
 
 # ---- too many recipients ----
-my $alice = $pp->mbox('alice');
-($st, $out) = sm([map "alice+$_", 1 .. 1001], msg());
-is($st, 69, 'more than recipients_max: EX_UNAVAILABLE');
-like($out, qr/452 4\.5\.3/, 'with the reason');
-is($pp->mbox('alice'), $alice, 'and nobody got it');
+# They get it in several transactions, in which smtpd says who is unknown.
+my $many = msg() . join '', map { "line $_ " . 'x' x 70 . "\n.\n" } 1 .. 900;
+($st, $out) = sm([ '-i', (map "m$_\@many.example", 1 .. 130), 'nobody',
+    (map "m$_\@many.example", 131 .. 250) ], $many);
+is($st, 67, 'more than recipients_max, one of them unknown: EX_NOUSER');
+like($out, qr/\A\S+ nobody: 550 [^\n]*\n\z/, 'which is all there is to say');
+my @to;
+ok(wait_for(60, sub {
+	@to = map { /^RCPT TO:<m(\d+)\@many/ ? $1 : () } $peer->commands;
+	@to >= 250 && (() = $peer->messages) >= 3 }), 'all others get it');
+is(join(' ', sort { $a <=> $b } @to), join(' ', 1 .. 250), 'once each');
+my $whole = $many =~ s/\A.*?\n\n//sr =~ s/\n/\r\n/gr;
+is(scalar(grep { index($_, $whole) > 0 } $peer->messages),
+    scalar(() = $peer->messages), 'and as a whole');
+like(($peer->messages)[-1] =~ /^Message-ID: (\S+)\r$/mi ? $1 : '', qr/@/,
+    'of one Message-ID');
+is(scalar(keys %{{ map { /^(Message-ID: \S+)\r$/mi => 1 } $peer->messages }}),
+    1, 'in all');
 
 # ---- input that fails ----
 ($st, $out) = run({ env => \%env }, 'sh', '-c', "exec $sendmail bob </");
