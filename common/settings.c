@@ -88,6 +88,7 @@ static const struct conf_option options[] = {
 	{ OPT(retry_min),          .type = CONF_TIME, .mask = S, .dflt = "5m",  .min = 100, .max = DAY },
 	{ OPT(retry_max),          .type = CONF_TIME, .mask = S, .dflt = "70m", .min = 100, .max = 7 * DAY },
 	{ OPT(queue_free_min),     .type = CONF_SIZE, .mask = S, .dflt = "16M", .min = 0, .max = INT64_MAX },
+	{ OPT(queue_user_max),     .type = CONF_INT,  .mask = S, .dflt = "10000", .min = 1, .max = 10000000 },
 	{ OPT(queue_lifetime),     .type = CONF_TIME, .mask = S, .dflt = "5d",  .min = SEC, .max = 20 * DAY },
 	{ OPT(delay_warning),      .type = CONF_TIME, .mask = S, .dflt = "4h",  .min = 0, .max = 20 * DAY },
 	{ OPT(bounce_size_max),    .type = CONF_SIZE, .mask = S, .dflt = "50K", .min = 0, .max = 1 << 20 },

@@ -155,6 +155,7 @@ struct settings {
 	int64_t retry_min, retry_max; /* ms */
 	int64_t queue_lifetime;   /* ms */
 	int64_t queue_free_min;   /* octets */
+	int64_t queue_user_max;   /* messages of one user of this host */
 	int64_t delay_warning;    /* ms; 0: none */
 	int64_t bounce_size_max;  /* octets of a returned message */
 	char *double_bounces;     /* address; "" = none */

@@ -177,6 +177,10 @@ transaction_refuse_status(struct session *s, enum status st)
 {
 	if (st == ERR_DOWN)
 		s->spent = true; /* its channel is of no use any more */
+	if (st == ERR_QUOTA && s->w->local_user)
+		return reject(s, transaction_only_rcpt(s), 452, "4.3.1",
+		    "Too many of your messages wait in the queue: try again "
+		    "when some have left");
 	if (st == ERR_NOSPACE || st == ERR_QUOTA)
 		return reject(s, transaction_only_rcpt(s), 452, "4.3.1",
 		    "Insufficient system storage");

@@ -26,6 +26,7 @@
 #include "spool/deposit_value.h"
 #include "spool/destination.h"
 #include "spool/handout.h"
+#include "spool/owners.h"
 #include "spool/publish.h"
 #include "spool/relay_right.h"
 #include "spool/slot.h"
@@ -175,6 +176,9 @@ answer_begin(struct peer *p, struct msg *rq, struct msg *rp)
 	    !envelope_params_valid(view_of(params)))
 		return ANSWER_DROP;
 	abort_draft(a);
+	uint32_t uid = owners_uid(view_of(a->local));
+	if (sched_owned(sched, uid) >= (uint64_t)settings->queue_user_max)
+		return answer_text(rp, ERR_QUOTA, "too many of this user");
 	if (!deposit_address(sender, true, &from))
 		return answer_text(rp, ERR_INVALID, "malformed sender address");
 	if (sched_find(sched, id) != NULL)
@@ -184,6 +188,7 @@ answer_begin(struct peer *p, struct msg *rq, struct msg *rp)
 		free(d);
 		return answer_text(rp, ERR_NOMEM, "out of memory");
 	}
+	sched_own(sched, d->msg, uid);
 	d->fd = d->job.pub.content = -1;
 	d->peer = p->id;
 	buf_init(&d->out, 2 * MSG_DATA_MAX + KEEP);
@@ -396,7 +401,6 @@ static enum answer
 answer_client(struct peer *p, struct msg *rq, struct msg *rp)
 {
 	struct asker *a = p->state;
-
 	a->relay = relay_right(settings, rq->fd);
 	return answer_text(rp, a->relay ? OK : ERR_PERM, "");
 }
@@ -472,16 +476,13 @@ static const struct request requests[] = {
 };
 /* clang-format on */
 
-static const struct service for_workers = { .name = "worker",
-	.requests = requests,
-	.n = NELEM(requests),
-	.first = IDLE,
-	.gone = gone };
-static const struct service for_users = { .name = "user",
-	.requests = requests,
-	.n = NELEM(requests),
-	.first = IDLE,
-	.gone = gone };
+#define SERVICE(who)                                                           \
+	{                                                                      \
+		.name = who, .requests = requests, .n = NELEM(requests),       \
+		.first = IDLE, .gone = gone                                    \
+	}
+static const struct service for_workers = SERVICE("worker");
+static const struct service for_users = SERVICE("user");
 
 void
 deposit_peer(int sock, const char *user)
@@ -494,7 +495,6 @@ deposit_peer(int sock, const char *user)
 	}
 	a->spool = -1;
 	view_copy(view_of(user), a->user, sizeof(a->user));
-	if (service_add(sock, user[0] == '\0' ? &for_workers : &for_users, a) ==
-	    NULL)
+	if (!service_add(sock, user[0] != '\0' ? &for_users : &for_workers, a))
 		free(a);
 }

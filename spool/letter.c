@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "common/service.h"
+#include "spool/owners.h"
 #include "spool/publish.h"
 #include "spool/reasons.h"
 #include "spool/slot.h"
@@ -211,6 +212,7 @@ letter_activate(struct sched_msg *msg)
 	l->crowded = LETTER_NONE;
 	l->active_us = time_us();
 	msg->active = l;
+	sched_own(host->sched, msg, owners_uid(l->rec.env.user));
 	if (msg->retry && msg->tries == 0) /* found on disk */
 		sched_aged(host->sched, msg,
 		    (l->active_us - l->rec.env.arrived_us) / 1000);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/view.h"
+#include "spool/owners.h"
 
 enum { BUCKETS_MIN = 1024 };
 
@@ -25,6 +26,7 @@ struct sched {
 	struct sched_msg **heap;
 	size_t heap_n, heap_cap;
 	size_t held; /* of them */
+	struct owners owners;
 	struct sched_list fresh;
 	bool fresh_last; /* the last that became active was */
 	unsigned active_fresh, active_retry;
@@ -196,6 +198,19 @@ sched_reserve(struct sched *s, const char *id)
 	return m;
 }
 
+void
+sched_own(struct sched *s, struct sched_msg *m, uint32_t uid)
+{
+	if (m->owner == 0)
+		m->owner = owners_take(&s->owners, uid);
+}
+
+uint32_t
+sched_owned(const struct sched *s, uint32_t uid)
+{
+	return owners_count(&s->owners, uid);
+}
+
 /* ---- the heap: the least due is at 0 ---- */
 
 static void
@@ -313,7 +328,7 @@ sched_defer(struct sched *s, struct sched_msg *m, bool soon, int64_t now)
 		leave_active(s, m);
 	m->state = SCHED_RESERVED;
 	sched_wait(s, m, now + sched_interval(s, m->tries, soon));
-	if (m->tries < UINT16_MAX)
+	if (m->tries < UINT8_MAX)
 		m->tries++;
 }
 
@@ -388,6 +403,7 @@ sched_drop(struct sched *s, struct sched_msg *m)
 		b = &(*b)->hash_next;
 	*b = m->hash_next;
 	s->n--;
+	owners_give(&s->owners, m->owner);
 	free(m);
 }
 

@@ -50,8 +50,9 @@ struct sched_msg {
 	};
 	struct sched_msg *hash_next;
 	uint32_t heap_at; /* while waiting */
-	uint16_t tries;
-	uint8_t state;	 /* enum sched_state */
+	uint16_t owner;	  /* of owners_take */
+	uint8_t tries;
+	uint8_t state : 3; /* enum sched_state */
 	bool retry : 1;	 /* active, and not as fresh mail */
 	bool called : 1; /* it was parked; its destination has room now */
 	bool gone : 1;	 /* its record was taken away: forget it when it is
@@ -102,6 +103,10 @@ size_t sched_held(const struct sched *);
  * other, but no later than it would be.  Looks at all that wait. */
 void sched_wake(struct sched *, bool (*wake)(void *arg, uint64_t held),
     void *arg, int64_t now);
+/* It counts as that user's (uid) from now on, if it is nobody's so far. */
+void sched_own(struct sched *, struct sched_msg *, uint32_t uid);
+/* How many count so. */
+uint32_t sched_owned(const struct sched *, uint32_t uid);
 /* Any message but one that is fresh or parked. */
 void sched_drop(struct sched *, struct sched_msg *);
 

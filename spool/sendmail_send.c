@@ -5,64 +5,18 @@
  * caller may try again.  A recipient that is refused for good does not keep the
  * others from getting the message; the exit code tells of it.
  *
- * More recipients than smtpd takes at a time get it in several transactions; for
- * these the content is kept as it goes out in the first.
+ * More recipients than smtpd takes at a time get it in several transactions;
+ * for these the content is kept as it goes out in the first.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <pwd.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "common/date.h"
 #include "common/file.h"
 #include "common/msg.h"
-#include "spool/address_list.h"
-#include "spool/sendmail.h"
-#include "spool/sendmail_header.h"
-#include "spool/sendmail_input.h"
-
-enum {
-	PIECE = 65536,
-	SMALL = 65536, /* octets of a body that are looked at before it is
-			* said what it holds */
-	RCPT_TEXT = 4 * 1024 * 1024
-};
-
-struct message {
-	const struct sendmail *m;
-	struct smtp *s;
-	struct input in;
-	struct mail_header header;
-	struct buf rcpt; /* addresses, each ended by LF */
-	struct buf peek; /* the begin of the body */
-	bool input_ended;
-	bool eight; /* it may hold octets of eight bits */
-	bool utf8;  /* an address is not ASCII */
-	unsigned rcpt_n, accepted;
-	unsigned sent;	/* recipients of what smtpd has taken */
-	int copy;	/* of the body, for more transactions; -1: none */
-	uint64_t copied;
-	char from[ADDR_MAX + 1]; /* "" is the null reverse-path */
-	int rc;			 /* of what went wrong on the way */
-};
-
-static char piece[PIECE];
-
-/* ---- recipients ---- */
-
-/* The first thing that went wrong is what the caller is told. */
-static void
-remember(struct message *g, int rc)
-{
-	if (g->rc == 0)
-		g->rc = rc;
-}
+#include "spool/sendmail_message.h"
 
 /* What ends it all in the middle. */
 static int
@@ -75,186 +29,6 @@ broken(struct message *g, int rc)
 	    "sent to all of them again",
 	    g->sent);
 	return rc == EX_TEMPFAIL ? EX_UNAVAILABLE : rc;
-}
-
-static void
-add_list(void *arg, struct view list)
-{
-	struct message *g = arg;
-	struct address a;
-	struct view text;
-	enum address_item item;
-
-	while ((item = address_list_next(&list, &a, &text)) != ITEM_END) {
-		if (item == ITEM_BAD) {
-			sendmail_say(g->m, "this is no address: %.*s",
-			    (int)(text.n < 200 ? text.n : 200), text.p);
-			remember(g, EX_DATAERR);
-			continue;
-		}
-		g->utf8 = g->utf8 || address_is_utf8(&a);
-		buf_addf(&g->rcpt, "%s\n", a.text);
-		g->rcpt_n++;
-	}
-}
-
-static int
-gather_recipients(struct message *g)
-{
-	for (int i = 0; i < g->m->address_n; i++)
-		add_list(g, view_of(g->m->address[i]));
-	if (g->m->from_header)
-		mail_header_recipients(&g->header, add_list, g);
-	if (g->rcpt.bad) {
-		sendmail_say(g->m, "too many recipients");
-		return EX_DATAERR;
-	}
-	if (g->rcpt_n > 0)
-		return 0;
-	if (g->rc == 0)
-		sendmail_say(g->m, g->m->from_header
-				       ? "the header names no recipient"
-				       : "no recipient is named");
-	return g->rc != 0 ? g->rc : EX_USAGE;
-}
-
-/* ---- sender and header ---- */
-
-/* The path without a domain gets the origin's: what goes to other hosts must be
- * answerable. */
-static int
-take_sender(struct message *g)
-{
-	const char *given = g->m->sender;
-	struct view rest = view_of(given == NULL ? sendmail_caller() : given);
-	struct view text;
-	struct address a;
-
-	if (given != NULL && (rest.n == 0 || strcmp(given, "<>") == 0)) {
-		g->from[0] = '\0';
-		return 0;
-	}
-	if (address_list_next(&rest, &a, &text) != ITEM_ADDRESS) {
-		sendmail_say(g->m, "-f: this is no address: %.200s", given);
-		return EX_USAGE;
-	}
-	g->utf8 = g->utf8 || address_is_utf8(&a);
-	if (a.domain[0] != '\0') {
-		memcpy(g->from, a.text, sizeof(g->from));
-		return 0;
-	}
-	int n =
-	    snprintf(g->from, sizeof(g->from), "%s@%s", a.text, g->s->origin);
-	return n > 0 && (size_t)n < sizeof(g->from) ? 0 : EX_DATAERR;
-}
-
-/* The caller's name: -F, NAME, or what the user database says. */
-static void
-caller_name(const struct sendmail *m, char *out, size_t size)
-{
-	const char *env = getenv("NAME"), *name = m->name;
-	struct passwd *pw = getpwuid(getuid());
-	struct buf b;
-
-	if (name == NULL && m->sender == NULL && env != NULL && env[0] != '\0')
-		name = env;
-	buf_init(&b, size - 1);
-	if (name != NULL) {
-		buf_adds(&b, name);
-	} else if (pw != NULL && pw->pw_gecos != NULL && m->sender == NULL) {
-		for (const char *c = pw->pw_gecos; *c != '\0' && *c != ','; c++)
-			if (*c != '&')
-				buf_addc(&b, *c);
-			else
-				buf_adds(&b, pw->pw_name);
-	}
-	if (b.bad || !view_copy(buf_view(&b), out, size))
-		out[0] = '\0';
-	buf_free(&b);
-}
-
-static int
-print_header(struct message *g, struct buf *out)
-{
-	char name[256], from[1024], date[DATE_MAX], id[ADDR_DOMAIN_MAX + 64],
-	    daemon[ADDR_MAX + 1];
-	unsigned char r[8];
-	unsigned long long u = 0;
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (getrandom(r, sizeof(r), 0) != sizeof(r))
-		return EX_OSERR;
-	for (size_t i = 0; i < sizeof(r); i++)
-		u = u << 8 | r[i];
-	mail_date(now.tv_sec, date, sizeof(date));
-	snprintf(id, sizeof(id), "<%llx.%016llx@%s>",
-	    (unsigned long long)now.tv_sec, u, g->s->origin);
-	snprintf(daemon, sizeof(daemon), "MAILER-DAEMON@%.180s", g->s->origin);
-	caller_name(g->m, name, sizeof(name));
-	mail_from_print(view_of(name), g->from[0] != '\0' ? g->from : daemon,
-	    from, sizeof(from));
-	const struct mail_header_add add = { from, date, id, g->s->origin };
-	mail_header_print(&g->header, &add, out);
-	return out->bad ? EX_OSERR : 0;
-}
-
-/* ---- input ---- */
-
-/* Octets into piece; 0 at the end. */
-static ssize_t
-more(struct message *g)
-{
-	ssize_t n = input_read(&g->in, piece, sizeof(piece));
-
-	if (n == -1) {
-		sendmail_say(g->m, "standard input: %s; nothing was sent",
-		    strerror(errno));
-		g->rc = EX_IOERR;
-	}
-	g->input_ended = n <= 0;
-	return n;
-}
-
-static bool
-is_eight(struct view v)
-{
-	for (size_t i = 0; i < v.n; i++)
-		if ((unsigned char)v.p[i] >= 0x80 || v.p[i] == '\0')
-			return true;
-	return false;
-}
-
-/* The header, and of the body so much that a small message is known whole. */
-static int
-read_begin(struct message *g)
-{
-	ssize_t n;
-
-	do {
-		n = more(g);
-		if (n == -1)
-			return g->rc;
-		mail_header_feed(
-		    &g->header, (struct view){ piece, (size_t)n }, n == 0);
-	} while (!g->header.done && !g->header.too_long);
-	if (g->header.too_long) {
-		sendmail_say(g->m, "the header has more than %d octets",
-		    MAIL_HEADER_MAX);
-		return EX_DATAERR;
-	}
-	buf_addv(&g->peek, mail_header_body(&g->header));
-	while (!g->input_ended && g->peek.n < SMALL) {
-		n = more(g);
-		if (n == -1)
-			return g->rc;
-		buf_add(&g->peek, piece, (size_t)n);
-	}
-	if (g->peek.bad)
-		return EX_OSERR;
-	g->eight = !g->input_ended || is_eight(buf_view(&g->header.in)) ||
-		   is_eight(buf_view(&g->peek));
-	return 0;
 }
 
 /* ---- the transaction ---- */
@@ -324,7 +98,7 @@ say_recipients(struct message *g, struct view *rest)
 		if (g->s->code / 100 != 5)
 			return refused(g, "");
 		sendmail_say(g->m, "%.*s: %s", (int)to.n, to.p, g->s->text);
-		remember(g, smtp_exit_code(g->s));
+		message_remember(g, smtp_exit_code(g->s));
 	}
 	return 0;
 }
@@ -333,20 +107,20 @@ say_recipients(struct message *g, struct view *rest)
 static int
 say_input(struct message *g, struct smtp_dots *dots, bool *good)
 {
+	struct view v;
 	ssize_t n = 0;
 
 	*good = smtp_content(g->s, dots, buf_view(&g->peek));
-	while (*good && !g->input_ended && (n = more(g)) > 0) {
-		*good = smtp_content(
-		    g->s, dots, (struct view){ piece, (size_t)n });
+	while (*good && !g->input_ended && (n = message_more(g, &v)) > 0) {
+		*good = smtp_content(g->s, dots, v);
 		if (g->copy == -1)
 			continue;
-		if (file_write_at(g->copy, piece, (size_t)n, g->copied) != OK) {
+		if (file_write_at(g->copy, v.p, v.n, g->copied) != OK) {
 			sendmail_say(g->m, "no room for a copy of the message");
 			g->rc = EX_OSERR;
 			return -1;
 		}
-		g->copied += (uint64_t)n;
+		g->copied += v.n;
 	}
 	return n == -1 ? -1 : 0;
 }
@@ -355,6 +129,8 @@ say_input(struct message *g, struct smtp_dots *dots, bool *good)
 static int
 say_copy(struct message *g, struct smtp_dots *dots, bool *good)
 {
+	static char piece[65536];
+
 	*good = smtp_content(g->s, dots, buf_view(&g->peek));
 	for (uint64_t at = 0; *good && at < g->copied;) {
 		ssize_t n = pread(g->copy, piece, sizeof(piece), (off_t)at);
@@ -363,8 +139,8 @@ say_copy(struct message *g, struct smtp_dots *dots, bool *good)
 			return -1;
 		}
 		at += (uint64_t)n;
-		*good = smtp_content(
-		    g->s, dots, (struct view){ piece, (size_t)n });
+		*good =
+		    smtp_content(g->s, dots, (struct view){ piece, (size_t)n });
 	}
 	return 0;
 }
@@ -428,38 +204,18 @@ transaction(struct message *g)
 	int rc;
 
 	buf_init(&header, 2 * MAIL_HEADER_MAX);
-	rc = read_begin(g);
+	rc = message_begin(g);
 	if (rc == 0)
-		rc = gather_recipients(g);
+		rc = message_recipients(g);
 	if (rc == 0)
-		rc = take_sender(g);
+		rc = message_sender(g);
 	if (rc == 0)
-		rc = print_header(g, &header);
+		rc = message_header(g, &header);
 	rest = buf_view(&g->rcpt);
 	while (rc == 0 && rest.n > 0)
 		rc = send_some(g, buf_view(&header), &rest);
 	buf_free(&header);
 	return rc == 0 ? 0 : broken(g, rc);
-}
-
-static void
-message_init(struct message *g, const struct sendmail *m, struct smtp *s)
-{
-	*g = (struct message){ .m = m, .s = s, .copy = -1 };
-	g->in =
-	    (struct input){ .fd = STDIN_FILENO, .dot_ends = !m->dot_is_text };
-	mail_header_init(&g->header);
-	buf_init(&g->rcpt, RCPT_TEXT);
-	buf_init(&g->peek, MAIL_HEADER_MAX + SMALL + PIECE);
-}
-
-static void
-message_free(struct message *g)
-{
-	mail_header_free(&g->header);
-	buf_free(&g->rcpt);
-	buf_free(&g->peek);
-	close_fd(&g->copy);
 }
 
 int
@@ -502,9 +258,9 @@ sendmail_verify(const struct sendmail *m)
 	if (rc != 0)
 		return rc;
 	message_init(&g, m, &s);
-	rc = gather_recipients(&g);
+	rc = message_recipients(&g);
 	if (rc == 0)
-		rc = take_sender(&g);
+		rc = message_sender(&g);
 	if (rc == 0)
 		rc = say_mail(&g);
 	struct view rest = buf_view(&g.rcpt);
@@ -517,7 +273,7 @@ sendmail_verify(const struct sendmail *m)
 		    code / 100 == 2 ? "deliverable" : "not deliverable: ",
 		    code / 100 == 2 ? "" : s.text);
 		if (code / 100 != 2)
-			remember(&g, smtp_exit_code(&s));
+			message_remember(&g, smtp_exit_code(&s));
 	}
 	smtp_close(&s);
 	if (rc == 0)

@@ -348,6 +348,46 @@ my @kids = map { my $i = $_;
 my @status = map { waitpid $_, 0; $? >> 8 } @kids;
 is("@status", join(' ', (0) x 8), 'eight at once where two have room');
 
+# ---- what one user may have in the queue ----
+$peer->end;
+my $dead = $pp->addr . ':' . $peer->port;
+$pp->write_config('smtpd', queue_user_max => 2, recipients_max => 100,
+	transport => "many.example smtp:$dead");
+my $lines = () = $pp->log('smtpd') =~ /configuration reloaded/g;
+kill 'HUP', $pp->master('smtpd');
+ok(wait_for(30, sub {
+	$lines < (() = $pp->log('smtpd') =~ /configuration reloaded/g) }),
+    'reloaded');
+my @other = is_root() && have('setpriv') ?
+    qw(setpriv --reuid=64002 --regid=64002 --clear-groups) : ();
+SKIP: {
+	skip 'root is not bound, and needs setpriv', 10 if is_root() && !@other;
+	my @they = (before => \@other);
+	is((sm(['a@many.example'], msg(), @they))[0], 0, 'one that waits');
+	($st, $out) = sm([ map "b$_\@many.example", 1 .. 101 ], msg(), @they);
+	is($st, 69, 'some recipients have it, some not: EX_UNAVAILABLE');
+	like($out, qr/: 100 recipients get the message, the others do not/,
+	    'which is said');
+	($st, $out) = sm(['c@many.example'], msg(), @they);
+	is($st, 75, 'queue_user_max: EX_TEMPFAIL');
+	like($out, qr/452 4\.3\.1 Too many of your messages wait in the queue/,
+	    'and why');
+	is((sm(['bob'], msg(), @they))[0], 0, 'a mailbox needs no queue');
+	SKIP: {
+		skip 'needs root', 1 unless is_root();
+		is((sm(['d@many.example'], msg()))[0], 0, 'root is not bound');
+	}
+	# Those that are found at the start count, too.
+	$pp->stop;
+	my $active = () = $pp->log('smtpd') =~ /\(queue active\)/g;
+	$pp->start;
+	ok(wait_for(30, sub {
+		(() = $pp->log('smtpd') =~ /\(queue active\)/g) >=
+		    $active + (is_root() ? 3 : 2) }), 'all are found');
+	is((sm(['e@many.example'], msg(), @they))[0], 75,
+	    'and count after a restart, too');
+}
+
 $pp->stop;
 
 # ---- the socket waits for the server, as with systemd ----

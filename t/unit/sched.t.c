@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "spool/owners.h"
 #include "t/unit/tap.h"
 
 static const struct sched_limits limits = {
@@ -279,9 +280,56 @@ test_alternate(void)
 	sched_free(s);
 }
 
+static void
+test_owners(void)
+{
+	struct sched *s = sched_new(&limits);
+	static struct owners o;
+	struct sched_msg *m[4];
+	bool good = true;
+
+	for (unsigned i = 0; i < 4; i++) {
+		m[i] = sched_reserve(s, id_of(i));
+		sched_own(s, m[i], i == 3 ? 0 : 1000 + OWNERS_MAX * (i / 2));
+	}
+	sched_own(s, m[0], 7);
+	ok(sched_owned(s, 1000) == 2 && sched_owned(s, 1000 + OWNERS_MAX) == 1,
+	    "each user's messages are counted, once");
+	ok(sched_owned(s, 0) == 0 && sched_owned(s, 7) == 0, "root's are not");
+	sched_drop(s, m[0]);
+	sched_drop(s, m[3]);
+	ok(sched_owned(s, 1000) == 1, "until they are gone");
+	sched_drop(s, m[1]);
+	sched_wait(s, m[2], 0);
+	ok(sched_owned(s, 1000) == 0 && sched_owned(s, 1000 + OWNERS_MAX) == 1,
+	    "and his neighbour's stay");
+	sched_free(s);
+	for (unsigned round = 0; round < 2; round++) {
+		for (uint32_t i = 1; i <= OWNERS_MAX; i++)
+			good &= owners_take(&o, i * 31) != 0;
+		good &= owners_take(&o, 1) == 0 && owners_count(&o, 1) == 0;
+		good &= owners_take(&o, 31) == 32 && owners_count(&o, 31) == 2;
+		owners_give(&o, 32);
+		for (unsigned i = 1; i <= OWNERS_MAX; i++)
+			owners_give(&o, (uint16_t)i);
+		good &= owners_count(&o, 62) == 0;
+	}
+	ok(good, "no more than %d users at a time, and others after them",
+	    OWNERS_MAX);
+	ok(owners_uid(view_of("uid 1000 of this host")) == 1000 &&
+		owners_uid(view_of("")) == 0 &&
+		owners_uid(view_of("uid")) == 0 &&
+		owners_uid(view_of("uid 5")) == 0 &&
+		owners_uid(view_of("uid -1 of this host")) == 0 &&
+		owners_uid(view_of("uid 99999999999 of this host")) == 0 &&
+		owners_uid(view_of("alice")) == 0,
+	    "what a record says of its user");
+}
+
 int
 main(void)
 {
+	test_owners();
 	test_known();
 	test_order();
 	test_room();
