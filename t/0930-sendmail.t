@@ -405,7 +405,11 @@ SKIP: {
 		    Pennypost::program('smtpd'), '-e', '-f',
 		    $pp->conf_file('smtpd') or POSIX::_exit(127);
 	}
-	ok(wait_for(20, sub { -S $sock }), 'a socket, and nobody behind it');
+	# It is there before it listens: the flags in /proc tell.
+	ok(wait_for(30, sub {
+		open my $u, '<', '/proc/net/unix' or return;
+		grep { / 00010000 .* \Q$sock\E$/ } <$u> }),
+	    'a socket, and nobody behind it');
 	chmod 0666, $sock;
 	sent(['bob'], msg());
 	kill 'TERM', $pid;
