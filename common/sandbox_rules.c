@@ -176,6 +176,7 @@ static const struct rule append[] = {
 	ALLOW(pread64), ALLOW(pwrite64), ALLOW(pwritev), ALLOW(preadv),
 	ALLOW(ftruncate), ALLOW(fsync), ALLOW(fdatasync),
 	IF(fcntl, 1, F_OFD_SETLK),
+	IF(fcntl, 1, F_OFD_GETLK), /* does a session wait for the mailbox? */
 	ALLOW(newfstatat),       /* is it still the file of that name? */
 	ALLOW(epoll_create1), ALLOW(clock_nanosleep),
 	END

@@ -17,7 +17,7 @@ maildrop_init(struct maildrop *d, const struct settings *settings)
 {
 	memset(d, 0, sizeof(*d));
 	d->settings = settings;
-	d->right = d->lock = d->mbox = d->ix.fd = -1;
+	d->right = d->lock = d->mbox = d->turnstile = d->ix.fd = -1;
 }
 
 void
@@ -38,6 +38,7 @@ maildrop_close(struct maildrop *d)
 	/* The lock goes last, so that the next session finds us gone. */
 	close_fd(&d->right);
 	close_fd(&d->mbox);
+	close_fd(&d->turnstile);
 	close_fd(&d->lock);
 	maildrop_init(d, settings);
 }
@@ -108,10 +109,23 @@ check(struct maildrop *d)
 }
 
 enum status
+maildrop_lock(struct maildrop *d)
+{
+	enum status st = lock_try(d->mbox, false), none;
+
+	if (st != ERR_BUSY)
+		return st;
+	if (d->turnstile == -1)
+		d->turnstile =
+		    ask_maildrop_file(d->right, MAILDROP_TURNSTILE, &none);
+	return lock_wait_turn(
+	    d->mbox, false, d->settings->mailbox_lock_wait, d->turnstile);
+}
+
+enum status
 maildrop_look_begin(struct maildrop *d)
 {
-	enum status st =
-	    lock_wait(d->mbox, false, d->settings->mailbox_lock_wait);
+	enum status st = maildrop_lock(d);
 
 	if (st != OK)
 		return st;

@@ -45,6 +45,7 @@ struct maildrop {
 	int right; /* channel on which we are this user; -1: not open */
 	int lock;  /* the session lock */
 	int mbox;  /* -1: there is no mailbox file */
+	int turnstile; /* spool/lock.h; -1: not needed yet, or none */
 	char path[MAILDROP_TEXT_MAX]; /* of the mailbox, for the log */
 	/* Why opening failed, where there is more to say than its status. */
 	char holder[MAILDROP_TEXT_MAX]; /* ERR_BUSY: the session that has it,
@@ -123,6 +124,8 @@ struct view maildrop_unique_id(struct maildrop *, size_t i, char *out);
  * mailbox lock is held and the mailbox is what was opened; with OK, end must
  * follow. */
 enum status maildrop_look_begin(struct maildrop *);
+/* The mailbox lock alone. */
+enum status maildrop_lock(struct maildrop *);
 void maildrop_look_end(struct maildrop *);
 /* The file is as *st says at this look. */
 struct stat;

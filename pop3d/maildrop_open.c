@@ -64,8 +64,7 @@ scan(struct maildrop *d, bool all, bool *more)
 static enum status
 locked_scan(struct maildrop *d, bool all, bool *more)
 {
-	enum status st =
-	    lock_wait(d->mbox, false, d->settings->mailbox_lock_wait);
+	enum status st = maildrop_lock(d);
 
 	if (st != OK)
 		return st;

@@ -26,6 +26,7 @@
 #include "pop3d/login_delay.h"
 #include "pop3d/recover.h"
 #include "pop3d/update_child.h"
+#include "spool/lock.h"
 #include "spool/mbox.h"
 
 enum {
@@ -330,11 +331,14 @@ answer_file(struct peer *p, struct msg *rq, struct msg *rp)
 	struct update_order o = { .user = r->user, .path = r->path };
 	uint32_t what = msg_get_u32(rq);
 
-	if (!msg_done(rq) || !r->opened || what > MAILDROP_UIDL)
+	if (!msg_done(rq) || !r->opened || what > MAILDROP_TURNSTILE)
 		return ANSWER_DROP;
-	if (what == MAILDROP_INDEX || what == MAILDROP_UIDL)
-		return hand_file(
-		    r, what == MAILDROP_UIDL ? "uidl" : "index", OK, rp);
+	if (what == MAILDROP_INDEX)
+		return hand_file(r, "index", OK, rp);
+	if (what == MAILDROP_UIDL)
+		return hand_file(r, "uidl", OK, rp);
+	if (what == MAILDROP_TURNSTILE)
+		return hand_file(r, TURNSTILE_FILE, OK, rp);
 	if (r->indexed++ == INDEXED_MAX)
 		return ANSWER_DROP;
 	o.index = what == MAILDROP_INDEX_UIDS	? INDEX_UNIQUE_IDS

@@ -32,6 +32,7 @@ struct job {
 	int dirfd; /* of the mailbox */
 	bool dotlocked;
 	int64_t lock_until; /* now_ms(): no more tries at the dotlock */
+	int turnstile;	    /* closed while it tries; -1 */
 	bool cut_short;	    /* the first child was; the second one mends */
 	pid_t pid;
 	int report; /* the child writes its status here */
@@ -92,7 +93,8 @@ open_both(
 static enum status
 finish_interrupted(int mbox, int state)
 {
-	enum status st = lock_wait(mbox, true, settings->mailbox_lock_wait);
+	enum status st =
+	    lock_wait_state(mbox, true, settings->mailbox_lock_wait, state);
 
 	if (st != OK)
 		return st;
@@ -204,6 +206,7 @@ finish(struct job *j, enum status st)
 	if (j->dotlocked && !pending(j))
 		mailbox_dotlock_release(
 		    j->dirfd, j->order.path.name, &j->order.user);
+	close_fd(&j->turnstile);
 	close_fd(&j->dirfd);
 	unlink_running(j);
 	j->done(j->arg, st);
@@ -312,6 +315,15 @@ left_dotlock(const struct job *j)
 	    j->dirfd, j->order.path.name, &j->order.user);
 }
 
+/* Keeps deliveries out until the job is done (spool/lock.h). */
+static void
+close_turnstile(struct job *j)
+{
+	if (j->turnstile == -1)
+		j->turnstile = state_turnstile_open(j->dirfd, &j->order.user);
+	turnstile_close(j->turnstile);
+}
+
 /* Takes the dotlock, in tries, then starts the child. */
 static void
 take_dotlock(void *arg)
@@ -339,6 +351,7 @@ take_dotlock(void *arg)
 		break;
 	case ERR_BUSY:
 		if (now_ms() < j->lock_until) {
+			close_turnstile(j);
 			j->timer = timer_add(DOTLOCK_STEP_MS, take_dotlock, j);
 			break;
 		}
@@ -409,9 +422,12 @@ update_child_start(const struct update_order *o, update_done *done, void *arg)
 		free(o->del);
 		return false;
 	}
-	*j = (struct job){
-		.order = *o, .done = done, .arg = arg, .dirfd = -1, .report = -1
-	};
+	*j = (struct job){ .order = *o,
+		.done = done,
+		.arg = arg,
+		.dirfd = -1,
+		.turnstile = -1,
+		.report = -1 };
 	*queued_end = j;
 	queued_end = &j->next;
 	pump_soon();

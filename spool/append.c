@@ -149,9 +149,11 @@ drain(struct sink *s)
 	}
 	s->tried = true;
 	enum status st = file_write_at(s->fd, s->out.p, s->out.n, s->at);
+	if (st != OK) /* some of it may be there: see only_ours() */
+		return st;
 	s->at += s->out.n;
 	buf_clear(&s->out);
-	return st;
+	return OK;
 }
 
 static enum status
@@ -235,15 +237,47 @@ put_closing(struct sink *s, uint64_t size)
 	return OK;
 }
 
-/* The file as it was.  If even that fails the next append closes the torn tail
- * and some of a message that was not acknowledged stays. */
-static bool
-cut_back(int fd, uint64_t size)
+/* Is what lies behind the last whole write the beginning of the one that
+ * failed, and nothing else? */
+static enum status
+only_ours(const struct sink *s, uint64_t size, bool *ours)
 {
-	enum status st = file_cut(fd, size);
+	static char piece[READ_PIECE];
+	enum status st = OK;
 
+	*ours = size <= s->at + s->out.n;
+	for (uint64_t at = s->at; st == OK && *ours && at < size;) {
+		size_t n = size - at < sizeof(piece) ? (size_t)(size - at)
+						     : sizeof(piece);
+		st = file_read_at(s->fd, piece, n, at);
+		*ours =
+		    st == OK && memcmp(piece, s->out.p + (at - s->at), n) == 0;
+		at += n;
+	}
+	return st;
+}
+
+/* The file as it was.  If even that fails the next append closes the torn tail
+ * and some of a message that was not acknowledged stays.  So it does where
+ * somebody who minds no lock has written behind us: that is not cut off. */
+static bool
+cut_back(const struct sink *s, uint64_t before)
+{
+	struct stat now;
+	bool ours = false;
+	enum status st = fstat(s->fd, &now) == -1
+			     ? status_from_errno(errno)
+			     : only_ours(s, (uint64_t)now.st_size, &ours);
+
+	if (st == OK && !ours) {
+		log_error("error: somebody wrote behind a torn message, which "
+			  "stays: a program that minds no locks");
+		return true;
+	}
+	if (st == OK && (uint64_t)now.st_size > before)
+		st = file_cut(s->fd, before);
 	if (st == OK)
-		st = file_flush(fd);
+		st = file_flush(s->fd);
 	if (st != OK)
 		log_error("error: cannot cut off a torn message: %s",
 		    status_text(st));
@@ -273,7 +307,7 @@ put_batch(struct sink *s, const struct append_msg *m, unsigned n, bool mboxrd,
 static void
 settle(struct sink *s, enum status st, uint64_t size)
 {
-	bool cut = st == OK || !s->tried || cut_back(s->fd, size);
+	bool cut = st == OK || !s->tried || cut_back(s, size);
 
 	/* What could not be cut off now is cut off by the next of us. */
 	if (s->to->intent != -1 && s->said > 0 && cut)

@@ -4,17 +4,21 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "spool/lock.h"
+#include "spool/pace.h"
 
 enum {
 	BATCH_MAX = 64,		/* messages */
 	BATCH_OCTETS = 1 << 20, /* of content */
 	WAITING_MAX = 2,	/* in front of a mailbox that is held */
+	PAUSED_MAX = 256,	/* while we hold back ourselves */
 	RETRY_MAX = 50,		/* ms between two tries for a lock */
+	TURNSTILE_STEP = 10,	/* ms between two looks at it */
 	DOTLOCK_ANSWER = 30000	/* ms; the opener may look up the user */
 };
 
@@ -23,8 +27,10 @@ struct box {
 	struct job *head, **tail;
 	unsigned n;
 	bool busy;	     /* somebody else holds the lock */
+	bool paused;	     /* others are given a chance */
+	int64_t closed;	     /* now_ms(): found the turnstile so; 0: open */
 	int64_t until, step; /* while busy: now_ms() of the end, ms */
-	struct timer *retry;
+	struct timer *retry; /* while busy or paused */
 	struct box *next;
 };
 
@@ -33,6 +39,7 @@ static void (*job_done)(struct job *, enum status);
 static struct box *boxes;
 static struct job *refused;
 static struct timer *turn;
+static struct pace pace;
 
 void
 box_init(int ctl, void (*done)(struct job *, enum status))
@@ -42,6 +49,7 @@ box_init(int ctl, void (*done)(struct job *, enum status))
 	boxes = NULL;
 	refused = NULL;
 	turn = NULL;
+	memset(&pace, 0, sizeof(pace));
 }
 
 static void
@@ -113,20 +121,23 @@ unlock(const struct job *j)
 }
 
 /* The lock on the file first, then the dotlock without waiting: procmail takes
- * them the other way round, and only backing off avoids a deadlock. */
+ * them the other way round, and only backing off avoids a deadlock.  The name
+ * is looked at last: who takes nothing but dotlocks (mailutils) may put another
+ * file in the place of this one until we have that, too. */
 static enum status
 lock(const struct job *j)
 {
 	enum status st = lock_try(j->mbox, true);
 
-	if (st != OK)
-		return st;
-	if (!lock_same_file(j->mbox, j->dir, j->grant.name))
-		st = ERR_CHANGED;
-	else if (j->grant.dotlock)
+	if (st == OK && j->grant.dotlock) {
 		st = dotlock(DOTLOCK_TAKE, j->grant.user);
-	if (st != OK)
-		lock_release(j->mbox);
+		if (st != OK)
+			lock_release(j->mbox);
+	}
+	if (st == OK && !lock_same_file(j->mbox, j->dir, j->grant.name)) {
+		unlock(j);
+		st = ERR_CHANGED;
+	}
 	return st;
 }
 
@@ -202,6 +213,7 @@ box_write(struct box *b)
 {
 	static struct batch batch;
 	struct job *first = b->head;
+	int64_t from = now_ms();
 
 	batch.n = 0;
 	batch.octets = 0;
@@ -209,6 +221,7 @@ box_write(struct box *b)
 		batch_add(&batch, box_pop(b));
 	batch_write(&batch);
 	unlock(first);
+	pace_held(&pace, b->dev, b->ino, from, now_ms());
 	for (unsigned i = 0; i < batch.n; i++)
 		finish(batch.job[i], batch.st[i]);
 }
@@ -262,11 +275,49 @@ box_wait(struct box *b)
 	b->step = b->step * 2 < RETRY_MAX ? b->step * 2 : RETRY_MAX;
 }
 
+/* All wait, for ms. */
+static void
+box_pause(struct box *b, int64_t ms)
+{
+	b->paused = true;
+	b->retry = timer_add(ms, retry_due, b);
+}
+
+/* Locks the mailbox for the first job.  *pause: so many ms all hold back, so
+ * that others get at it; the status is no matter then. */
+static enum status
+box_lock(struct box *b, int64_t *pause)
+{
+	const struct job *j = b->head;
+	int64_t now = now_ms();
+
+	*pause = 0;
+	if (!b->busy && j->grant.dotlock)
+		*pause = pace_wait(&pace, b->dev, b->ino, now);
+	if (*pause > 0)
+		return ERR_BUSY;
+	if (!turnstile_closed(j->intent)) {
+		b->closed = 0;
+		return lock(j);
+	}
+	if (b->closed == 0)
+		b->closed = now;
+	if (!b->busy && now - b->closed < TURNSTILE_MS)
+		*pause = TURNSTILE_STEP;
+	return ERR_BUSY;
+}
+
 static void
 box_run(struct box *b)
 {
+	b->paused = false;
 	while (b->head != NULL) {
-		enum status st = lock(b->head);
+		int64_t pause;
+		enum status st = box_lock(b, &pause);
+		if (pause > 0) {
+			box_pause(b, pause);
+			return;
+		}
 		if (st == ERR_BUSY) {
 			box_wait(b);
 			return;
@@ -296,7 +347,7 @@ turn_due(void *arg)
 	}
 	for (struct box *b = boxes; b != NULL; b = next) {
 		next = b->next;
-		if (!b->busy)
+		if (!b->busy && !b->paused)
 			box_run(b);
 	}
 }
@@ -320,7 +371,8 @@ box_queue(struct job *j)
 		box_refuse(j, ERR_NOMEM);
 		return;
 	}
-	if (b->busy && b->n >= WAITING_MAX) {
+	if ((b->busy && b->n >= WAITING_MAX) ||
+	    (b->paused && b->n >= PAUSED_MAX)) {
 		box_refuse(j, ERR_BUSY);
 		return;
 	}
@@ -355,7 +407,7 @@ box_forget(struct job *j)
 		b->tail = &(*b->tail)->next;
 	b->n--;
 	j->box = NULL;
-	/* One that is not busy is freed when its turn comes. */
-	if (b->head == NULL && b->busy)
+	/* One that does not wait is freed when its turn comes. */
+	if (b->head == NULL && (b->busy || b->paused))
 		box_free(b);
 }

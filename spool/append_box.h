@@ -7,6 +7,10 @@
  * mailbox that another program holds is tried again by a timer, so that the
  * other mailboxes of the process do not wait; at most two deliveries wait in
  * front of it, the others get ERR_BUSY at once.
+ *
+ * Before each batch others get their chance: where a session of ours waits (the
+ * turnstile, spool/lock.h), and, with dotlocks, after a run of batches
+ * (spool/pace.h).  All that come meanwhile wait, and are written together.
  */
 #include <stdint.h>
 

@@ -14,8 +14,6 @@
 #include "spool/append.h"
 #include "spool/lock.h"
 
-enum { DOTLOCK_STEP_US = 20000, STEPS_A_SECOND = 50 };
-
 struct place {
 	char dir[TARGET_TEXT_MAX + 1];
 	const char *name;
@@ -94,33 +92,6 @@ open_file(struct place *p)
 	return OK;
 }
 
-/* As with a mailbox: fcntl first, then the dotlock. */
-static enum status
-take_locks(const struct order *o, struct place *p)
-{
-	int64_t tries = 1 + o->lock_wait * STEPS_A_SECOND / 1000;
-	enum status st = lock_wait(p->fd, true, o->lock_wait);
-
-	while (st == OK && o->dotlock && !p->dotlocked) {
-		enum status dot = dotlock_take(p->dirfd, p->name);
-		p->dotlocked = dot == OK;
-		/* Where the user may make none, no other program of the
-		 * user's can. */
-		if (dot == OK || dot == ERR_PERM)
-			break;
-		if (dot != ERR_BUSY || --tries <= 0)
-			st = dot;
-		else
-			nanosleep(
-			    &(struct timespec){
-				.tv_nsec = DOTLOCK_STEP_US * 1000L },
-			    NULL);
-	}
-	if (st == OK && !lock_same_file(p->fd, p->dirfd, p->name))
-		st = ERR_CHANGED;
-	return st;
-}
-
 static enum status
 append(const struct order *o, struct place *p)
 {
@@ -137,7 +108,13 @@ append(const struct order *o, struct place *p)
 	if (st == OK)
 		st = open_file(p);
 	if (st == OK)
-		st = take_locks(o, p);
+		st = lock_take_both(&(struct lock_both){ .fd = p->fd,
+					.dirfd = p->dirfd,
+					.name = p->name,
+					.dotlock = o->dotlock,
+					.lock_wait = o->lock_wait,
+					.turnstile = -1 },
+		    &p->dotlocked);
 	if (st == OK)
 		st = append_batch(p->fd, &m, 1, o->mboxrd, time(NULL));
 	if (st == OK && fsync(p->dirfd) == -1 && errno != EBADF &&

@@ -188,7 +188,8 @@ hash_some(const struct index_job *job, struct index *ix, uint64_t *number,
     uint64_t blocks)
 {
 	struct stat sb;
-	enum status st = lock_wait(job->mbox, false, job->lock_wait);
+	enum status st =
+	    lock_wait_state(job->mbox, false, job->lock_wait, job->state_dir);
 	struct index_entry last;
 
 	if (st != OK)
@@ -235,7 +236,8 @@ enum status
 index_make(const struct index_job *job)
 {
 	struct index ix = { .fd = -1 };
-	enum status st = lock_wait(job->mbox, false, job->lock_wait);
+	enum status st =
+	    lock_wait_state(job->mbox, false, job->lock_wait, job->state_dir);
 
 	if (st != OK)
 		return st;

@@ -19,6 +19,7 @@
 
 enum {
 	LOCK_STEP_MAX = 20, /* ms between two tries */
+	RELOCK_MS = 20,
 	DOTLOCK_TEXT = 400, /* octets looked at */
 	HOST_MAX = 256,
 	BOOT_SLACK = 60 /* seconds a clock may be set at boot */
@@ -46,8 +47,8 @@ lock_try(int fd, bool exclusive)
 	return status_from_errno(errno);
 }
 
-enum status
-lock_wait(int fd, bool exclusive, int64_t ms)
+static enum status
+try_until(int fd, bool exclusive, int64_t ms)
 {
 	int64_t until = now_ms() + ms;
 	int64_t step = 1;
@@ -63,6 +64,38 @@ lock_wait(int fd, bool exclusive, int64_t ms)
 		nanosleep(&t, NULL);
 		step = step * 2 < LOCK_STEP_MAX ? step * 2 : LOCK_STEP_MAX;
 	}
+}
+
+enum status
+lock_wait_turn(int fd, bool exclusive, int64_t ms, int turnstile)
+{
+	enum status st = lock_try(fd, exclusive);
+
+	if (st != ERR_BUSY || ms <= 0)
+		return st;
+	turnstile_close(turnstile);
+	st = try_until(fd, exclusive, ms);
+	turnstile_leave(turnstile);
+	return st;
+}
+
+enum status
+lock_wait_state(int fd, bool exclusive, int64_t ms, int state_dir)
+{
+	enum status st = lock_try(fd, exclusive);
+
+	if (st != ERR_BUSY)
+		return st;
+	int turnstile = turnstile_open(state_dir);
+	st = lock_wait_turn(fd, exclusive, ms, turnstile);
+	close_fd(&turnstile);
+	return st;
+}
+
+enum status
+lock_wait(int fd, bool exclusive, int64_t ms)
+{
+	return lock_wait_turn(fd, exclusive, ms, -1);
 }
 
 void
@@ -82,6 +115,39 @@ lock_same_file(int fd, int dirfd, const char *name)
 	       fstatat(dirfd, name, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       a.st_dev == b.st_dev && a.st_ino == b.st_ino &&
 	       a.st_nlink == 1 && S_ISREG(a.st_mode);
+}
+
+/* ---- the turnstile ---- */
+
+int
+turnstile_open(int state_dir)
+{
+	return openat(state_dir, TURNSTILE_FILE,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+void
+turnstile_close(int fd)
+{
+	/* Where it cannot be had we wait like everybody else. */
+	if (fd != -1)
+		lock_set(fd, F_RDLCK);
+}
+
+void
+turnstile_leave(int fd)
+{
+	if (fd != -1)
+		lock_set(fd, F_UNLCK);
+}
+
+bool
+turnstile_closed(int fd)
+{
+	struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return fd != -1 && fcntl(fd, F_OFD_GETLK, &l) == 0 &&
+	       l.l_type != F_UNLCK;
 }
 
 /* ---- dotlocks ---- */
@@ -241,4 +307,55 @@ dotlock_release(int dirfd, const char *mailbox_name)
 	if (dotlock_own(dirfd, mailbox_name) &&
 	    dotlock_name(name, sizeof(name), mailbox_name))
 		unlinkat(dirfd, name, 0);
+}
+
+/* ---- both ---- */
+
+static enum status
+wait_for_file(const struct lock_both *b, int64_t until, bool closed)
+{
+	int64_t left = until - now_ms();
+
+	return lock_wait_turn(
+	    b->fd, true, left > 0 ? left : 0, closed ? -1 : b->turnstile);
+}
+
+enum status
+lock_take_both(const struct lock_both *b, bool *dotlocked)
+{
+	int64_t until = now_ms() + b->lock_wait;
+	bool waits = false;
+	enum status st;
+
+	*dotlocked = false;
+	for (;;) {
+		st = wait_for_file(b, until, waits);
+		if (st == OK && b->dotlock) {
+			st = dotlock_take(b->dirfd, b->name);
+			*dotlocked = st == OK;
+			if (st == ERR_PERM)
+				st = OK;
+			if (st != OK)
+				lock_release(b->fd);
+		}
+		if (st != ERR_BUSY || now_ms() >= until)
+			break;
+		if (!waits)
+			turnstile_close(b->turnstile);
+		waits = true;
+		nanosleep(
+		    &(struct timespec){ .tv_nsec = RELOCK_MS * 1000000 }, NULL);
+	}
+	if (waits)
+		turnstile_leave(b->turnstile);
+	/* Not before both are held: who takes dotlocks only may put another
+	 * file in the place of this one until then. */
+	if (st == OK && !lock_same_file(b->fd, b->dirfd, b->name)) {
+		st = ERR_CHANGED;
+		lock_release(b->fd);
+		if (*dotlocked)
+			dotlock_release(b->dirfd, b->name);
+		*dotlocked = false;
+	}
+	return st;
 }

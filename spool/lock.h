@@ -16,10 +16,46 @@ enum status lock_try(int fd, bool exclusive);
 /* Waits at most ms, by trying again in growing steps (1 ms ... 20 ms): for
  * processes that serve one mailbox only. */
 enum status lock_wait(int fd, bool exclusive, int64_t ms);
+/* The same, with the turnstile closed while it waits. */
+enum status lock_wait_turn(int fd, bool exclusive, int64_t ms, int turnstile);
+/* With that of the mailbox whose state directory this is; for its owner. */
+enum status lock_wait_state(int fd, bool exclusive, int64_t ms, int state_dir);
 void lock_release(int fd);
+
+/* The turnstile of a mailbox: the file `append` of the state directory
+ * (spool/intent.h).  Deliveries without a pause would keep everybody out who
+ * tries the mailbox lock now and then.  So who waits for it (a POP3 session, an
+ * update, pennyctl) holds a read lock on the whole of this file meanwhile, and
+ * appends that find one do not begin.  Nobody takes a write lock.
+ *
+ * It is the owner's file: who holds the lock for ever only keeps mail waiting
+ * in the queue that would come into that mailbox.  -1 stands for none, with all
+ * three. */
+enum { TURNSTILE_MS = 2000 }; /* an append that waits longer finds it busy */
+#define TURNSTILE_FILE "append"
+/* Of one's own state directory; -1: there is none, so nothing was delivered. */
+int turnstile_open(int state_dir);
+void turnstile_close(int fd); /* to appends; opened by turnstile_leave() */
+void turnstile_leave(int fd);
+bool turnstile_closed(int fd);
 /* Does path (relative to dirfd) still name the file that fd is?  nlink is
  * looked at too.  False also when it cannot be told. */
 bool lock_same_file(int fd, int dirfd, const char *name);
+
+/* Both locks of a mailbox that lies under this name, by trying for at most
+ * lock_wait ms: the one on the file first, then the dotlock, and neither while
+ * it waits for the other, as others take them the other way round.  Then it is
+ * still the file of that name.  *dotlocked: a dotlock is to be released; where
+ * this user may make none (ERR_PERM), no other program of the user's can, and
+ * it does without. */
+struct lock_both {
+	int fd, dirfd;
+	const char *name;
+	bool dotlock; /* wanted */
+	int64_t lock_wait;
+	int turnstile;
+};
+enum status lock_take_both(const struct lock_both *, bool *dotlocked);
 
 /* The dotlock NAME.lock, O_EXCL, in a directory that the caller may write; text
  * inside is "pid host time\n".  Without waiting: ERR_BUSY if there is one that

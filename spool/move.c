@@ -216,14 +216,28 @@ move_steps(struct move *m)
 	return st;
 }
 
-/* Everything is moved and durable. */
+/* Does somebody append without a lock?  That moves, too. */
+static enum status
+look_again(struct move *m, bool *grew)
+{
+	struct stat sb;
+
+	*grew = false;
+	if (fstat(m->mbox, &sb) == -1)
+		return status_from_errno(errno);
+	if ((uint64_t)sb.st_size < m->size)
+		return ERR_DAMAGED;
+	*grew = (uint64_t)sb.st_size > m->size;
+	m->size = (uint64_t)sb.st_size;
+	return OK;
+}
+
+/* Everything is moved and durable, and so is the mark that says so. */
 static enum status
 finish(struct move *m)
 {
-	enum status st = mark(m, MARK_CUT);
+	enum status st = file_cut(m->mbox, m->dest);
 
-	if (st == OK)
-		st = file_cut(m->mbox, m->dest);
 	if (st == OK)
 		st = file_flush(m->mbox);
 	/* It is done.  A journal that cannot be cleared says so itself. */
@@ -235,30 +249,28 @@ finish(struct move *m)
 enum status
 move_all(struct journal *j, int mbox, uint64_t dest, uint64_t size, bool *begun)
 {
-	struct stat sb;
 	struct move m;
+	bool grew = false;
 	enum status st = move_open(&m, j, mbox, size);
 
 	m.begun = begun;
 	seek_dest(&m, dest);
 	if (st == OK && j->mark.number > 0) /* with the size of now */
 		st = mark(&m, MARK_MOVE);
-	while (st == OK) {
-		st = move_steps(&m);
-		if (st != OK)
-			break;
-		if (fstat(mbox, &sb) == -1)
-			st = status_from_errno(errno);
-		else if ((uint64_t)sb.st_size < m.size)
-			st = ERR_DAMAGED;
-		else if ((uint64_t)sb.st_size == m.size)
-			break;
-		/* Somebody appends without a lock: that moves, too. */
-		if (st == OK) {
-			m.size = (uint64_t)sb.st_size;
+	do {
+		if (grew)
 			st = mark(&m, MARK_MOVE);
+		if (st == OK)
+			st = move_steps(&m);
+		if (st == OK)
+			st = look_again(&m, &grew);
+		if (st == OK && !grew) {
+			st = mark(&m, MARK_CUT);
+			/* That took a flush. */
+			if (st == OK)
+				st = look_again(&m, &grew);
 		}
-	}
+	} while (st == OK && grew);
 	if (st == OK)
 		st = finish(&m);
 	free(m.buf);

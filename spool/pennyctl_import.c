@@ -241,8 +241,8 @@ import_all(struct import *im)
 	struct ctl_box *b = im->box;
 	char *header = malloc(HEADER_MAX);
 	struct stat sb;
-	enum status st =
-	    lock_wait(b->mbox, false, b->settings->mailbox_lock_wait);
+	enum status st = lock_wait_state(
+	    b->mbox, false, b->settings->mailbox_lock_wait, b->state);
 
 	if (header == NULL && st == OK)
 		st = ERR_NOMEM;

@@ -197,8 +197,8 @@ int
 ctl_verify(struct ctl_box *b, char **argv)
 {
 	struct verify v = { .box = b, .ix = { .fd = -1 } };
-	enum status st =
-	    lock_wait(b->mbox, false, b->settings->mailbox_lock_wait);
+	enum status st = lock_wait_state(
+	    b->mbox, false, b->settings->mailbox_lock_wait, b->state);
 
 	(void)argv;
 	if (st == OK) {
@@ -332,8 +332,8 @@ repair_uidl(struct ctl_box *b)
 int
 ctl_repair(struct ctl_box *b, char **argv)
 {
-	enum status st =
-	    lock_wait(b->mbox, true, b->settings->mailbox_lock_wait);
+	enum status st = lock_wait_state(
+	    b->mbox, true, b->settings->mailbox_lock_wait, b->state);
 
 	(void)argv;
 	if (st == OK && !lock_same_file(b->mbox, b->dir, b->path.name))
@@ -387,8 +387,8 @@ ctl_stat(struct ctl_box *b, char **argv)
 	struct stat sb;
 	uint64_t from = 0;
 	int fd = open_state(b, "index");
-	enum status st =
-	    lock_wait(b->mbox, false, b->settings->mailbox_lock_wait);
+	enum status st = lock_wait_state(
+	    b->mbox, false, b->settings->mailbox_lock_wait, b->state);
 
 	(void)argv;
 	if (st == OK && fstat(b->mbox, &sb) == -1)

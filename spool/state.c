@@ -143,21 +143,43 @@ state_update_pending(int dirfd, const struct user *u)
 	       (!S_ISREG(st.st_mode) || st.st_size > 0);
 }
 
+/* The user's state directory as a place to open files in, if it is there. */
+static int
+state_place(int dirfd, const struct user *u)
+{
+	char name[sizeof(STATE_DIR) + sizeof(u->name)];
+
+	snprintf(name, sizeof(name), STATE_DIR "/%s", u->name);
+	fs_become(u->uid, u->gid);
+	int fd =
+	    openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fs_become_self();
+	return fd;
+}
+
 int
 state_intent_open(
     int dirfd, const struct mailbox_path *path, const struct user *u)
 {
-	char name[sizeof(STATE_DIR) + sizeof(u->name)], why[300];
-	int state = -1, fd = -1;
+	char why[300];
+	int state = state_place(dirfd, u), fd = -1;
 
-	snprintf(name, sizeof(name), STATE_DIR "/%s", u->name);
-	fs_become(u->uid, u->gid);
-	state =
-	    openat(dirfd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	fs_become_self();
 	if (state == -1 && state_open(path, u, &state, why, sizeof(why)) != OK)
 		return -1;
-	if (state_file_open(state, u, "append", O_RDWR | O_CREAT, &fd) != OK)
+	if (state_file_open(state, u, TURNSTILE_FILE, O_RDWR | O_CREAT, &fd) !=
+	    OK)
+		fd = -1;
+	close_fd(&state);
+	return fd;
+}
+
+int
+state_turnstile_open(int dirfd, const struct user *u)
+{
+	int state = state_place(dirfd, u), fd = -1;
+
+	if (state != -1 &&
+	    state_file_open(state, u, TURNSTILE_FILE, O_RDONLY, &fd) != OK)
 		fd = -1;
 	close_fd(&state);
 	return fd;

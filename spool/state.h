@@ -32,6 +32,8 @@ enum status state_file_open(
  * the mailbox in dirfd, and makes what is missing.  -1: it cannot be. */
 int state_intent_open(
     int dirfd, const struct mailbox_path *, const struct user *);
+/* That file, for reading, if it is there: the turnstile (spool/lock.h). */
+int state_turnstile_open(int dirfd, const struct user *);
 /* The session lock: opens `lock` in the state directory (never unlinked), takes
  * it without waiting, writes "pid host seconds\n" into it.  ERR_BUSY: holder
  * says who: "pid 4711 on mail.example.org since 2026-11-21 10:20:30 UTC";

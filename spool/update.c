@@ -53,16 +53,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "common/file.h"
+#include "common/msg.h"
 #include "spool/index_make.h"
 #include "spool/lock.h"
 #include "spool/mbox.h"
 #include "spool/move.h"
 
 #define WINDOW (UINT64_C(64) << 20)
-enum { RELOCK_MS = 20, TAIL_BLANKS = 64 };
+enum { TAIL_BLANKS = 64 };
 
 /* ---- is it still the mailbox that the session saw? ---- */
 
@@ -213,7 +213,12 @@ remove_messages(const struct update_job *job)
 	if (st != OK)
 		goto out;
 	if (j.n == 1 && j.del[0].offset + j.del[0].length == size) {
-		st = file_cut(job->mbox, j.del[0].offset);
+		/* Looking at the messages took a while. */
+		st = check_identity(job, &sb);
+		if (st == OK && (uint64_t)sb.st_size != size)
+			st = ERR_CHANGED;
+		if (st == OK)
+			st = file_cut(job->mbox, j.del[0].offset);
 		if (st == OK)
 			st = file_flush(job->mbox);
 	} else {
@@ -226,48 +231,22 @@ out:
 
 /* ---- locks ---- */
 
-static int64_t
-clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
-
-/* The lock on the file first, then the dotlock without waiting: other programs
- * take them the other way round, and only backing off avoids a deadlock. */
-static enum status
-take_locks(const struct update_job *job)
-{
-	int64_t until = clock_ms() + job->lock_wait;
-
-	for (;;) {
-		int64_t left = until - clock_ms();
-		enum status st =
-		    lock_wait(job->mbox, true, left > 0 ? left : 0);
-		if (st != OK)
-			return st;
-		if (!lock_same_file(job->mbox, job->mbox_dir, job->mbox_name))
-			st = ERR_CHANGED;
-		else if (job->dotlock)
-			st = dotlock_take(job->mbox_dir, job->mbox_name);
-		if (st == OK)
-			return OK;
-		lock_release(job->mbox);
-		if (st != ERR_BUSY || clock_ms() >= until)
-			return st;
-		nanosleep(
-		    &(struct timespec){ .tv_nsec = RELOCK_MS * 1000000 }, NULL);
-	}
-}
-
 enum status
 update_run(const struct update_job *job)
 {
+	bool dotlocked;
+
 	if (job->n == 0)
 		return OK;
-	enum status st = take_locks(job);
+	int turnstile = turnstile_open(job->state_dir);
+	enum status st = lock_take_both(&(struct lock_both){ .fd = job->mbox,
+					    .dirfd = job->mbox_dir,
+					    .name = job->mbox_name,
+					    .dotlock = job->dotlock,
+					    .lock_wait = job->lock_wait,
+					    .turnstile = turnstile },
+	    &dotlocked);
+	close_fd(&turnstile);
 	if (st != OK)
 		return st;
 	if (journal_pending(job->state_dir)) {
@@ -282,7 +261,7 @@ update_run(const struct update_job *job)
 		index_remove_end(&r, job->mbox, job->del, job->n, st == OK);
 	}
 	/* Others stay out of a mailbox that is half moved. */
-	if (job->dotlock && !(st != OK && journal_pending(job->state_dir)))
+	if (dotlocked && !(st != OK && journal_pending(job->state_dir)))
 		dotlock_release(job->mbox_dir, job->mbox_name);
 	lock_release(job->mbox);
 	return st;

@@ -21,12 +21,18 @@ enum { SHORT = -1 };
 static unsigned count[CALLS];	/* calls so far */
 static unsigned fail_at[CALLS]; /* number of the call that fails; 0: none */
 static int fail_with;		/* errno, or SHORT */
+/* What somebody who minds no lock appends when a call fails. */
+static const char *foreign;
+static int box;
 
 static bool
 fails(enum call c)
 {
 	if (++count[c] != fail_at[c] || fail_with == SHORT)
 		return false;
+	if (foreign != NULL)
+		syscall(SYS_pwrite64, box, foreign, strlen(foreign),
+		    syscall(SYS_lseek, box, 0, SEEK_END));
 	errno = fail_with;
 	return true;
 }
@@ -73,7 +79,6 @@ all_works(void)
 
 /* ---- the file ---- */
 
-static int box;
 static char got[1 << 16];
 
 static void
@@ -430,6 +435,34 @@ test_cutting_off(struct append_msg *m)
 	mbox_list_free(&l);
 }
 
+/* Nobody should write there without a lock.  What he wrote stays. */
+static void
+test_foreign(struct append_msg *m)
+{
+	static const char text[] = "From f@x Fri Nov 20 22:00:00 2026\n"
+				   "S: f\n\nf\n\n";
+	static char all[4 << 20];
+	unsigned kept = 0;
+
+	for (unsigned n = 1; n <= 4; n++) {
+		start_with(OLD);
+		fail_at[n == 4 ? FDATASYNC : PWRITE] = n == 4 ? 1 : n;
+		fail_with = EIO;
+		foreign = text;
+		enum status st = append_batch(box, m, 2, true, NOW);
+		foreign = NULL;
+		all_works();
+		ssize_t got_n = pread(box, all, sizeof(all) - 1, 0);
+		all[got_n < 0 ? 0 : got_n] = '\0';
+		kept += st == ERR_IO && strncmp(all, OLD, strlen(OLD)) == 0 &&
+			strstr(all, text) != NULL;
+	}
+	ok(kept == 4,
+	    "what somebody wrote behind a torn message is not cut off "
+	    "with it (%u of 4)",
+	    kept);
+}
+
 int
 main(void)
 {
@@ -451,6 +484,7 @@ main(void)
 	m[1].length = 64 * 40000;
 	test_faults(m);
 	test_cutting_off(m);
+	test_foreign(m);
 	close(m[1].file);
 	return done_testing();
 }

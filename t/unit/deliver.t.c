@@ -459,6 +459,19 @@ test_dotlock(void)
 	    "another program's dotlock keeps us out: %s", d.text);
 	unlink(lock);
 
+	/* mailutils rewrites a mailbox by putting another file in its place,
+	 * under the dotlock only: perhaps when we have the other lock. */
+	size_t before = messages("alice");
+	shared->replace = true;
+	d = chain_deliver(asker, "alice", "S: replaced\r\n\r\nx\r\n");
+	ok(d.status == OK && !shared->replace && before > 0 &&
+		messages("old") == before && messages("alice") == 1 &&
+		access(lock, F_OK) == -1,
+	    "a mailbox that another took the place of under a dotlock is not "
+	    "written: %s",
+	    d.text);
+	unlink(box_path("old"));
+
 	/* An append process dies while it holds one. */
 	shared->flush_us = 100000000;
 	pid_t p = fork();
