@@ -36,7 +36,10 @@ my $harness = TAP::Harness->new({
 		    first_line($test) =~ /perl/;
 		return [ 'sh', $test ] if $test =~ m{^t/.*\.t$};
 		# What a program says beside its tests is shown when it fails.
-		return [ 'sh', '-c', 'exec "$0" 2>"$0.err"', $test ];
+		# The shell stays: it holds the end of a pipe that the harness
+		# would else take for one that has something to say, and wait for
+		# this test's next line while the others get no turn.
+		return [ 'sh', '-c', '"$0" 2>"$0.err"; exit $?', $test ];
 	},
 });
 sub first_line {
