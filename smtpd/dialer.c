@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "smtpd/dialer.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -81,10 +83,21 @@ add_sender(int sock, const struct intro *in)
 	service_add(sock, &service, NULL);
 }
 
+/* The relay has gone.  No signal tells: its domain (Landlock) may send none to
+ * a process outside of it. */
+static void
+relay_gone(void *arg, uint32_t events)
+{
+	(void)arg;
+	(void)events;
+	_exit(0);
+}
+
 static noreturn void
 dialer_main(struct role *r, int sock)
 {
-	int keep[] = { sock, r->peer[ROLE_LOG] };
+	int end = fcntl(sock, F_DUPFD_CLOEXEC, 0);
+	int keep[] = { sock, end, r->peer[ROLE_LOG] };
 
 	fds_keep_only(keep, NELEM(keep));
 	proc_title("dialer");
@@ -92,6 +105,9 @@ dialer_main(struct role *r, int sock)
 	sandbox_enter(r, ROLE_DIALER);
 	set = r->settings;
 	service_init();
+	/* No events: the hang-up is always told. */
+	if (end == -1 || watch_add(end, 0, relay_gone, NULL) == NULL)
+		fatal("dialer: %s", strerror(errno));
 	service_introductions(sock, add_sender);
 	service_run();
 	_exit(0);
@@ -107,7 +123,7 @@ dialer_start(struct role *r)
 	log_flush();
 	pid_t pid = fork();
 	if (pid == 0)
-		dialer_main(r, end[1]); /* goes with its parent (sandbox.c) */
+		dialer_main(r, end[1]); /* goes with its parent */
 	close(end[1]);
 	intro = end[0];
 	return pid != -1;

@@ -105,8 +105,10 @@ $q->close;
 my $at = length $pp->log('smtpd');
 kill 'HUP', $pp->master('smtpd');
 $pp->log_line('smtpd', qr/reloaded|settings|configuration/i, after => $at);
-ok(Pennypost::wait_for(20, sub { 1 == grep { $_->[1] eq 'relay' }
-	$pp->procs('smtpd') }), 'one relay is left after a reload');
+for my $role (qw(relay dialer)) {
+	ok(Pennypost::wait_for(20, sub { 1 == $pp->pids('smtpd', $role) }),
+	    "one $role is left after a reload");
+}
 $tls->forget;
 like($pp->send('b@x.example', $body, from => 'alice@example.org'), qr/^250/,
     'after a reload');

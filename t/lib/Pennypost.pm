@@ -453,7 +453,7 @@ sub pids {
 	return map { $_->[0] } grep { $_->[1] eq $role } $self->procs($d);
 }
 
-# SIGTERM and wait.  Gives the exit status, or 'timeout'.
+# SIGTERM and wait.  Gives the exit status, or 'timeout', or who was left behind.
 sub stop {
 	my ($self, @which) = @_;
 	my $status;
@@ -465,11 +465,13 @@ sub stop {
 			$status = $? & 127 ? 'signal ' . ($? & 127) : $? >> 8;
 			delete $self->{pid}{$d};
 			# Nobody may be left behind.
+			my @left;
 			$self->{left}{$d} = wait_for(3, sub {
-				!grep { Pennypost::Proc::same($_) } @all
+				!(@left = grep { Pennypost::Proc::same($_) } @all)
 			}) ? 0 : 1;
-			kill 'KILL', map { $_->[0] }
-			    grep { Pennypost::Proc::same($_) } @all;
+			$status = join ', ', 'left behind', map { $_->[2] } @left
+			    if $self->{left}{$d};
+			kill 'KILL', map { $_->[0] } @left;
 		} else {
 			$status = 'timeout';
 			$self->kill_all($d);
