@@ -195,8 +195,8 @@ ok($stranger->closed, 'nobody else may announce');
 $pp->log_like('smtpd', qr/PROXY listener from \[127\.0\.0\.1\], which is not in/,
     'logged');
 my $m = $pp->smtp;
-$m->expect('PROXY TCP4 192.0.2.7 192.0.2.8 1 2', qr/^500 /,
-    'on other listeners it is no command');
+$m->expect('PROXY TCP4 192.0.2.7 192.0.2.8 1 2', qr/^421 /,
+    'on other listeners it is no SMTP');
 SKIP: {
 	skip 'no IO::Socket::SSL', 2 unless have('IO::Socket::SSL');
 	my $s = proxied("PROXY TCP4 192.0.2.77 192.0.2.8 4711 465\r\n",
