@@ -339,9 +339,13 @@ void
 index_remove_end(struct index_removal *r, int mbox,
     const struct update_del *del, unsigned n, bool removed)
 {
+	struct stat sb;
+
 	if (r->ix.fd == -1)
 		return;
-	if (!removed || n == 0 || carry_along(&r->ix, mbox, del, n) != OK)
+	/* An empty mailbox needs none. */
+	if (!removed || n == 0 || fstat(mbox, &sb) == -1 || sb.st_size == 0 ||
+	    carry_along(&r->ix, mbox, del, n) != OK)
 		index_drop(r->state_dir);
 	index_close(&r->ix);
 }
