@@ -1,5 +1,6 @@
 /* STAT, LIST, UIDL (RFC 1939 5, 7).  Runs in: worker (pop3d). */
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "pop3d/command.h"
 #include "pop3d/present.h"
@@ -69,11 +70,55 @@ cmd_list(struct session *s, struct view arg)
 	return reply_list_end(&list);
 }
 
+/* Lists the n messages from `first` on, of which b is. */
+static void
+list_ids(struct reply_list *list, const struct maildrop *d, size_t first,
+    size_t n, const struct index_block *b)
+{
+	const struct index_entry *e = b->e;
+
+	for (size_t i = first; i < first + n; i++) {
+		if (e == b->e + INDEX_ENTRIES)
+			e = (++b)->e;
+		if (!maildrop_deleted(d, i)) {
+			char *to = reply_number(list, i + 1);
+			reply_text_end(
+			    list, to, uidl_text(e->uid, e->copy, to).n);
+		}
+		e++;
+	}
+}
+
+/* The unique-ids of all messages. */
+static bool
+list_all_ids(struct reply_list *list, struct maildrop *d)
+{
+	_Static_assert((int)UIDL_TEXT <= (int)REPLY_TEXT, "in place");
+	struct index_block *b = malloc(MAILDROP_BLOCKS * sizeof(*b));
+	bool good = true;
+
+	for (size_t i = 0, n = 1; i < d->n && good; i += n) {
+		n = b == NULL ? 0 : maildrop_id_blocks(d, i, b);
+		if (n > 0) {
+			list_ids(list, d, i, n, b);
+			continue;
+		}
+		n = 1;
+		if (maildrop_deleted(d, i))
+			continue;
+		char *to = reply_number(list, i + 1);
+		struct view id = maildrop_unique_id(d, i, to);
+		good = id.n > 0;
+		reply_text_end(list, to, id.n);
+	}
+	free(b);
+	return good;
+}
+
 enum next
 cmd_uidl(struct session *s, struct view arg)
 {
 	struct maildrop *d = &s->drop;
-	_Static_assert((int)UIDL_TEXT <= (int)REPLY_TEXT, "in place");
 	struct reply_list list;
 	char text[UIDL_TEXT];
 	enum next next;
@@ -91,14 +136,6 @@ cmd_uidl(struct session *s, struct view arg)
 	if (!reply_list_start(&list, s))
 		return command_drop_failed(s, ERR_NOMEM);
 	reply_ok(s, "Unique-ids follow.");
-	for (i = 0; i < d->n; i++) {
-		if (maildrop_deleted(d, i))
-			continue;
-		char *to = reply_number(&list, i + 1);
-		struct view id = maildrop_unique_id(d, i, to);
-		if (id.n == 0)
-			return broken_off(s, &list);
-		reply_text_end(&list, to, id.n);
-	}
-	return reply_list_end(&list);
+	return list_all_ids(&list, d) ? reply_list_end(&list)
+				      : broken_off(s, &list);
 }

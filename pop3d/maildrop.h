@@ -120,6 +120,13 @@ enum status maildrop_unique_ids(struct maildrop *);
  * the result lies there.  Empty: the index is not what it was any more. */
 struct view maildrop_unique_id(struct maildrop *, size_t i, char *out);
 
+/* For long lists, after maildrop_unique_ids(): reads the unique-ids of messages
+ * from i on at once.  How many are in b, of which entry k is that of message
+ * i + k, with our own unique-id; 0: it must be asked for alone. */
+enum { MAILDROP_BLOCKS = 8 };
+size_t maildrop_id_blocks(
+    struct maildrop *, size_t i, struct index_block b[MAILDROP_BLOCKS]);
+
 /* Parts that maildrop.c and maildrop_uid.c share.  Between begin and end the
  * mailbox lock is held and the mailbox is what was opened; with OK, end must
  * follow. */

@@ -224,3 +224,25 @@ maildrop_unique_id(struct maildrop *d, size_t i, char *out)
 	}
 	return uidl_text(e.uid, e.copy, out);
 }
+
+size_t
+maildrop_id_blocks(
+    struct maildrop *d, size_t i, struct index_block b[MAILDROP_BLOCKS])
+{
+	if (!d->numbered || d->uidl.n > 0 || i >= d->base ||
+	    i % INDEX_ENTRIES != 0)
+		return 0;
+	size_t n = index_blocks(&d->ix, i, b, MAILDROP_BLOCKS) * INDEX_ENTRIES;
+	if (n > d->base - i)
+		n = d->base - i;
+	bool count = d->equal != NULL && d->equal->counted == i;
+	for (size_t k = 0; k < n; k++) {
+		const struct index_entry *e =
+		    &b[k / INDEX_ENTRIES].e[k % INDEX_ENTRIES];
+		if (!(e->flags & INDEX_UID))
+			return k;
+		if (count)
+			count_one(d, e->uid);
+	}
+	return n;
+}

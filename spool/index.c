@@ -62,21 +62,25 @@ entries_valid(const struct index_block *b, uint64_t size)
 	return true;
 }
 
+static bool
+block_valid(
+    const struct index_head *h, uint64_t number, const struct index_block *b)
+{
+	uint64_t left = h->n - number * INDEX_ENTRIES;
+
+	return b->id == h->id && b->number == number && b->n <= INDEX_ENTRIES &&
+	       b->n >= (left < INDEX_ENTRIES ? left : INDEX_ENTRIES) &&
+	       b->check == index_block_check(b) && entries_valid(b, INT64_MAX);
+}
+
 enum status
 index_block_read(
     int fd, const struct index_head *h, uint64_t number, struct index_block *b)
 {
 	enum status st =
 	    file_read_at(fd, b, sizeof(*b), INDEX_BLOCK * (number + 1));
-	uint64_t left = h->n - number * INDEX_ENTRIES;
 
-	if (st == ERR_CHANGED)
-		st = ERR_DAMAGED;
-	if (st == OK &&
-	    (b->id != h->id || b->number != number || b->n > INDEX_ENTRIES ||
-		b->n < (left < INDEX_ENTRIES ? left : INDEX_ENTRIES) ||
-		b->check != index_block_check(b) ||
-		!entries_valid(b, INT64_MAX)))
+	if (st == ERR_CHANGED || (st == OK && !block_valid(h, number, b)))
 		st = ERR_DAMAGED;
 	if (st != OK)
 		b->id = ~h->id; /* not to be taken for one that was read */
@@ -142,6 +146,26 @@ index_get(struct index *ix, uint64_t i, struct index_entry *e)
 	if (e->offset > ix->h.size || e->length > ix->h.size - e->offset)
 		return ERR_DAMAGED;
 	return OK;
+}
+
+size_t
+index_blocks(
+    const struct index *ix, uint64_t i, struct index_block *b, size_t max)
+{
+	uint64_t number = i / INDEX_ENTRIES;
+	uint64_t blocks = (ix->h.n + INDEX_ENTRIES - 1) / INDEX_ENTRIES;
+	size_t n = 0;
+
+	if (number >= blocks)
+		return 0;
+	if (max > blocks - number)
+		max = (size_t)(blocks - number);
+	if (file_read_at(
+		ix->fd, b, max * INDEX_BLOCK, INDEX_BLOCK * (number + 1)) != OK)
+		return 0;
+	while (n < max && block_valid(&ix->h, number + n, &b[n]))
+		n++;
+	return n;
 }
 
 void

@@ -13,7 +13,8 @@
  * is checked like any other.
  *
  * Who reads it: the worker, from a descriptor it was handed, with pread, a
- * block at a time, so that a session needs 4 KiB for ten million messages.
+ * block at a time, so that a session needs 4 KiB for ten million messages, and
+ * a few more while it lists them.
  *
  * What it is believed: nothing.  The owner can write what he likes there, and
  * so can a crash.  Header and blocks have checksums; a block is bound to its
@@ -104,6 +105,11 @@ enum status index_tail(struct index *ix, int mbox, const struct stat *sb,
     uint64_t *base, uint64_t *from);
 /* Entry i < h.n.  ERR_DAMAGED: its block does not check. */
 enum status index_get(struct index *ix, uint64_t i, struct index_entry *e);
+/* For long lists: reads the blocks from that of entry i on at once into b, at
+ * most max of them.  How many of them check, from the first; entries that count
+ * are those before h.n. */
+size_t index_blocks(
+    const struct index *ix, uint64_t i, struct index_block *b, size_t max);
 void index_msg(const struct index_entry *e, struct mbox_msg *m);
 
 /* ---- parts of its making, spool/index_write.c ---- */

@@ -78,9 +78,18 @@ like($grown, qr/^2007 [0-9a-f]{32}\.41\r$/m, 'an equal message behind it');
 	$p = $pp->pop3_as('bob');
 	$p->cmd("DELE $_") for 1 .. 60, 1957;
 	$p->expect('UIDL', qr/^\+OK/);
-	like($p->multi, qr/^2007 [0-9a-f]{32}\.41\r$/m,
+	my $ids = $p->multi;
+	like($ids, qr/^2007 [0-9a-f]{32}\.41\r$/m,
 		'or whether equal ones before it are marked');
+	is(() = $ids =~ /^\d+ /mg, 2010 - 61, 'which are not listed');
+	unlike($ids, qr/^(?:60|1957) /m, 'and no others are left out');
 	$p->cmd('RSET');
+	$p->cmd('QUIT');
+	$p = $pp->pop3_as('bob');
+	$p->expect("UIDL $_", qr/^\+OK/) for 1 .. 7;
+	$p->expect('UIDL', qr/^\+OK/);
+	like($p->multi, qr/^2007 [0-9a-f]{32}\.41\r$/m,
+		'or whether some were asked for before');
 	$p->cmd('QUIT');
 }
 is(same('with the index, and without'), $grown, 'nothing else changed');

@@ -102,6 +102,13 @@ read_index(void)
 		assert(length <= m.length);
 	}
 	assert(index_get(&ix, ix.h.n, &e) != OK);
+	static struct index_block b[3];
+	for (uint64_t i = 0; i < ix.h.n && i < 1000; i += INDEX_ENTRIES) {
+		size_t n = index_blocks(&ix, i, b, NELEM(b));
+		for (size_t k = 0; k < n; k++)
+			assert(b[k].n <= INDEX_ENTRIES &&
+			       b[k].number == i / INDEX_ENTRIES + k);
+	}
 	index_close(&ix);
 }
 

@@ -519,6 +519,49 @@ test_busy(void)
 	ok(make(false) == OK && agrees(false) == 201, "afterwards it is made");
 }
 
+/* Blocks that are read together are those that are read one by one. */
+static void
+test_blocks(void)
+{
+	static struct index_block b[8];
+	struct index_entry e;
+	struct index ix;
+	bool same = true;
+	char octet;
+
+	empty();
+	fill(0, 500);
+	int fd = make(true) == OK ? index_fd() : -1;
+	if (fd == -1 || index_open(fd, &ix) != OK)
+		abort();
+	ok(index_blocks(&ix, 0, b, 8) == 6, "all blocks there are");
+	for (uint64_t i = 0; i < 500; i++)
+		same = same && index_get(&ix, i, &e) == OK &&
+		       memcmp(&e, &b[i / INDEX_ENTRIES].e[i % INDEX_ENTRIES],
+			   sizeof(e)) == 0;
+	ok(same, "as one by one");
+	ok(index_blocks(&ix, 2 * INDEX_ENTRIES, b, 2) == 2 && b[1].number == 3,
+	    "no more than asked for");
+	ok(index_blocks(&ix, 500, b, 8) == 1 &&
+		index_blocks(&ix, 6 * INDEX_ENTRIES, b, 8) == 0,
+	    "none behind the last");
+	off_t at = 4 * INDEX_BLOCK + 1000;
+	if (pread(fd, &octet, 1, at) != 1)
+		abort();
+	octet ^= 1;
+	if (pwrite(fd, &octet, 1, at) != 1)
+		abort();
+	ok(index_blocks(&ix, 0, b, 8) == 3 &&
+		index_blocks(&ix, 3 * INDEX_ENTRIES, b, 8) == 0 &&
+		index_blocks(&ix, 4 * INDEX_ENTRIES, b, 8) == 2,
+	    "nor a damaged one");
+	ok(ftruncate(fd, 2 * INDEX_BLOCK) == 0 &&
+		index_blocks(&ix, 0, b, 8) == 0 &&
+		index_blocks(&ix, 0, b, 1) == 1,
+	    "nor one that was cut off");
+	index_close(&ix);
+}
+
 int
 main(void)
 {
@@ -531,6 +574,7 @@ main(void)
 	test_lies();
 	test_remove();
 	test_busy();
+	test_blocks();
 	unlinkat(state, "index", 0);
 	unlinkat(state, "mbox", 0);
 	rmdir(dir);
