@@ -107,6 +107,12 @@ not_removed(struct session *s, enum status st)
 		 */
 		return reply_err(s, "SYS/TEMP",
 		    "It is not certain that the messages were deleted.");
+	case ERR_PERM: /* somebody has to do something (RFC 3206 4) */
+	case ERR_UNSAFE:
+	case ERR_INVALID:
+	case ERR_DAMAGED:
+		return reply_err(
+		    s, "SYS/PERM", "The marked messages could not be deleted.");
 	default:
 		return reply_err(
 		    s, "SYS/TEMP", "The marked messages could not be deleted.");

@@ -111,8 +111,8 @@ poplog_no_maildrop(const struct session *s, enum status st, const char *text)
 		    path);
 	else
 		log_write(LOG_LVL_ERROR, tag(s, &t),
-		    "Error: mailbox %s not opened: %s: %s", path,
-		    status_text(st), why);
+		    "Error: mailbox%s%s not opened: %s: %s",
+		    path[0] != '\0' ? " " : "", path, status_text(st), why);
 }
 
 void

@@ -151,8 +151,9 @@ answer_lock(struct peer *p, struct msg *rq, struct msg *rp)
 		st = session_lock(state, &r->user, (pid_t)pid, host, &fd,
 		    holder, sizeof(holder));
 		if (st != OK)
-			snprintf(why, sizeof(why), "session lock of %s: %s",
-			    r->user.name, status_text(st));
+			snprintf(why, sizeof(why),
+			    "session lock %.100s/.pennypost/%s/lock: %s",
+			    r->path.dir, r->user.name, status_text(st));
 	}
 	close_fd(&state);
 	if (st == OK) {

@@ -120,6 +120,19 @@ make_index(const struct update_order *o)
 	    .lock_wait = settings->mailbox_lock_wait });
 }
 
+/* What an administrator would have to look at. */
+static enum status
+tell(const struct update_order *o, enum status st)
+{
+	if (st != OK && st != ERR_CHANGED && st != ERR_BUSY)
+		log_write(LOG_LVL_ERROR, "pop3",
+		    "error: deletions in mailbox %s/%s, journal "
+		    "%s/.pennypost/%s/journal: %s",
+		    o->path.dir, o->path.name, o->path.dir, o->user.name,
+		    status_text(st));
+	return st;
+}
+
 static enum status
 child_work(const struct update_order *o, bool mend)
 {
@@ -133,8 +146,8 @@ child_work(const struct update_order *o, bool mend)
 	if (st != OK)
 		return st;
 	if (mend)
-		return finish_interrupted(mbox, state);
-	return update_run(&(struct update_job){ .mbox = mbox,
+		return tell(o, finish_interrupted(mbox, state));
+	st = update_run(&(struct update_job){ .mbox = mbox,
 	    .mbox_dir = dir,
 	    .mbox_name = o->path.name,
 	    .state_dir = state,
@@ -146,6 +159,7 @@ child_work(const struct update_order *o, bool mend)
 	    .ctime_ns = o->ctime_ns,
 	    .del = o->del,
 	    .n = o->n });
+	return tell(o, st);
 }
 
 /* The child, from fork to exit: does not return. */

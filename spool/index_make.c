@@ -15,7 +15,7 @@
 #include "spool/index_format.h"
 #include "spool/lock.h"
 
-enum { HASH_BLOCKS = 4, PROGRESS_EVERY = 1024 };
+enum { HASH_BLOCKS = 4 };
 
 void
 index_drop(int state_dir)
@@ -66,9 +66,16 @@ add_message(void *arg, const struct mbox_msg *m)
 		.flags = (uint16_t)m->flags };
 
 	k->w.h.wire += m->wire;
-	if (k->job->progress != NULL && k->w.h.n % PROGRESS_EVERY == 0)
-		k->job->progress(k->job->arg, "octets", m->offset, k->all);
 	return index_write_add(&k->w, &e);
+}
+
+static void
+tell(void *arg, uint64_t at)
+{
+	const struct making *k = arg;
+
+	if (k->job->progress != NULL)
+		k->job->progress(k->job->arg, "octets", at, k->all);
 }
 
 static enum status
@@ -85,8 +92,8 @@ make_new(struct making *k, struct index *ix)
 		return status_from_errno(errno);
 	enum status st = index_write_new(&k->w, fd, job->mboxrd);
 	if (st == OK)
-		st = mbox_scan_from(
-		    job->mbox, 0, k->all, job->mboxrd, add_message, k);
+		st = mbox_scan_told(
+		    job->mbox, 0, k->all, job->mboxrd, add_message, tell, k);
 	if (st == OK)
 		st = index_write_end(&k->w, job->mbox);
 	/* The old one goes first: replacing one name by another makes some file
@@ -122,8 +129,8 @@ make_tail(struct making *k, struct index *ix, const struct stat *sb)
 	if (st == OK)
 		st = index_write_at(&k->w, ix, base);
 	if (st == OK)
-		st = mbox_scan_from(
-		    job->mbox, from, k->all, job->mboxrd, add_message, k);
+		st = mbox_scan_told(
+		    job->mbox, from, k->all, job->mboxrd, add_message, tell, k);
 	if (st == OK)
 		st = index_write_end(&k->w, job->mbox);
 	if (st != OK)

@@ -174,6 +174,27 @@ cut_off(const struct intent *in, int mbox, uint64_t size, uint64_t *gone)
 	return st;
 }
 
+/* Is there a record of this mailbox, and something behind what it names? */
+static bool
+behind(const struct intent *in, const struct stat *sb)
+{
+	return in->dev == sb->st_dev && in->ino == sb->st_ino &&
+	       (uint64_t)sb->st_size > in->offset;
+}
+
+bool
+intent_left(int fd, int mbox, uint64_t *at)
+{
+	struct intent in;
+	struct stat sb;
+
+	if (!boot_known || !read_intent(fd, &in) || fstat(mbox, &sb) == -1 ||
+	    !behind(&in, &sb) || memcmp(in.boot, boot, sizeof(boot)) != 0)
+		return false;
+	*at = in.offset;
+	return true;
+}
+
 enum status
 intent_recover(int fd, int mbox, uint64_t *gone, bool *mended)
 {
@@ -189,10 +210,9 @@ intent_recover(int fd, int mbox, uint64_t *gone, bool *mended)
 		return st;
 	if (fstat(mbox, &sb) == -1)
 		return ERR_IO;
-	uint64_t size = (uint64_t)sb.st_size;
-	if (in.dev == sb.st_dev && in.ino == sb.st_ino && size > in.offset)
+	if (behind(&in, &sb))
 		st = memcmp(in.boot, boot, sizeof(boot)) == 0
-			 ? cut_off(&in, mbox, size, gone)
+			 ? cut_off(&in, mbox, (uint64_t)sb.st_size, gone)
 			 : torn_mend(mbox, in.offset, mended);
 	*mended |= start;
 	if (st == OK)

@@ -58,4 +58,7 @@ void intent_clear(int fd);
  * mends what a power cut left of it.  *gone: octets that were cut off.  fd -1:
  * there is no record.  OK also when there is nothing to do. */
 enum status intent_recover(int fd, int mbox, uint64_t *gone, bool *mended);
+/* Under the mailbox lock: did a writer of this boot die behind octet *at?
+ * Nothing is changed. */
+bool intent_left(int fd, int mbox, uint64_t *at);
 #endif

@@ -36,6 +36,7 @@ struct scan {
 	octets eight;	 /* all its octets there, ORed */
 	struct mbox_msg msg; /* the current one */
 	mbox_found *found;
+	mbox_told *told;
 	void *arg;
 };
 
@@ -136,6 +137,8 @@ refill(struct scan *s, size_t keep)
 	s->n -= keep;
 	s->at -= keep;
 	s->counted -= keep;
+	if (s->told != NULL)
+		s->told(s->arg, s->base + s->n);
 	while (s->n < PIECE && s->base + s->n < s->size) {
 		size_t want = PIECE - s->n;
 		if (want > s->size - s->base - s->n)
@@ -301,14 +304,15 @@ scan_all(struct scan *s)
 }
 
 enum status
-mbox_scan_from(int fd, uint64_t from, uint64_t size, bool mboxrd,
-    mbox_found *found, void *arg)
+mbox_scan_told(int fd, uint64_t from, uint64_t size, bool mboxrd,
+    mbox_found *found, mbox_told *told, void *arg)
 {
 	struct scan s = { .fd = fd,
 		.mboxrd = mboxrd,
 		.base = from,
 		.size = size,
 		.found = found,
+		.told = told,
 		.arg = arg };
 
 	if (from >= size)
@@ -319,6 +323,13 @@ mbox_scan_from(int fd, uint64_t from, uint64_t size, bool mboxrd,
 	enum status st = scan_all(&s);
 	free(s.buf);
 	return st;
+}
+
+enum status
+mbox_scan_from(int fd, uint64_t from, uint64_t size, bool mboxrd,
+    mbox_found *found, void *arg)
+{
+	return mbox_scan_told(fd, from, size, mboxrd, found, NULL, arg);
 }
 
 enum status

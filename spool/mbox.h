@@ -66,6 +66,11 @@ typedef enum status mbox_found(void *arg, const struct mbox_msg *m);
  * no From_ line. */
 enum status mbox_scan_from(int fd, uint64_t from, uint64_t size, bool mboxrd,
     mbox_found *found, void *arg);
+/* Is told now and then how far a scan is; may be NULL. */
+typedef void mbox_told(void *arg, uint64_t at);
+/* The same as mbox_scan_from(), and told is told, with the same arg. */
+enum status mbox_scan_told(int fd, uint64_t from, uint64_t size, bool mboxrd,
+    mbox_found *found, mbox_told *told, void *arg);
 /* A mbox_found; arg is a struct mbox_list. */
 enum status mbox_list_add(void *list, const struct mbox_msg *m);
 /* Is there a separator at that offset: a From_ line behind a blank line or at

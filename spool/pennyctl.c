@@ -7,14 +7,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/paths.h"
 #include "common/role.h"
+#include "common/service.h"
 #include "common/version.h"
 #include "spool/state.h"
 
@@ -145,6 +148,63 @@ struct all {
 };
 
 static int
+run_as_owner(struct ctl_box *b, const struct ctl_verb *v, char **argv)
+{
+	if (geteuid() == 0 && !v->as_root)
+		priv_become(b->user.uid, b->user.gid);
+	int rc = v->run(b, argv);
+	ctl_progress_end();
+	if (fflush(stdout) == EOF)
+		return CTL_FAILED;
+	return rc;
+}
+
+/* The dotlock as deletions take it (pop3d/update_child.c): where nobody of the
+ * user's may make one there need be none. */
+static enum status
+take_dotlock(const struct ctl_box *b)
+{
+	int64_t until = now_ms() + b->settings->mailbox_lock_wait;
+	enum status st;
+
+	for (;;) {
+		st = mailbox_dotlock_take(b->dir, b->path.name, &b->user);
+		if (st != ERR_BUSY || now_ms() >= until)
+			break;
+		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+	}
+	return st;
+}
+
+/* What changes the mailbox does so in a child, which becomes the user; the
+ * dotlock stays with who may remove it. */
+static int
+run_dotlocked(struct ctl_box *b, const struct ctl_verb *v, char **argv)
+{
+	enum status st = take_dotlock(b);
+	bool taken = st == OK;
+
+	if (st != OK && st != ERR_PERM) {
+		ctl_say(b, "%s/%s.lock: %s", b->path.dir, b->path.name,
+		    st == ERR_BUSY ? "another program has it"
+				   : status_text(st));
+		return CTL_FAILED;
+	}
+	signal(SIGINT, SIG_IGN); /* the child ends by it, and we clean up */
+	fflush(stdout);
+	pid_t pid = fork();
+	if (pid == 0) {
+		signal(SIGINT, SIG_DFL);
+		_exit(run_as_owner(b, v, argv));
+	}
+	int rc = ctl_wait(pid);
+	/* Others stay out of a mailbox that is half moved. */
+	if (taken && !state_update_pending(b->dir, &b->user))
+		mailbox_dotlock_release(b->dir, b->path.name, &b->user);
+	return rc == -1 ? CTL_FAILED : rc;
+}
+
+static int
 run(struct settings *s, const struct ctl_verb *v, const char *user, char **argv)
 {
 	struct ctl_box b = {
@@ -153,13 +213,8 @@ run(struct settings *s, const struct ctl_verb *v, const char *user, char **argv)
 
 	if (!find(&b, user) || !open_box(&b, v))
 		return CTL_FAILED;
-	if (geteuid() == 0 && !v->as_root)
-		priv_become(b.user.uid, b.user.gid);
-	int rc = v->run(&b, argv);
-	ctl_progress_end();
-	if (fflush(stdout) == EOF)
-		return CTL_FAILED;
-	return rc;
+	return v->writes && s->lock_dotlock ? run_dotlocked(&b, v, argv)
+					    : run_as_owner(&b, v, argv);
 }
 
 /* Who has got no mail yet has no mailbox, and that is no fault. */

@@ -42,6 +42,14 @@ int ctl_stat(struct ctl_box *, char **);
 int ctl_who(struct ctl_box *, char **);
 int ctl_import(struct ctl_box *, char **);
 
+/* The names of what may lie beside a mailbox; NULL behind them. */
+extern const char *const ctl_beside[];
+/* One of them, for reading and writing; -1: not to be had. */
+int ctl_open_beside(const struct ctl_box *, const char *name);
+/* It is there, and is not what others would open: a plain file of the user's
+ * with one name. */
+bool ctl_unfit(const struct ctl_box *, const char *name);
+
 /* pennyctl queue: argv[0] is the verb.  config: NULL: the default.  -1: there
  * is no such verb. */
 int ctl_queue(const char *config, int argc, char **argv);

@@ -1,4 +1,4 @@
-/* pennyctl mailbox verify, repair, reindex, stat.  Runs in: pennyctl, as the
+/* pennyctl mailbox repair, reindex, stat.  Runs in: pennyctl, as the
  * owner of the mailbox. */
 #define _GNU_SOURCE
 #include "spool/pennyctl.h"
@@ -47,206 +47,55 @@ ctl_index(struct ctl_box *b)
 	return st == ERR_GONE ? OK : st; /* an empty mailbox needs none */
 }
 
-static int
-open_state(const struct ctl_box *b, const char *name)
-{
-	return openat(b->state, name,
-	    O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-}
-
-static bool
-exists(const struct ctl_box *b, const char *name)
-{
-	struct stat sb;
-
-	return fstatat(b->state, name, &sb, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-/* ---- verify ---- */
-
-struct verify {
-	struct ctl_box *box;
-	struct index ix;
-	bool indexed; /* it is to be compared */
-	uint64_t n, octets, wire, size;
-	uint32_t last_flags;
-	unsigned found;
-};
-
-__attribute__((format(printf, 2, 3))) static void
-found(struct verify *v, const char *fmt, ...)
-{
-	char text[300];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	ctl_progress_end();
-	printf("%s: %s\n", v->box->user.name, text);
-	v->found++;
-}
-
-static void
-compare(struct verify *v, const struct mbox_msg *m)
-{
-	unsigned char uid[16];
-	struct index_entry e;
-	struct mbox_msg is;
-
-	if (v->n >= v->ix.h.n)
-		return;
-	enum status st = index_get(&v->ix, v->n, &e);
-	if (st != OK) {
-		found(v, "index: message %" PRIu64 ": %s", v->n + 1,
-		    status_text(st));
-		v->indexed = false;
-		return;
-	}
-	index_msg(&e, &is);
-	/* The last one may have got its blank line since. */
-	if (memcmp(&is, m, sizeof(is)) != 0 && v->n + 1 < v->ix.h.n) {
-		found(v,
-		    "index: message %" PRIu64 " is at octet %" PRIu64
-		    ", not as the index has it",
-		    v->n + 1, m->offset);
-		v->indexed = false;
-		return;
-	}
-	if (v->n < v->ix.h.uids &&
-	    (mbox_unique_id(v->box->mbox, m, uid) != OK ||
-		memcmp(uid, e.uid, sizeof(uid)) != 0))
-		found(v,
-		    "index: message %" PRIu64 " at octet %" PRIu64
-		    " was written over: another unique-id",
-		    v->n + 1, m->offset);
-}
-
-static enum status
-verify_message(void *arg, const struct mbox_msg *m)
-{
-	struct verify *v = arg;
-
-	if (v->indexed)
-		compare(v, m);
-	v->n++;
-	v->wire += m->wire;
-	v->last_flags = m->flags;
-	if (v->n % 1024 == 0)
-		ctl_progress(NULL, "octets", m->offset, v->size);
-	return OK;
-}
-
-/* The mailbox itself, and the index beside it, under one lock. */
-static enum status
-verify_mailbox(struct verify *v)
-{
-	struct ctl_box *b = v->box;
-	struct stat sb;
-	int fd = open_state(b, "index");
-
-	if (fstat(b->mbox, &sb) == -1)
-		return status_from_errno(errno);
-	v->size = (uint64_t)sb.st_size;
-	if (fd != -1 && index_open(fd, &v->ix) != OK) {
-		found(v, "index: damaged");
-	} else if (fd != -1) {
-		bool mboxrd = b->settings->quoting_mboxrd;
-		v->indexed =
-		    index_fits(&v->ix, b->mbox, &sb, mboxrd) != INDEX_STALE;
-	}
-	enum status st = mbox_scan_from(b->mbox, 0, v->size,
-	    b->settings->quoting_mboxrd, verify_message, v);
-	if (st == ERR_DAMAGED) {
-		found(v, "mailbox: octet 0: no From_ line: this is no mbox; "
-			 "repair mends what a power cut tore");
-		return OK;
-	}
-	if (st == OK && (v->last_flags & MBOX_NO_BLANK) != 0)
-		found(v,
-		    "mailbox: octet %" PRIu64
-		    ": the last message has no blank line behind it",
-		    v->size);
-	return st;
-}
-
-static void
-verify_state(struct verify *v)
-{
-	struct ctl_box *b = v->box;
-	struct uidl u;
-	int fd = open_state(b, "uidl");
-
-	if (journal_pending(b->state))
-		found(v, "journal: an update was cut short; pop3d or repair "
-			 "finishes it");
-	if (exists(b, "journal.bad"))
-		found(v, "journal.bad: an update that could not be finished");
-	if (fd != -1) {
-		enum status st = uidl_load(fd, &u);
-		if (st != OK)
-			found(v, "uidl: %s", status_text(st));
-		uidl_free(&u);
-		close(fd);
-	} else if (exists(b, "uidl")) {
-		found(v, "uidl: cannot be opened");
-	}
-}
-
-int
-ctl_verify(struct ctl_box *b, char **argv)
-{
-	struct verify v = { .box = b, .ix = { .fd = -1 } };
-	enum status st = lock_wait_state(
-	    b->mbox, false, b->settings->mailbox_lock_wait, b->state);
-
-	(void)argv;
-	if (st == OK) {
-		verify_state(&v);
-		st = verify_mailbox(&v);
-		lock_release(b->mbox);
-	}
-	index_close(&v.ix);
-	ctl_progress_end();
-	if (st != OK) {
-		ctl_say(b, "%s", status_text(st));
-		return CTL_FAILED;
-	}
-	if (v.found == 0)
-		printf(
-		    "%s: %" PRIu64 " messages, no fault\n", b->user.name, v.n);
-	return v.found == 0 ? CTL_FINE : CTL_FOUND;
-}
-
 /* ---- repair ---- */
 
+/* A pass over the mailbox. */
+struct pass {
+	uint64_t size;
+	uint64_t n, wire; /* messages, their octets by POP3 */
+	uint32_t last;	  /* flags of the last one */
+};
+
 static enum status
-nothing(void *arg, const struct mbox_msg *m)
+count(void *arg, const struct mbox_msg *m)
 {
-	*(struct mbox_msg *)arg = *m;
+	struct pass *p = arg;
+
+	p->n++;
+	p->wire += m->wire;
+	p->last = m->flags;
 	return OK;
+}
+
+static void
+tell(void *arg, uint64_t at)
+{
+	const struct pass *p = arg;
+
+	ctl_progress(NULL, "octets", at, p->size);
 }
 
 /* The blank line behind the last message. */
 static enum status
 close_tail(struct ctl_box *b)
 {
-	struct mbox_msg last = { .flags = 0 };
+	struct pass p = { .n = 0 };
 	struct stat sb;
 	char end = '\n';
 
 	if (fstat(b->mbox, &sb) == -1)
 		return status_from_errno(errno);
-	uint64_t size = (uint64_t)sb.st_size;
-	enum status st = mbox_scan_from(
-	    b->mbox, 0, size, b->settings->quoting_mboxrd, nothing, &last);
-	if (st != OK || (last.flags & MBOX_NO_BLANK) == 0)
+	uint64_t size = p.size = (uint64_t)sb.st_size;
+	enum status st = mbox_scan_told(
+	    b->mbox, 0, size, b->settings->quoting_mboxrd, count, tell, &p);
+	if (st != OK || (p.last & MBOX_NO_BLANK) == 0)
 		return st;
 	st = file_read_at(b->mbox, &end, 1, size - 1);
 	if (st == OK)
 		st = file_write_at(b->mbox, "\n\n", end == '\n' ? 1 : 2, size);
 	if (st == OK)
 		st = file_flush(b->mbox);
+	ctl_progress_end();
 	if (st == OK)
 		printf("%s: closed the last message\n", b->user.name);
 	return st;
@@ -255,6 +104,7 @@ close_tail(struct ctl_box *b)
 static void
 say_mended(struct ctl_box *b)
 {
+	ctl_progress_end();
 	printf("%s: what a power cut left of a message is a message of its "
 	       "own now\n",
 	    b->user.name);
@@ -264,10 +114,15 @@ say_mended(struct ctl_box *b)
 static enum status
 mend_torn(struct ctl_box *b)
 {
+	struct pass p = { .n = 0 };
 	uint64_t at = 0;
+	struct stat sb;
 	enum status st;
 
-	while ((st = torn_find(b->mbox, &at)) == OK) {
+	if (fstat(b->mbox, &sb) == -1)
+		return status_from_errno(errno);
+	p.size = (uint64_t)sb.st_size;
+	while ((st = torn_find(b->mbox, &at, tell, &p)) == OK) {
 		bool mended;
 		st = torn_mend(b->mbox, at, &mended);
 		if (st != OK)
@@ -294,7 +149,7 @@ repair_locked(struct ctl_box *b)
 	} else if (st == OK && pending) {
 		printf("%s: finished an update\n", b->user.name);
 	}
-	int fd = open_state(b, "append");
+	int fd = ctl_open_beside(b, "append");
 	intent_init();
 	if (st == OK)
 		st = intent_recover(fd, b->mbox, &gone, &mended);
@@ -310,23 +165,58 @@ repair_locked(struct ctl_box *b)
 	return st == OK ? close_tail(b) : st;
 }
 
+/* Is it a list of unique-ids as uidl.h has it? */
 static enum status
-repair_uidl(struct ctl_box *b)
+check_uidl(const struct ctl_box *b)
 {
+	struct view twin = { NULL, 0 };
 	struct uidl u;
-	int fd = open_state(b, "uidl");
+	int fd = ctl_open_beside(b, "uidl");
 
 	if (fd == -1)
 		return OK;
 	enum status st = uidl_load(fd, &u);
+	if (st == OK)
+		st = uidl_twin(&u, &twin);
+	if (st == OK && twin.n > 0)
+		st = ERR_DAMAGED;
 	uidl_free(&u);
 	close(fd);
-	if (st != ERR_DAMAGED && st != ERR_LIMIT)
-		return st;
-	if (renameat(b->state, "uidl", b->state, "uidl.bad") == -1)
+	return st;
+}
+
+static enum status
+set_aside(struct ctl_box *b, const char *name)
+{
+	char bad[20];
+
+	snprintf(bad, sizeof(bad), "%s.bad", name);
+	/* An older one goes; a directory takes the place of no file. */
+	if (unlinkat(b->state, bad, 0) == -1)
+		(void)unlinkat(b->state, bad, AT_REMOVEDIR);
+	if (renameat(b->state, name, b->state, bad) == -1)
 		return status_from_errno(errno);
-	printf("%s: set uidl aside as uidl.bad\n", b->user.name);
+	printf("%s: set %s aside as %s\n", b->user.name, name, bad);
 	return OK;
+}
+
+/* What is beside the mailbox.  The journal is update_recover()'s: what it may
+ * have to say is never given up here. */
+static enum status
+repair_state(struct ctl_box *b)
+{
+	enum status st = OK;
+
+	for (size_t i = 0; st == OK && ctl_beside[i] != NULL; i++)
+		if (ctl_unfit(b, ctl_beside[i]) &&
+		    strcmp(ctl_beside[i], "journal") != 0)
+			st = set_aside(b, ctl_beside[i]);
+	if (st == OK) {
+		st = check_uidl(b);
+		if (st == ERR_DAMAGED || st == ERR_LIMIT)
+			st = set_aside(b, "uidl");
+	}
+	return st;
 }
 
 int
@@ -343,7 +233,7 @@ ctl_repair(struct ctl_box *b, char **argv)
 		lock_release(b->mbox);
 	}
 	if (st == OK)
-		st = repair_uidl(b);
+		st = repair_state(b);
 	if (st == OK) {
 		index_drop(b->state);
 		st = ctl_index(b);
@@ -370,23 +260,14 @@ ctl_reindex(struct ctl_box *b, char **argv)
 	return CTL_FAILED;
 }
 
-static enum status
-count(void *arg, const struct mbox_msg *m)
-{
-	struct verify *v = arg;
-
-	v->n++;
-	v->wire += m->wire;
-	return OK;
-}
-
 int
 ctl_stat(struct ctl_box *b, char **argv)
 {
-	struct verify v = { .box = b, .ix = { .fd = -1 } };
+	struct pass p = { .n = 0 };
+	struct index ix = { .fd = -1 };
 	struct stat sb;
-	uint64_t from = 0;
-	int fd = open_state(b, "index");
+	uint64_t from = 0, uids = 0;
+	int fd = ctl_open_beside(b, "index");
 	enum status st = lock_wait_state(
 	    b->mbox, false, b->settings->mailbox_lock_wait, b->state);
 
@@ -396,27 +277,27 @@ ctl_stat(struct ctl_box *b, char **argv)
 	if (st != OK)
 		goto out;
 	bool mboxrd = b->settings->quoting_mboxrd;
-	if (fd != -1 && index_open(fd, &v.ix) == OK &&
-	    index_fits(&v.ix, b->mbox, &sb, mboxrd) != INDEX_STALE &&
-	    index_tail(&v.ix, b->mbox, &sb, &v.n, &from) == OK &&
-	    v.n == v.ix.h.n) {
-		v.wire = v.ix.h.wire;
-		v.indexed = true;
+	if (fd != -1 && index_open(fd, &ix) == OK &&
+	    index_fits(&ix, b->mbox, &sb, mboxrd) != INDEX_STALE &&
+	    index_tail(&ix, b->mbox, &sb, &p.n, &from) == OK && p.n == ix.h.n) {
+		p.wire = ix.h.wire;
+		uids = ix.h.uids;
 	} else {
-		v.n = from = 0;
+		p.n = from = 0;
 	}
-	uint64_t indexed = v.n;
-	st = mbox_scan_from(
-	    b->mbox, from, (uint64_t)sb.st_size, mboxrd, count, &v);
+	uint64_t indexed = p.n;
+	p.size = (uint64_t)sb.st_size;
+	st = mbox_scan_told(b->mbox, from, p.size, mboxrd, count, tell, &p);
+	ctl_progress_end();
 	lock_release(b->mbox);
 	if (st == OK)
 		printf("%s: %" PRIu64 " messages, %" PRIu64
 		       " octets by POP3, %" PRIu64 " in the file; %" PRIu64
 		       " in the index, %" PRIu64 " with unique-ids\n",
-		    b->user.name, v.n, v.wire, (uint64_t)sb.st_size, indexed,
-		    v.indexed ? v.ix.h.uids : 0);
+		    b->user.name, p.n, p.wire, (uint64_t)sb.st_size, indexed,
+		    uids);
 out:
-	index_close(&v.ix);
+	index_close(&ix);
 	if (st != OK)
 		ctl_say(b, "%s",
 		    st == ERR_DAMAGED ? "this is no mbox" : status_text(st));

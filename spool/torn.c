@@ -69,51 +69,77 @@ room(const struct torn *t)
 	return n - t->zero;
 }
 
-enum status
-torn_mend(int mbox, uint64_t at, bool *mended)
+/* What is to be written at that offset, and where; nothing: it is well. */
+static enum status
+plan(int mbox, uint64_t at, struct buf *fill, uint64_t *place)
 {
 	static const char subject[] =
 	    "Subject: (the rest of a message that a power cut tore)\n\n";
 	const char *const heads[] = { subject, "\n" };
 	static struct torn t;
 	struct stat sb;
-	struct buf fill;
-	enum status st;
+	bool fits = false;
 
-	*mended = false;
 	if (fstat(mbox, &sb) == -1)
 		return status_from_errno(errno);
 	t = (struct torn){ .at = at, .size = (uint64_t)sb.st_size };
 	if (t.at >= t.size)
 		return OK;
-	st = read_torn(mbox, &t);
+	enum status st = read_torn(mbox, &t);
 	if (st != OK || !is_torn(&t))
 		return st;
 	size_t most = room(&t), ideal = strlen(t.ideal);
-	buf_init(&fill, FILL_MAX);
-	for (size_t i = 0; st == OK && !*mended && i < NELEM(heads); i++) {
-		buf_clear(&fill);
+	for (size_t i = 0; !fits && i < NELEM(heads); i++) {
+		buf_clear(fill);
 		if (t.zero < ideal)
-			buf_addf(&fill, "%s-", t.ideal + t.zero);
+			buf_addf(fill, "%s-", t.ideal + t.zero);
 		/* Zeros that are left do not follow a blank line. */
-		buf_addf(&fill, " Thu Jan  1 00:00:00 1970\n%s%s", heads[i],
+		buf_addf(fill, " Thu Jan  1 00:00:00 1970\n%s%s", heads[i],
 		    t.zero < t.n ? "[zeros]" : "");
-		if (fill.bad)
-			st = ERR_NOMEM;
-		else
-			*mended = fill.n <= most;
+		if (fill->bad)
+			return ERR_NOMEM;
+		fits = fill->n <= most;
 	}
-	if (*mended)
-		st = file_write_at(mbox, fill.p, fill.n, t.at + t.zero);
-	if (*mended && st == OK)
-		st = file_flush(mbox);
-	*mended = *mended && st == OK;
+	if (!fits)
+		buf_clear(fill);
+	*place = t.at + t.zero;
+	return OK;
+}
+
+enum status
+torn_look(int mbox, uint64_t at, bool *torn)
+{
+	uint64_t place = 0;
+	struct buf fill;
+
+	buf_init(&fill, FILL_MAX);
+	enum status st = plan(mbox, at, &fill, &place);
+	*torn = st == OK && fill.n > 0;
 	buf_free(&fill);
 	return st;
 }
 
 enum status
-torn_find(int mbox, uint64_t *at)
+torn_mend(int mbox, uint64_t at, bool *mended)
+{
+	uint64_t place = 0;
+	struct buf fill;
+
+	*mended = false;
+	buf_init(&fill, FILL_MAX);
+	enum status st = plan(mbox, at, &fill, &place);
+	bool torn = st == OK && fill.n > 0;
+	if (torn)
+		st = file_write_at(mbox, fill.p, fill.n, place);
+	if (torn && st == OK)
+		st = file_flush(mbox);
+	*mended = torn && st == OK;
+	buf_free(&fill);
+	return st;
+}
+
+enum status
+torn_find(int mbox, uint64_t *at, mbox_told *told, void *arg)
 {
 	static char piece[PIECE];
 	uint64_t from = *at;
@@ -123,6 +149,8 @@ torn_find(int mbox, uint64_t *at)
 		return status_from_errno(errno);
 	for (uint64_t size = (uint64_t)sb.st_size; from < size;) {
 		size_t n = size - from < PIECE ? (size_t)(size - from) : PIECE;
+		if (told != NULL)
+			told(arg, from);
 		enum status st = file_read_at(mbox, piece, n, from);
 		if (st != OK)
 			return st;

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "common/status.h"
+#include "spool/mbox.h"
 
 enum {
 	TORN_LINE = 1024, /* a longer line is no From_ line */
@@ -22,7 +23,10 @@ enum {
 /* Under the exclusive mailbox lock: mends what is at that offset, where a
  * message is thought to begin, and flushes.  *mended: there was something. */
 enum status torn_mend(int mbox, uint64_t at, bool *mended);
+/* Would it?  Nothing is written. */
+enum status torn_look(int mbox, uint64_t at, bool *torn);
 /* The first place from *at on, the end of the file excepted, where zeros stand
- * behind a blank line or begin the file.  ERR_GONE: there is none. */
-enum status torn_find(int mbox, uint64_t *at);
+ * behind a blank line or begin the file.  ERR_GONE: there is none.  told (may
+ * be NULL) is told how far it is. */
+enum status torn_find(int mbox, uint64_t *at, mbox_told *told, void *arg);
 #endif

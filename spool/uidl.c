@@ -167,3 +167,35 @@ uidl_find(const struct uidl *u, const unsigned char uid[16], uint32_t copy)
 	}
 	return (struct view){ NULL, 0 };
 }
+
+static int
+by_id(const void *a, const void *b)
+{
+	const struct view *x = a, *y = b;
+	int c = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
+
+	return c != 0 ? c : x->n < y->n ? -1 : x->n > y->n;
+}
+
+enum status
+uidl_twin(const struct uidl *u, struct view *twin)
+{
+	struct view rest = { u->text, u->n }, *id;
+	size_t n = 0;
+
+	*twin = (struct view){ NULL, 0 };
+	id = calloc(u->n / LINE_MIN + 1, sizeof(*id));
+	if (id == NULL)
+		return ERR_NOMEM;
+	while (rest.n > 0) {
+		struct view line = view_split(&rest, '\n', NULL);
+		view_split(&line, ' ', NULL);
+		id[n++] = line;
+	}
+	qsort(id, n, sizeof(*id), by_id);
+	for (size_t i = 1; i < n && twin->n == 0; i++)
+		if (by_id(&id[i - 1], &id[i]) == 0)
+			*twin = id[i];
+	free(id);
+	return OK;
+}

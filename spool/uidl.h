@@ -33,6 +33,8 @@ struct uidl {
  * ERR_DAMAGED: a line is not as above.  After a failure out is empty. */
 enum status uidl_load(int fd, struct uidl *out);
 void uidl_free(struct uidl *);
+/* *twin: an IMPORTED that two lines have; empty: there is none. */
+enum status uidl_twin(const struct uidl *, struct view *twin);
 /* The imported unique-id of the copy-th (from 1) message of that uid; empty:
  * none.  Dies with uidl. */
 struct view uidl_find(

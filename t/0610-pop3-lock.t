@@ -80,4 +80,27 @@ my $held = $two->pop3_as('alice');
 $two->kill_all('pop3d');
 ok(wait_for(2, sub { $pp->pop3_as('alice')->{login} =~ /^\+OK/ }),
     'free after kill -9 of everything');
+# What is wrong beside the mailbox is told by its name, as what somebody has to
+# do something about.
+my $state = $pp->dir . '/mail/.pennypost/bob';
+$pp->send('bob@example.org', message("n$_")) for 1 .. 2;
+ok(wait_for(5, sub { ($q = $pp->pop3_as('bob'))->{login} =~ /^\+OK/ }), 'free');
+spew("$state/journal", '', 0);
+my $from = length $pp->log('pop3d');
+$q->cmd('DELE 1');
+$q->expect('QUIT', qr/^-ERR \[SYS\/PERM\] The marked messages could not/,
+    'a journal that may not be written');
+$pp->log_like('pop3d', qr{\Q$state\E/journal: permission denied},
+    'its name is in the log', after => $from);
+unlink "$state/journal";
+ok(wait_for(5, sub { ($q = $pp->pop3_as('bob'))->{login} =~ /^\+OK/ }),
+    'all is well without it');
+$q->cmd('QUIT');
+unlink "$state/lock";
+mkdir "$state/lock";
+like($pp->pop3_as('bob')->{login}, qr/^-ERR \[SYS\/PERM\]/,
+    'a directory for a lock file');
+$pp->log_like('pop3d', qr{\Q$state\E/lock: }, 'its name is in the log',
+    after => $from);
+
 done_testing;

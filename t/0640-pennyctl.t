@@ -88,8 +88,8 @@ $id = uidl();
 is($id->{7}, sprintf('%08x%08x', 17, 1234567), 'Dovecot');
 is_ctl('uidl-import bob popa3d', 0, qr/1000 of 1000/);
 $id = uidl();
-my @h = unpack 'C*', md5("Delivered-To: bob\nReceived: from y\n\tby z; 7\n");
-is($id->{7}, join('', map { sprintf '%02x', $h[$_] } 3, 2, 1, 0, 7, 6, 5, 4),
+my @md5 = unpack 'C*', md5("Delivered-To: bob\nReceived: from y\n\tby z; 7\n");
+is($id->{7}, join('', map { sprintf '%02x', $md5[$_] } 3, 2, 1, 0, 7, 6, 5, 4),
     'popa3d');
 is(keys %{ { reverse %$id } }, 1000, 'all different');
 is_ctl('verify bob', 0, qr/no fault/, 'verify with imported unique-ids');
@@ -132,5 +132,128 @@ is_ctl('repair bob', 0, qr/\Abob: 3 messages, no fault/, 'once');
 write_box('');
 is_ctl('verify bob', 0, qr/0 messages, no fault/, 'an empty one');
 is_ctl('reindex bob', 0, qr/^$/, 'and its index');
+
+# Each thing beside the mailbox that is not as it should be has its name.
+write_box(@m[0 .. 199]);
+$p = $pp->pop3_as('bob');
+$p->cmd($_) for 'UIDL', 'QUIT';
+is_ctl('reindex bob', 0, qr/^$/);
+$index = slurp("$state/index");
+my %unfit = (
+	fifo => sub { system('mkfifo', '-m', '600', $_[0]) == 0 or die; own($_[0]) },
+	directory => sub { mkdir $_[0], 0700; own($_[0]) },
+	'symbolic link' => sub { symlink '/etc/hostname', $_[0] },
+	'second link' => sub { put('>', "$state/other", ''); link "$state/other", $_[0] },
+);
+for my $name (qw(lock append login index uidl)) {
+	for my $what (sort keys %unfit) {
+		unlink "$state/$name", "$state/other";
+		$unfit{$what}->("$state/$name");
+		is_ctl('verify bob', 1, qr/^bob: $name: is no plain file/m,
+		    "verify: $name is a $what");
+		is_ctl('repair bob', 0, qr/^bob: set $name aside as $name\.bad\n(?:.*\n)*bob: 200 messages, no fault$/m,
+		    "repair: $name is a $what");
+		-d "$state/$name.bad" ? rmdir "$state/$name.bad" :
+		    unlink "$state/$name.bad";
+		unlink "$state/other";
+	}
+}
+like($pp->pop3_as('bob')->{login}, qr/^\+OK/, 'and the user can log in');
+
+# An index with right entries and wrong sums.
+sub sum {	# spool/journal.c
+	use integer;
+	my $text = shift;
+	my @lane = (1, 2, 3, 4);
+	my $mix = sub {
+		my $l = ($_[0] ^ $_[1]) * -7046029254386353131;
+		return $l << 31 | ($l >> 33 & 2147483647);
+	};
+	my $n = length $text;
+	$text .= "\0" x (32 - $n % 32);
+	my @word = unpack 'q*', $text;
+	for my $i (0 .. $#word) {
+		$lane[$i % 4] = $mix->($lane[$i % 4], $word[$i]);
+	}
+	my $all = $n;
+	$all = $mix->($all, $_) for @lane;
+	return $all ^ ($all >> 29 & (1 << 35) - 1);
+}
+is_ctl('reindex bob', 0, qr/^$/);
+$index = slurp("$state/index");
+my @h = unpack 'q18', $index; # struct index_head
+is(sum(substr $index, 0, 136), $h[17], 'its header has this sum');
+for ([ 6, qr/index: its messages have \d+ octets by POP3, not \d+ as it says/ ],
+    [ 4, qr/index: 0 of its messages equal others, not 1 as it says/ ]) {
+	my ($field, $re) = @$_;
+	my @lie = @h;
+	$lie[$field]++;
+	my $head = pack 'q17', @lie;
+	put('+<', "$state/index", $head . pack 'q', sum($head));
+	is_ctl('verify bob', 1, qr/^bob: $re$/m, "verify: index, field $field");
+	put('+<', "$state/index", substr $index, 0, 144);
+}
+is_ctl('verify bob', 0, qr/no fault/, 'as it was');
+
+# Two messages must not have one imported unique-id.
+put('>', "$state/uidl", join '', map { $_ x 32 . " same\n" } 0, 1);
+is_ctl('verify bob', 1, qr/^bob: uidl: same is there twice$/m);
+is_ctl('repair bob', 0, qr/set uidl aside/);
+
+# Zeros in the place of a From_ line.
+write_box($whole . $zeros->($whole) . "rest\n\n$whole");
+my $at = length $whole;
+is_ctl('verify bob', 1, qr/^bob: mailbox: octet $at: a power cut took a From_/m);
+
+# A delivery that died.
+write_box($whole);
+like($pp->send('bob@example.org', message('fills the record')), qr/^250/);
+my $record = slurp("$state/append");
+is(substr($record, 0, 8), "\0" x 8, 'a record that is void');
+put('+<', "$state/append", '1apynnep'); # its magic
+truncate $box, length($whole) + 200;
+is_ctl('verify bob', 1, qr/^bob: append: a delivery died behind octet $at;/m);
+is_ctl('repair bob', 0,
+    qr/cut off 200 octets of a delivery.*\nbob: 1 messages, no fault/);
+is(slurp($box), $whole, 'nothing else is gone');
+
+# Repair keeps out who has the dotlock, and leaves none behind.
+$pp->write_config('pop3d', mailbox_locks => 'fcntl dotlock',
+    mailbox_lock_wait => '100ms');
+put('>>', $box, 'torn');
+put('>', "$box.lock", "0\n");
+is_ctl('repair bob', 2, qr/\Q$box.lock\E: another program has it/);
+is(slurp($box), $whole . 'torn', 'nothing was written');
+unlink "$box.lock";
+is_ctl('repair bob', 0, qr/closed the last message\nbob: 1 messages, no fault/);
+ok(!-e "$box.lock", 'no dotlock is left');
+put('>>', $box, 'torn');
+my $dead = fork // die "fork: $!";
+exit 0 if $dead == 0;
+waitpid $dead, 0;
+chomp(my $host = `hostname`);
+put('>', "$box.lock", "$dead $host " . time . "\n");
+is_ctl('repair bob', 0, qr/no fault/, 'a dotlock of the dead is no hindrance');
+ok(!-e "$box.lock", 'it is gone');
+
+# On a terminal long work shows how far it is, in a single message, too.
+SKIP: {
+	skip 'no script', 8 unless have('script');
+	open my $f, '>:raw', $box or die "$box: $!";
+	print $f "From a\@x Mon Jan  5 10:00:00 2026\nSubject: big\n\nx";
+	seek $f, 300 << 20, 1;
+	print $f "\n\n";
+	close $f;
+	for my $verb (qw(stat repair reindex verify)) {
+		my ($st, $tty) = run('script', '-qec',
+		    "$ctl -f $conf mailbox $verb bob", '/dev/null');
+		my %percent = map { $_ => 1 } $tty =~ /\roctets: (\d+) %/g;
+		cmp_ok(keys %percent, '>', 10, "$verb: shows how far it is")
+		    or diag($tty);
+		unlike(`$ctl -f $conf mailbox $verb bob 2>&1`, qr/%/,
+		    'but only there');
+		unlink "$state/index"; # or stat had nothing to do
+	}
+}
 
 done_testing;

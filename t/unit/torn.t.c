@@ -99,17 +99,18 @@ others(void)
 		abort();
 	ok(torn_mend(fd, 0, &mended) == OK && !mended,
 	    "zeros that end anywhere are somebody's");
-	ok(torn_find(fd, &at) == OK && at == 0, "zeros at the start are found");
+	ok(torn_find(fd, &at, NULL, NULL) == OK && at == 0,
+	    "zeros at the start are found");
 	memset(text, 'x', sizeof(text));
 	for (size_t k = 65530; k < 65550; k++) {
 		memset(text, 'x', 70000);
 		memcpy(text + k, "\n\n\0\0", 4);
 		at = 0;
 		if (pwrite(fd, text, sizeof(text), 0) != sizeof(text) ||
-		    torn_find(fd, &at) != OK || at != k + 2)
+		    torn_find(fd, &at, NULL, NULL) != OK || at != k + 2)
 			break;
 		at++;
-		if (torn_find(fd, &at) != ERR_GONE)
+		if (torn_find(fd, &at, NULL, NULL) != ERR_GONE)
 			break;
 		mended = k == 65549;
 	}
