@@ -143,6 +143,7 @@ my $k = $pp->smtp;
 is(scalar(only(1, '-d', 'smtpd')), 1, 'and another one is there');
 ($st, $out) = ctl('kick', '-d', 'smtpd', '127.0.0.1');
 is("$st $out", "0 1 session ended\n", 'kick: by address');
+like($k->reply // 'nothing', qr/^421 /, 'who is told why');
 is(status('smtpd')->{workers_died}{all}, 0, 'and no worker failed');
 
 # ---- a former pool ----

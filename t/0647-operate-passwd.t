@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use lib 't/lib';
 use Digest::MD5 'md5_hex';
+use Fcntl qw(F_SETLK F_WRLCK SEEK_SET);
 use Digest::SHA qw(hmac_sha256 sha256);
 use JSON::PP ();
 use MIME::Base64;
@@ -184,6 +185,32 @@ for (@pids) {
 }
 is($bad, 0, 'eight at the same time');
 is(scalar(() = users() =~ /^user\d:/mg), 8, 'none is lost');
+
+# Who waits for the lock, and finds then that the file is another one by now,
+# begins with that one.  A lock is a process's: it is held here.
+{
+	# Reading the file here would end the lock.
+	spew("$dir/users.other", users() . "other:!:$uid:${gid}::/o\n", 0600);
+	open my $held, '+<', "$dir/users" or die $!;
+	my $inode = (stat $held)[1];
+	my $lock = pack 's s x4 q q i x4', F_WRLCK, SEEK_SET, 0, 0, 0;
+	fcntl $held, F_SETLK, $lock or die "lock: $!";
+	my $pid = fork // die $!;
+	if ($pid == 0) {
+		my ($s) = passwd("late\n", '--uid', $uid, '--gid', $gid, '--home',
+		    '/late', 'late');
+		POSIX::_exit($s eq '0' ? 0 : 1);
+	}
+	ok(wait_for(30, sub {
+		open my $l, '<', '/proc/locks' or return;
+		grep { /-> .*:$inode / } <$l> }), 'one waits for the lock');
+	rename "$dir/users.other", "$dir/users" or die $!;
+	close $held;
+	waitpid $pid, 0;
+	is($?, 0, 'and is served');
+	like(users(), qr/^other:/m, 'what somebody else put there stays');
+	like(users(), qr/^late:/m, 'and its own is there');
+}
 
 # ---- check ----
 mkdir "$dir/sbin";
