@@ -13,6 +13,7 @@ pop3=${POP3_PORT:-2110}
 pop3s=${POP3S_PORT:-2995}
 smtpd=$(realpath "${SMTPD:-build/plain/smtpd/smtpd}")
 pop3d=$(realpath "${POP3D:-build/plain/pop3d/pop3d}")
+tools=$(dirname "$(dirname "$smtpd")")/spool
 root=
 [ "$(id -u)" -ne 0 ] || root=1
 
@@ -108,6 +109,7 @@ common() {
 	listen smtps 127.0.0.1:$smtps
 	listen mx unix:$dir/smtp
 	listen queue unix:$dir/queue.sock
+	listen control unix:$dir/smtpd.control
 	local_domains example.org
 	postmaster alice
 	queue_directory $dir/queue
@@ -119,6 +121,7 @@ common() {
 	cat <<-END
 	listen pop3 127.0.0.1:$pop3 plaintext_auth
 	listen pop3s 127.0.0.1:$pop3s
+	listen control unix:$dir/pop3d.control
 	END
 } >"$dir/pop3d.conf"
 
@@ -151,6 +154,9 @@ try_this() {
 	  curl -k --ssl-reqd --url smtp://127.0.0.1:$smtp --mail-from alice@example.org --mail-rcpt bob@example.org -T README.md
 	  curl -k -u bob:bob-pass pop3s://127.0.0.1:$pop3s/1
 	  mpop --host=127.0.0.1 --port=$pop3 --tls=off --auth=user --user=bob --passwordeval='echo bob-pass' --keep=on --delivery=mbox,/tmp/bob.mbox
+	  env PENNYPOST_SMTP=$dir/smtp $tools/sendmail bob <README.md
+	  env PENNYPOST_CONTROL=$dir $tools/pennyctl -f $dir/smtpd.conf status
+	  $tools/pennyctl -f $dir/smtpd.conf queue list
 	  cat $dir/mail/bob
 
 	END

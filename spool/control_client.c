@@ -22,13 +22,35 @@
 
 enum { ANSWER_MS = 120 * 1000, LINE_ROOM = 65536 };
 
+/* Where the server of that configuration answers. */
+static char configured[LISTEN_ADDRESS_MAX];
+
 static const char *
 socket_path(void)
 {
 	const char *path = getenv("PENNYPOST_QUEUE");
 
-	return path != NULL && path[0] != '\0' ? path
-					       : PENNYPOST_RUN_DIR "/queue";
+	if (path != NULL && path[0] != '\0')
+		return path;
+	return configured[0] != '\0' ? configured : PENNYPOST_RUN_DIR "/queue";
+}
+
+/* Who names a configuration means its server, not the one that happens to be at
+ * the usual place.  What cannot be read is said later, if it matters. */
+static void
+find_configured(const struct control_from *f)
+{
+	struct settings *s = NULL;
+	char *err = NULL;
+
+	if (f->config != NULL)
+		s = settings_read(f->config, false, &err);
+	for (unsigned i = 0; s != NULL && i < s->listener_n; i++)
+		if (s->listeners[i].type == LISTEN_QUEUE)
+			view_copy(view_of(s->listeners[i].address), configured,
+			    sizeof(configured));
+	settings_free(s);
+	free(err);
 }
 
 /* ---- the answer ---- */
@@ -307,6 +329,7 @@ int
 control_ask(const struct control_from *f, const char *question,
     const struct control_reader *reader)
 {
+	find_configured(f);
 	int fd = connect_queue();
 
 	if (fd != -1) {

@@ -71,7 +71,7 @@ for (@as) {
 	my ($try) = slurp($log) =~ /^ready\n(.*)/ms;
 	like($try, qr/openssl s_client/, 'it says what to try');
 	# What it says is typed, as it stands.
-	for my $cmd ($try =~ /^  ((?:swaks|curl|mpop) .*)$/mg) {
+	for my $cmd ($try =~ /^  ((?:swaks|curl|mpop|env) .*)$/mg) {
 		my ($prog) = split ' ', $cmd;
 		SKIP: {
 			skip "$prog is not installed", 1 unless have($prog);

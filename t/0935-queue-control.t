@@ -57,6 +57,11 @@ $pp->start;
 ($st, $out) = mailq();
 is("$st $out", "0 Mail queue is empty\n", 'an empty queue, in the usual words');
 is_ctl(['list'], 1, qr/^Mail queue is empty$/, 'pennyctl: nothing matched');
+{
+	delete local $ENV{PENNYPOST_QUEUE};
+	is_ctl(['list'], 1, qr/^Mail queue is empty$/,
+	    'the server is the one of the configuration');
+}
 
 # ---- mailq ----
 put('alice@example.org', 'one');
