@@ -2,11 +2,12 @@
  * Questions to auth, and the work they cost.  Runs in: auth.
  *
  * What a stranger must not learn is whether a user exists.  Every password
- * makes exactly one call of crypt(3): for nobody, for who is locked out, and
- * for uid 0, with the salt and cost of somebody else and a result that is
- * thrown away.  A refusal is answered auth_failure_delay after the question,
- * not after the decision, which hides what differs in the work.  Whose address
- * has failed too often is refused likewise, without any work (auth_limit.h).
+ * makes exactly one call of crypt(3), or a second one if SASLprep changes it
+ * and it is wrong so: for nobody, for who is locked out, and for uid 0, with
+ * the salt and cost of somebody else and a result that is thrown away.  A
+ * refusal is answered auth_failure_delay after the question, not after the
+ * decision, which hides what differs in the work.  Whose address has failed too
+ * often is refused likewise, without any work (auth_limit.h).
  */
 #define _GNU_SOURCE
 #include "common/auth_check.h"
@@ -19,6 +20,7 @@
 #include "common/crypt_pool.h"
 #include "common/crypt_proc.h"
 #include "common/log.h"
+#include "common/saslprep.h"
 
 enum {
 	WAITING_MAX = 1024,
@@ -217,24 +219,45 @@ check_decide(struct check *c, enum auth_result result, const char *why)
 /* ---- the work ---- */
 
 static void
+waited_enough(void *arg)
+{
+	struct check *c = arg;
+
+	c->timer = NULL;
+	check_decide(c, AUTH_LATER, "too busy");
+}
+
+static void
+wait_again(struct check *c)
+{
+	c->again = true;
+	c->other = false;
+	list_remove(c);
+	list_add(c, WAITING);
+	c->timer = timer_add(WAIT_MS, waited_enough, c);
+}
+
+static void
 calculated(void *arg, const char *hash)
 {
 	struct check *c = arg;
 
 	log_debug("crypt calls %llu", crypt_pool_calls());
+	bool right =
+	    hash != NULL && !c->dummy && crypt_same(c->found.hash, hash);
 	if (hash == NULL)
 		check_decide(c, AUTH_LATER, "crypt process gone");
-	else if (c->dummy)
-		check_decide(c, AUTH_NO, c->why);
-	else if (crypt_same(c->found.hash, hash))
+	else if (right)
 		check_decide(c, AUTH_YES, "");
+	else if (c->other && c->peer != 0)
+		wait_again(c);
 	else
-		check_decide(c, AUTH_NO, "wrong password");
+		check_decide(c, AUTH_NO, c->dummy ? c->why : "wrong password");
 }
 
 /* Why this user cannot log in, whatever the password; NULL: can. */
 static const char *
-barred(const struct check *c, int found)
+barred(const struct check *c, int found, bool prepared)
 {
 	if (found == 0)
 		return "no such user";
@@ -242,6 +265,8 @@ barred(const struct check *c, int found)
 		return "uid 0";
 	if (c->pass[0] == '\0')
 		return "empty password";
+	if (!prepared) /* RFC 4616 2 */
+		return "SASLprep refuses that password";
 	return passdb_hash_usable(c->found.hash) ? NULL : "locked";
 }
 
@@ -266,28 +291,51 @@ check_refused(struct check *c)
 	return over;
 }
 
+/* As the client spells it, or as SASLprep does.  The hashes of users whom
+ * others made may be of what was typed, so a password is tried both ways, too.
+ */
+static int
+find(struct check *c, const char *name)
+{
+	char prepared[AUTH_USER_MAX + 1];
+	bool good = saslprep(view_of(name), SASLPREP_QUERY, prepared,
+			sizeof(prepared)) > 0;
+	int found = 0;
+
+	passdb_refresh(users);
+	if (good)
+		found = passdb_find(users, view_of(name), true, &c->found);
+	if (good && found == 0 && strcmp(prepared, name) != 0)
+		found = passdb_find(users, view_of(prepared), true, &c->found);
+	return found;
+}
+
 static void
 check_start(struct check *c)
 {
-	char setting[USER_HASH_MAX];
+	char setting[USER_HASH_MAX], prepared[AUTH_PASS_MAX + 1];
 
 	/* Those before it in the queue may have failed since. */
 	if (check_refused(c))
 		return;
-	passdb_refresh(users);
-	int found = passdb_find(users, view_of(c->user), true, &c->found);
+	int found = find(c, c->user);
 	if (found == -1) {
 		check_decide(c, AUTH_LATER, "user database");
 		return;
 	}
-	c->why = barred(c, found);
+	bool good = saslprep(view_of(c->pass), SASLPREP_QUERY, prepared,
+			sizeof(prepared)) > 0;
+	c->why = barred(c, found, good);
 	if (c->why == NULL && !crypt_setting(c->found.hash, setting))
 		c->why = "bad hash";
 	c->dummy = c->why != NULL;
 	if (c->dummy)
 		model_setting(setting);
-	if (crypt_pool_ask(setting, c->pass, calculated, c)) {
-		explicit_bzero(c->pass, sizeof(c->pass));
+	c->other = !c->again && good && strcmp(prepared, c->pass) != 0;
+	if (crypt_pool_ask(
+		setting, c->other ? prepared : c->pass, calculated, c)) {
+		if (!c->other)
+			explicit_bzero(c->pass, sizeof(c->pass));
 		timer_del(c->timer);
 		c->timer = NULL;
 		list_remove(c);
@@ -295,6 +343,7 @@ check_start(struct check *c)
 	} else {
 		check_decide(c, AUTH_LATER, "no crypt process");
 	}
+	explicit_bzero(prepared, sizeof(prepared));
 }
 
 static void
@@ -302,15 +351,6 @@ pump(void)
 {
 	while (lists[WAITING].first != NULL && crypt_pool_idle())
 		check_start(lists[WAITING].first);
-}
-
-static void
-waited_enough(void *arg)
-{
-	struct check *c = arg;
-
-	c->timer = NULL;
-	check_decide(c, AUTH_LATER, "too busy");
 }
 
 void
@@ -333,8 +373,7 @@ check_password(struct check *c)
 enum auth_result
 check_user(struct check *c, const char *name)
 {
-	passdb_refresh(users);
-	int found = passdb_find(users, view_of(name), true, &c->found);
+	int found = find(c, name);
 	char first = c->found.hash[0];
 
 	explicit_bzero(c->found.hash, sizeof(c->found.hash));

@@ -29,6 +29,8 @@ struct check {
 	struct timer *timer; /* WAITING: gives up; DECIDED: the answer is due */
 	int64_t asked;	     /* now_ms() */
 	bool dummy;	     /* whatever comes out, the answer is no */
+	bool other;	     /* pass is tried as it came, too, */
+	bool again;	     /* which is now */
 	bool proven;	     /* TALKING: all but the last, empty message */
 	const char *why;     /* for the log: static */
 	struct origin origin;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/sasl_digest.h"
+#include "common/saslprep.h"
 
 void
 exchange_start(struct exchange *x, const struct sasl_mech *mech,
@@ -73,6 +74,13 @@ scram_step_first(struct exchange *x, struct secrets *s, struct view message,
 		x->why = "channel binding or authorization identity";
 	if (r != AUTH_CONTINUE)
 		return r;
+	/* RFC 5802 5.1: the name is prepared for the search, and used as it
+	 * came in what is hashed. */
+	if (saslprep(view_of(scram->user), SASLPREP_QUERY, x->user,
+		sizeof(x->user)) == 0) {
+		view_copy(view_of(scram->user), x->user, sizeof(x->user));
+		return no(x, "SASLprep refuses that name");
+	}
 	secrets_scram(s, view_of(x->user), scram->hash, false, &k, x->name);
 	nonce_make(nonce);
 	bool good = scram_challenge(

@@ -14,17 +14,6 @@
 #include "common/fold_table.h"
 #include "common/utf8.h"
 
-/* Hangul syllables are taken apart by arithmetic (UAX 15, Unicode 3.12). */
-enum {
-	HANGUL = 0xac00,
-	HANGUL_N = 11172,
-	HANGUL_L = 0x1100,
-	HANGUL_V = 0x1161,
-	HANGUL_V_N = 21,
-	HANGUL_T = 0x11a7,
-	HANGUL_T_N = 28
-};
-
 struct text {
 	uint32_t c[FOLD_OUT];
 	size_t n;
@@ -48,16 +37,26 @@ row_at(const uint32_t *table, size_t rows, size_t columns, uint32_t u)
 	return low == 0 ? NULL : table + (low - 1) * columns;
 }
 
-static const uint32_t *
-parts_of(uint32_t u)
+const uint32_t *
+fold_parts_of(uint32_t u)
 {
 	const uint32_t *row = row_at(fold_parts, NELEM(fold_parts) / 3, 3, u);
 
-	return row != NULL && row[0] == u ? row : NULL;
+	return row != NULL && row[0] == u ? row + 1 : NULL;
 }
 
-static uint32_t
-class_of(uint32_t u)
+uint32_t
+fold_next_whole(uint32_t first, uint32_t second, uint32_t after)
+{
+	for (size_t i = 0; i < NELEM(fold_parts); i += 3)
+		if (fold_parts[i + 1] == first && fold_parts[i + 2] == second &&
+		    fold_parts[i] > after)
+			return fold_parts[i];
+	return 0;
+}
+
+uint32_t
+fold_class(uint32_t u)
 {
 	const uint32_t *row = row_at(fold_marks, NELEM(fold_marks) / 3, 3, u);
 
@@ -113,11 +112,11 @@ take_apart(struct text *t, uint32_t u, bool caseless)
 			add(t, HANGUL_T + i % HANGUL_T_N, false);
 		return;
 	}
-	while ((row = parts_of(u)) != NULL) {
+	while ((row = fold_parts_of(u)) != NULL) {
 		assert(n < NELEM(behind));
-		if (row[2] != 0)
-			behind[n++] = row[2];
-		u = row[1];
+		if (row[1] != 0)
+			behind[n++] = row[1];
+		u = row[0];
 	}
 	add(t, u, caseless);
 	while (n > 0)
@@ -128,40 +127,14 @@ static void
 sort_marks(struct text *t)
 {
 	for (size_t i = 1; i < t->n; i++) {
-		uint32_t u = t->c[i], class = class_of(u);
+		uint32_t u = t->c[i], class = fold_class(u);
 		size_t k = i;
-		while (class != 0 && k > 0 && class_of(t->c[k - 1]) > class) {
+		while (class != 0 && k > 0 && fold_class(t->c[k - 1]) > class) {
 			t->c[k] = t->c[k - 1];
 			k--;
 		}
 		t->c[k] = u;
 	}
-}
-
-/* v is valid UTF-8. */
-static uint32_t
-decode(struct view *v)
-{
-	unsigned char c = (unsigned char)v->p[0];
-	size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-	uint32_t u = n == 1 ? c : c & (0x7fu >> n);
-
-	for (size_t i = 1; i < n; i++)
-		u = u << 6 | ((unsigned char)v->p[i] & 0x3f);
-	*v = (struct view){ v->p + n, v->n - n };
-	return u;
-}
-
-static size_t
-encode(uint32_t u, char *out)
-{
-	static const unsigned char mark[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
-	size_t n = u < 0x80 ? 1 : u < 0x800 ? 2 : u < 0x10000 ? 3 : 4;
-
-	for (size_t i = n; n > 1 && i-- > 1; u >>= 6)
-		out[i] = (char)(0x80 | (u & 0x3f));
-	out[0] = (char)(mark[n] | u);
-	return n;
 }
 
 size_t
@@ -173,11 +146,11 @@ fold_name(struct view v, bool caseless, char out[FOLD_OUT])
 	if (v.n > FOLD_IN || !utf8_valid(v))
 		return 0;
 	while (v.n > 0)
-		take_apart(&t, decode(&v), caseless);
+		take_apart(&t, utf8_take(&v), caseless);
 	sort_marks(&t);
 	for (size_t i = 0; i < t.n; i++) {
 		char one[4];
-		size_t k = encode(t.c[i], one);
+		size_t k = utf8_put(t.c[i], one);
 		assert(n + k <= FOLD_OUT);
 		memcpy(out + n, one, k);
 		n += k;

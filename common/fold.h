@@ -12,8 +12,8 @@
 #include "common/view.h"
 
 enum {
-	FOLD_IN = 128,		/* octets of a name that is folded */
-	FOLD_OUT = 3 * FOLD_IN	/* what comes of it is never longer */
+	FOLD_IN = 128,	       /* octets of a name that is folded */
+	FOLD_OUT = 3 * FOLD_IN /* what comes of it is never longer */
 };
 
 /* Puts the form of v that all its equals have in common into out, and gives its
@@ -25,4 +25,25 @@ size_t fold_name(struct view v, bool caseless, char out[FOLD_OUT]);
 uint32_t fold_small(uint32_t u);
 /* Are they the same?  ASCII letters included if caseless. */
 bool fold_same(struct view a, struct view b, bool caseless);
+
+/* ---- for what else is made of the same tables ---- */
+
+/* Hangul syllables are taken apart by arithmetic (UAX 15, Unicode 3.12). */
+enum {
+	HANGUL = 0xac00,
+	HANGUL_N = 11172,
+	HANGUL_L = 0x1100,
+	HANGUL_L_N = 19,
+	HANGUL_V = 0x1161,
+	HANGUL_V_N = 21,
+	HANGUL_T = 0x11a7,
+	HANGUL_T_N = 28
+};
+/* The canonical combining class. */
+uint32_t fold_class(uint32_t u);
+/* The one or two characters (the second 0: one) that u is made of, which may
+ * have parts themselves; NULL: none.  Not of Hangul. */
+const uint32_t *fold_parts_of(uint32_t u);
+/* The next character beyond after that is made of these two; 0: none. */
+uint32_t fold_next_whole(uint32_t first, uint32_t second, uint32_t after);
 #endif

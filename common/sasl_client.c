@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base64.h"
+#include "common/saslprep.h"
 
 static const enum sasl_id known[] = { SASL_SCRAM_SHA_256, SASL_SCRAM_SHA_1,
 	SASL_CRAM_MD5, SASL_PLAIN, SASL_LOGIN };
@@ -168,13 +169,19 @@ scram_answer(struct sasl_client *c, struct view challenge, struct buf *out)
 	char b64[BASE64_LEN(SCRAM_KEY_MAX) + 1];
 	struct challenge ch;
 	struct buf text;
+	char prepared[AUTH_PASS_MAX + 1];
+	const char *pass = prepared;
 	size_t salt_n, n = scram_octets(h), before = out->n;
 	bool good = false;
 
+	/* What cannot be prepared is for the server to refuse. */
+	if (saslprep(view_of(c->pass), SASLPREP_STORED, prepared,
+		sizeof(prepared)) == 0)
+		pass = c->pass;
 	buf_init(&text, 3 * SASL_CLIENT_TEXT);
 	if (!read_challenge(c, challenge, &ch) ||
 	    !base64_decode(ch.salt, salt, sizeof(salt), &salt_n) ||
-	    PKCS5_PBKDF2_HMAC(c->pass, (int)strlen(c->pass), salt, (int)salt_n,
+	    PKCS5_PBKDF2_HMAC(pass, (int)strlen(pass), salt, (int)salt_n,
 		(int)ch.iterations, md, (int)n, salted) != 1)
 		goto out;
 	/* "biws" is "n,,": no channel binding (RFC 5802 5.1). */
@@ -193,6 +200,7 @@ scram_answer(struct sasl_client *c, struct view challenge, struct buf *out)
 	buf_adds(out, b64);
 	good = !out->bad;
 out:
+	OPENSSL_cleanse(prepared, sizeof(prepared));
 	OPENSSL_cleanse(salted, sizeof(salted));
 	buf_free(&text);
 	return good;

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "common/log.h"
+#include "common/saslprep.h"
 
 enum { MD5_OCTETS = 16 };
 
@@ -64,8 +65,8 @@ same_hex(const unsigned char raw[MD5_OCTETS], struct view digest)
 	return same;
 }
 
-bool
-cram_md5_right(struct view secret, const char *stamp, struct view digest)
+static bool
+cram_md5_of(struct view secret, const char *stamp, struct view digest)
 {
 	unsigned char raw[EVP_MAX_MD_SIZE];
 	bool good = HMAC(EVP_md5(), secret.p, (int)secret.n,
@@ -77,8 +78,8 @@ cram_md5_right(struct view secret, const char *stamp, struct view digest)
 	return good;
 }
 
-bool
-apop_right(struct view secret, const char *stamp, struct view digest)
+static bool
+apop_of(struct view secret, const char *stamp, struct view digest)
 {
 	unsigned char raw[EVP_MAX_MD_SIZE];
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
@@ -91,4 +92,32 @@ apop_right(struct view secret, const char *stamp, struct view digest)
 	EVP_MD_CTX_free(c);
 	explicit_bzero(raw, sizeof(raw));
 	return good;
+}
+
+/* Of the secret as SASLprep leaves it (RFC 6856 2.2), or as it is: clients do
+ * either. */
+static bool
+right(bool (*of)(struct view, const char *, struct view), struct view secret,
+    const char *stamp, struct view digest)
+{
+	char text[AUTH_PASS_MAX + 1];
+	size_t n = saslprep(secret, SASLPREP_STORED, text, sizeof(text));
+	struct view prepared = n == 0 ? secret : (struct view){ text, n };
+	bool one = of(secret, stamp, digest);
+	bool two = of(prepared, stamp, digest);
+
+	explicit_bzero(text, sizeof(text));
+	return one || two;
+}
+
+bool
+cram_md5_right(struct view secret, const char *stamp, struct view digest)
+{
+	return right(cram_md5_of, secret, stamp, digest);
+}
+
+bool
+apop_right(struct view secret, const char *stamp, struct view digest)
+{
+	return right(apop_of, secret, stamp, digest);
 }

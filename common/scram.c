@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "common/base64.h"
+#include "common/saslprep.h"
 
 static const EVP_MD *
 md_of(enum scram_hash h)
@@ -293,13 +294,17 @@ scram_derive(enum scram_hash h, struct view secret, struct scram_keys *k)
 {
 	size_t n = scram_octets(h);
 	unsigned char salted[SCRAM_KEY_MAX], client[EVP_MAX_MD_SIZE];
+	char text[AUTH_PASS_MAX + 1];
+	size_t text_n = saslprep(secret, SASLPREP_STORED, text, sizeof(text));
 	bool good =
-	    PKCS5_PBKDF2_HMAC(secret.p, (int)secret.n, k->salt, (int)k->salt_n,
+	    text_n > 0 &&
+	    PKCS5_PBKDF2_HMAC(text, (int)text_n, k->salt, (int)k->salt_n,
 		(int)k->iterations, md_of(h), (int)n, salted) == 1 &&
 	    scram_hmac(h, octets(salted, n), view_of("Client Key"), client) &&
 	    EVP_Digest(client, n, k->stored, NULL, md_of(h), NULL) == 1 &&
 	    scram_hmac(h, octets(salted, n), view_of("Server Key"), k->server);
 
+	explicit_bzero(text, sizeof(text));
 	explicit_bzero(salted, sizeof(salted));
 	explicit_bzero(client, sizeof(client));
 	return good;

@@ -71,6 +71,7 @@ enum auth_result scram_final(struct scram *, struct view message,
 bool scram_hmac(enum scram_hash, struct view key, struct view text,
     unsigned char *out);
 /* Makes stored and server from a secret; iterations and salt are set.  That
- * takes time: 10,000 iterations some ms. */
+ * takes time: 10,000 iterations some ms.  False also: SASLprep, of a stored
+ * string, leaves nothing of the secret (RFC 5802 2.2). */
 bool scram_derive(enum scram_hash, struct view secret, struct scram_keys *);
 #endif

@@ -20,6 +20,7 @@
 #include "common/msg.h"
 #include "common/passdb_file.h"
 #include "common/private_file.h"
+#include "common/saslprep.h"
 
 enum {
 	FILE_MAX = 64 << 20, /* octets */
@@ -404,11 +405,23 @@ invent(const struct secrets *s, const char *what, struct view user,
 		fatal("HMAC-SHA-256 does not work");
 }
 
+/* As the client spells it, or as SASLprep does. */
+static struct entry *
+find_user(const struct table *t, struct view user)
+{
+	char name[AUTH_USER_MAX + 1];
+	struct entry *e = find(t, user);
+
+	if (saslprep(user, SASLPREP_QUERY, name, sizeof(name)) > 0 && e == NULL)
+		e = find(t, view_of(name));
+	return e;
+}
+
 bool
 secrets_plain(struct secrets *s, struct view user, struct view *secret,
     char name[USER_NAME_MAX])
 {
-	const struct entry *e = find(&s->table, user);
+	const struct entry *e = find_user(&s->table, user);
 	bool found = e != NULL && e->plain.n > 0;
 
 	*secret = (struct view){ s->nobody, sizeof(s->nobody) };
@@ -446,7 +459,7 @@ bool
 secrets_scram(struct secrets *s, struct view user, enum scram_hash h, bool full,
     struct scram_keys *out, char name[USER_NAME_MAX])
 {
-	struct entry *e = find(&s->table, user);
+	struct entry *e = find_user(&s->table, user);
 
 	/* Always, so that it takes the time for everybody. */
 	shape(s, user, h, out);

@@ -5,28 +5,13 @@
 
 enum { HEX_MAX = 6, LAST = 0x10ffff };
 
-/* Takes one character off *v, which is UTF-8 and not empty. */
-static unsigned long
-take_character(struct view *v)
-{
-	unsigned char c = (unsigned char)v->p[0];
-	size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-	unsigned long u = n == 1 ? c : c & (0xffu >> (n + 1));
-
-	for (size_t i = 1; i < n && i < v->n; i++)
-		u = u << 6 | ((unsigned char)v->p[i] & 0x3fu);
-	n = n < v->n ? n : v->n;
-	*v = (struct view){ v->p + n, v->n - n };
-	return u;
-}
-
 void
 unitext_encode(struct buf *out, struct view v)
 {
 	while (v.n > 0) {
-		unsigned long u = take_character(&v);
+		uint32_t u = utf8_take(&v);
 		if (u <= ' ' || u > '~' || u == '\\' || u == '+' || u == '=')
-			buf_addf(out, "\\x{%02lX}", u);
+			buf_addf(out, "\\x{%02X}", (unsigned)u);
 		else
 			buf_addc(out, (char)u);
 	}
@@ -53,18 +38,6 @@ take_escape(struct view *v)
 	return u;
 }
 
-/* Writes u as UTF-8; returns its octets. */
-static size_t
-put_character(unsigned long u, char *out)
-{
-	size_t n = u < 0x80 ? 1 : u < 0x800 ? 2 : u < 0x10000 ? 3 : 4;
-
-	for (size_t i = n; i-- > 1; u >>= 6)
-		out[i] = (char)(0x80 | (u & 0x3f));
-	out[0] = (char)(n == 1 ? u : (0xf00u >> n & 0xf0) | u);
-	return n;
-}
-
 bool
 unitext_decode(struct view v, char *out, size_t size)
 {
@@ -81,7 +54,7 @@ unitext_decode(struct view v, char *out, size_t size)
 		long u = take_escape(&v);
 		if (u <= 0)
 			return false;
-		n += put_character((unsigned long)u, out + n);
+		n += utf8_put((uint32_t)u, out + n);
 	}
 	if (size == 0)
 		return false;

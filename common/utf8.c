@@ -1,7 +1,6 @@
 /* UTF-8.  Runs in: any role. */
 #include "common/utf8.h"
 
-#include <stdint.h>
 #include <string.h>
 
 /* Length of the character at the start of v; 0: it is none. */
@@ -61,4 +60,30 @@ utf8_printable(struct view v)
 			return false;
 	}
 	return true;
+}
+
+uint32_t
+utf8_take(struct view *v)
+{
+	unsigned char c = (unsigned char)v->p[0];
+	size_t n = c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+	uint32_t u = n == 1 ? c : c & (0x7fu >> n);
+
+	n = n < v->n ? n : v->n;
+	for (size_t i = 1; i < n; i++)
+		u = u << 6 | ((unsigned char)v->p[i] & 0x3f);
+	*v = (struct view){ v->p + n, v->n - n };
+	return u;
+}
+
+size_t
+utf8_put(uint32_t u, char out[4])
+{
+	static const unsigned char mark[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
+	size_t n = u < 0x80 ? 1 : u < 0x800 ? 2 : u < 0x10000 ? 3 : 4;
+
+	for (size_t i = n; n > 1 && i-- > 1; u >>= 6)
+		out[i] = (char)(0x80 | (u & 0x3f));
+	out[0] = (char)(mark[n] | u);
+	return n;
 }

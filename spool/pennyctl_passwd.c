@@ -17,6 +17,7 @@
 #include "common/base64.h"
 #include "common/passdb_file.h"
 #include "common/paths.h"
+#include "common/saslprep.h"
 #include "common/scram.h"
 #include "common/secrets.h"
 #include "spool/password.h"
@@ -270,11 +271,27 @@ take_options(int argc, char **argv, struct order *o)
 	return 0;
 }
 
+/* As clients and auth do it.  Keys of SCRAM are made of what Unicode 3.2 knows
+ * only (RFC 5802 2.2). */
+static bool
+prepare(const struct settings *s, const char *password, char *out, size_t size)
+{
+	bool keys = s->secrets[0] != '\0';
+
+	return saslprep(view_of(password),
+		   keys ? SASLPREP_STORED : SASLPREP_QUERY, out, size) > 0 ||
+	       complain("the password has characters that clients cannot send "
+			"alike (SASLprep, RFC 4013)",
+		   keys ? "for the secrets file, newer ones than of Unicode "
+			  "3.2 are among these"
+			: "");
+}
+
 int
 ctl_passwd(const char *config, int argc, char **argv)
 {
 	static struct crypt_data c;
-	static char password[TEXT_MAX];
+	static char password[TEXT_MAX], prepared[TEXT_MAX];
 	struct order o = { .user = NULL };
 	char *err = NULL;
 	int rc = CTL_FAILED;
@@ -292,11 +309,13 @@ ctl_passwd(const char *config, int argc, char **argv)
 		complain(err == NULL ? config : err, "");
 	free(err);
 	o.settings = s;
-	if (s != NULL && password_read(password, sizeof(password))) {
-		o.password = view_of(password);
+	if (s != NULL && password_read(password, sizeof(password)) &&
+	    prepare(s, password, prepared, sizeof(prepared))) {
+		o.password = view_of(prepared);
 		rc = change(&o, &c);
 	}
 	explicit_bzero(password, sizeof(password));
+	explicit_bzero(prepared, sizeof(prepared));
 	explicit_bzero(&c, sizeof(c));
 	settings_free(s);
 	return rc;

@@ -107,6 +107,11 @@ is(scalar(() = secrets() =~ /^dave:\{(?:PLAIN|SCRAM-SHA-\d+)\}/mg), 3,
 unlike(secrets(), qr/\Q$stored\E/, 'of the new password');
 like(secrets(), qr/^dave:\{PLAIN\}dave-2$/m, 'with the one that was asked for');
 
+($st, $out) = passwd("cafe\xcc\x81 \xc2\xb2\n", 'dave');
+ok(wait_for(30, sub { login('dave', "caf\xc3\xa9 2") }),
+    'as SASLprep leaves it') or diag($out);
+ok(login('dave', "cafe\xcc\x81 \xc2\xb2"), 'and as it was typed');
+
 # ---- nothing changes when ----
 my $is = users() . secrets();
 sub refused {
@@ -119,6 +124,9 @@ refused(qr/not empty/, "\n", 'alice');
 refused(qr/no password/, '', 'alice');
 refused(qr/blank at/, " x\n", 'alice');
 refused(qr/control/, "a\tb\n", 'alice');
+refused(qr/RFC 4013/, "a\xee\x80\x80\n", 'alice');
+refused(qr/RFC 4013/, "a\xe4\n", 'alice');
+refused(qr/Unicode 3\.2/, "a\xf0\x9f\x98\x80\n", 'alice');
 refused(qr/too long/, 'x' x 512 . "\n", 'alice');
 refused(qr/no password/, 'x' x 2000 . "\n", 'alice');
 refused(qr/no password/, "x\0y\n", 'alice');

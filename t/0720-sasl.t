@@ -46,7 +46,10 @@ sub file_line {
 
 my $net = '127.0.0.0/8';
 my $pp = Pennypost->new(users => { alice => undef, bob => '*', carol => undef,
-	locked => '!', dave => undef }, rsa => 1,
+	locked => '!', dave => undef, "j\xc3\xb6rg" => crypt("caf\xc3\xa9",
+	'$6$rounds=1000$pennypost$'), eve => crypt("m\xc2\xb2",
+	'$6$rounds=1000$pennypost$'), frank => crypt("x\xee\x80\x80",
+	'$6$rounds=1000$pennypost$') }, rsa => 1,
     both => { auth_failures_max => 50, errors_max => 1000 });
 my $dir = $pp->{dir};
 spew("$dir/users", slurp("$dir/users") .
@@ -54,7 +57,10 @@ spew("$dir/users", slurp("$dir/users") .
 spew("$dir/secrets", "# secrets\nalice:{PLAIN}alice's secret\n" .
     file_line('bob', 'SHA-256', 'bob-secret') .
     file_line('bob', 'SHA-1', 'bob-secret') . "locked:{PLAIN}locked-secret\n" .
-    "toor:{PLAIN}toor-secret\nghost:{PLAIN}ghost-secret\n", 0600);
+    "toor:{PLAIN}toor-secret\nghost:{PLAIN}ghost-secret\n" .
+    # The accent stands behind its letter.
+    "jo\xcc\x88rg:{PLAIN}cafe\xcc\x81\n" .
+    file_line('eve', 'SHA-256', 'm2'), 0600);
 sub openssl {
 	my ($st, $out) = run('openssl', @_);
 	die "openssl @_: $out" if $st ne '0';
@@ -213,6 +219,25 @@ for my $kind (qw(smtp pop3)) {
 		ok(yes(scram($t, $h, 'alice', "alice's secret",
 			    authzid => 'alice')), "$kind $h authzid: oneself");
 	}
+	# SASLprep: however it is typed.
+	for my $u ("jo\xcc\x88rg", "J\xc3\x96R\xc2\xadG") {
+		my $name = join '', map { sprintf '%02x', ord } split //, $u;
+		ok(yes(scram(session($kind), 'SHA-256', $u, "caf\xc3\xa9")),
+		    "$kind SCRAM: name $name");
+		for my $pass ("caf\xc3\xa9", "cafe\xcc\x81\xe2\x80\x8d") {
+			ok(yes(session($kind)->cmd('AUTH PLAIN ' .
+				    b64("\0$u\0$pass"))), "$kind PLAIN: $name");
+		}
+	}
+	ok(yes(session($kind)->cmd('AUTH PLAIN ' . b64("\0eve\0m\xc2\xb2"))),
+	    "$kind PLAIN: a hash of what SASLprep would change");
+	ok(yes(scram(session($kind), 'SHA-256', 'eve', 'm2')),
+	    "$kind SCRAM: keys of what SASLprep made");
+	ok(refused(session($kind)->cmd('AUTH PLAIN ' . b64("\0eve\0m2"))),
+	    "$kind PLAIN: not the other way");
+	ok(refused(session($kind)->cmd('AUTH PLAIN ' .
+		    b64("\0frank\0x\xee\x80\x80"))),
+	    "$kind PLAIN: a prohibited character");
 	my $t = session($kind);
 	my @a = ('SHA-256', 'alice', "alice's secret");
 	my %wrong = (
@@ -333,6 +358,12 @@ ok(refused($p->cmd('APOP bob ' . md5_hex("${stamp}bob-secret"))), 'no secret');
 ok(refused($p->cmd('APOP nobody ' . md5_hex("${stamp}x"))), 'nobody');
 ok(refused($p->cmd('APOP toor ' . md5_hex("${stamp}toor-secret"))), 'uid 0');
 ok(yes($p->cmd('APOP alice ' . md5_hex("${stamp}alice's secret"))), 'APOP');
+for my $pass ("caf\xc3\xa9", "cafe\xcc\x81") {
+	my $q = session('pop3');
+	my ($s) = $q->{greeting} =~ /(<.*>)/;
+	ok(yes($q->cmd("APOP jo\xcc\x88rg " . md5_hex("$s$pass"))),
+	    'APOP: the secret as it is, and as SASLprep leaves it');
+}
 isnt(session('pop3')->{greeting}, $p->{greeting}, 'the next one is another');
 
 # ---- programs of others ----
