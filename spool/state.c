@@ -31,13 +31,29 @@ dir_status(int e)
 	return e == ENOTDIR ? ERR_UNSAFE : status_from_errno(e);
 }
 
+/* A directory that was made just now gets its mode, and its name is durable: a
+ * journal that nobody finds after a power cut would be none. */
+static enum status
+dir_settle(int dirfd, int fd, mode_t mode, struct stat *st)
+{
+	if (fchmod(fd, mode) == -1 || fstat(fd, st) == -1)
+		return status_from_errno(errno);
+	int parent = openat(dirfd, ".", OPEN_DIR);
+	enum status rc = OK;
+	if (parent == -1 || fsync(parent) == -1)
+		rc = status_from_errno(errno);
+	close_fd(&parent);
+	return rc;
+}
+
 /* Opens directory name in dirfd and makes it if it is missing, with this mode
- * whatever the umask is.  maker: as whom the process acts.  The new name is
- * durable: a journal that nobody finds after a power cut would be none. */
+ * whatever the umask is.  maker: as whom the process acts.  One that could not
+ * be settled goes again: nobody would settle it later. */
 static enum status
 dir_make(int dirfd, const char *name, mode_t mode, uid_t maker, int *fd,
     struct stat *st)
 {
+	enum status rc = OK;
 	bool made = false;
 
 	*fd = openat(dirfd, name, OPEN_DIR);
@@ -48,20 +64,15 @@ dir_make(int dirfd, const char *name, mode_t mode, uid_t maker, int *fd,
 		*fd = openat(dirfd, name, OPEN_DIR);
 	}
 	if (*fd == -1)
-		return dir_status(errno);
-	if (fstat(*fd, st) == -1)
-		return status_from_errno(errno);
-	if (!made)
-		return OK;
-	if (st->st_uid != maker) /* somebody has put another in its place */
-		return ERR_UNSAFE;
-	if (fchmod(*fd, mode) == -1 || fstat(*fd, st) == -1)
-		return status_from_errno(errno);
-	int parent = openat(dirfd, ".", OPEN_DIR);
-	enum status rc = OK;
-	if (parent == -1 || fsync(parent) == -1)
+		rc = dir_status(errno);
+	else if (fstat(*fd, st) == -1)
 		rc = status_from_errno(errno);
-	close_fd(&parent);
+	else if (made && st->st_uid != maker)
+		return ERR_UNSAFE; /* somebody has put another in its place */
+	else if (made)
+		rc = dir_settle(dirfd, *fd, mode, st);
+	if (rc != OK && made)
+		(void)unlinkat(dirfd, name, AT_REMOVEDIR);
 	return rc;
 }
 

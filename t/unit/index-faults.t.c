@@ -181,6 +181,8 @@ main(void)
 	for (int old = 0; old < 2; old++) {
 		each(FAULT_ERROR, EIO, old, "EIO");
 		each(FAULT_ERROR, ENOSPC, old, "ENOSPC");
+		each(FAULT_ERROR, EDQUOT, old, "EDQUOT");
+		each(FAULT_ERROR, EINTR, old, "EINTR");
 		each(FAULT_SHORT, 0, old, "a short count");
 		each(FAULT_DIE, 0, old, "kill -9");
 	}

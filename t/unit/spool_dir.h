@@ -32,7 +32,7 @@ must(int rc)
 	}
 }
 
-static const char *
+__attribute__((unused)) static const char *
 in(const char *dir, const char *name)
 {
 	static char path[4][256];
@@ -51,7 +51,7 @@ own(const char *path, uid_t uid, mode_t mode)
 	must(chmod(path, mode));
 }
 
-static void
+__attribute__((unused)) static void
 put(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
