@@ -3,6 +3,9 @@
 #define _GNU_SOURCE
 #include "t/unit/chain_faults.h"
 
+#include "spool/lock.h"
+#include "spool/pace.h"
+
 /* ---- what it is for ---- */
 
 static void
@@ -435,6 +438,56 @@ slow_client(unsigned n)
 	_exit(d.status == OK ? 0 : 1);
 }
 
+/* Deliveries pass the turnstile, and leave gaps. */
+static void
+test_turns(void)
+{
+	int asker = chain_asker(&chain, false), how = -1;
+	char append[160];
+
+	reload("append_processes 2\nmailbox_lock_wait 60s\n"
+	       "mailbox_locks fcntl dotlock\n");
+	ok(appenders_are(2) &&
+		chain_deliver(asker, "alice", "x\r\n").status == OK,
+	    "a delivery comes through");
+	snprintf(append, sizeof(append), "%s/mail/.pennypost/alice/append",
+	    chain.base);
+	int fd = open(append, O_RDONLY | O_CLOEXEC);
+	size_t before = messages("alice");
+	turnstile_close(fd);
+	pid_t p = fork();
+	if (p == 0)
+		slow_client(0);
+	usleep(400000);
+	ok(fd != -1 && messages("alice") == before &&
+		waitpid(p, NULL, WNOHANG) == 0,
+	    "while somebody waits for the mailbox none begins");
+	turnstile_leave(fd);
+	waitpid(p, &how, 0);
+	ok(how == 0 && messages("alice") == before + 1, "then it does");
+
+	int64_t longest = 0, last = ms();
+	unsigned good = 0;
+	shared->flush_us = 700000;
+	for (unsigned i = 0; i < 6; i++) {
+		good += chain_deliver(asker, "alice", "x\r\n").status == OK;
+		longest = ms() - last > longest ? ms() - last : longest;
+		last = ms();
+	}
+	shared->flush_us = 0;
+	ok(good == 6 && longest >= PACE_GAP,
+	    "a run of deliveries has a gap (%lld ms)", (long long)longest);
+
+	reload("append_processes 2\nmailbox_lock_wait 300ms\n");
+	turnstile_close(fd);
+	struct delivery d = chain_deliver(asker, "alice", "x\r\n");
+	ok(d.status == ERR_BUSY,
+	    "who waits for ever makes it busy, no more: %s", d.text);
+	close(fd);
+	close(asker);
+	reset();
+}
+
 static void
 test_dotlock(void)
 {
@@ -516,6 +569,7 @@ main(void)
 	test_two_wait();
 	test_full();
 	test_death();
+	test_turns();
 	test_dotlock();
 	alive("all tests");
 	/* Told to stop in the middle of a flush. */

@@ -65,6 +65,33 @@ test_pollers(void)
 	    "others after %.1f on average, %u at most", tries / all, worst);
 }
 
+/* How long a run that begins then may be. */
+static int64_t
+run_length(int64_t since)
+{
+	int64_t now = since;
+
+	memset(&pace, 0, sizeof(pace));
+	for (; pace_wait(&pace, 1, 2, now) == 0; now += 10)
+		pace_held(&pace, 1, 2, now, now + 10);
+	return now - since;
+}
+
+static void
+test_lengths(void)
+{
+	int64_t least = PACE_RUN_MAX, most = 0;
+
+	for (int64_t since = 1; since < 100000; since += 997) {
+		int64_t n = run_length(since);
+		least = n < least ? n : least;
+		most = n > most ? n : most;
+	}
+	ok(least >= PACE_RUN_MIN && least < PACE_RUN_MIN + 200 &&
+		most > PACE_RUN_MAX - 200 && most <= PACE_RUN_MAX + 20,
+	    "runs differ: %lld to %lld ms", (long long)least, (long long)most);
+}
+
 static void
 test_runs(void)
 {
@@ -133,6 +160,7 @@ int
 main(void)
 {
 	test_pollers();
+	test_lengths();
 	test_runs();
 	test_many();
 	return done_testing();
