@@ -21,12 +21,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "common/service.h"
+#include "common/spare.h"
 
 enum {
 	TIMEOUT_MS = 300000,
 	DIRECT_MAX = 4 * CONN_OUT, /* sent without being copied */
-	DRAINS_MAX = 8
+	DRAINS_MAX = 8,
+	REST_MS = 500 /* a client this silent may be silent for long */
 };
 
 /* ---- octets of a plain connection ---- */
@@ -147,6 +150,29 @@ must_stop(struct conn *c, short revents)
 	return false;
 }
 
+/* A thousand idle sessions are to cost little: what was read from them is done
+ * with, and what was deep in the stack. */
+static void
+rest(struct conn *c)
+{
+	log_flush(); /* nor is the log to wait for the client */
+	spare_pages(c->in + c->tail, sizeof(c->in) - c->tail + sizeof(c->out));
+	spare_stack();
+	spare_heap();
+}
+
+/* Waits like poll, for left ms. */
+static int
+wait_input(struct conn *c, struct pollfd p[2], int left)
+{
+	int n = poll(p, 2, left < REST_MS ? left : REST_MS);
+
+	if (n != 0 || left <= REST_MS)
+		return n;
+	rest(c);
+	return poll(p, 2, left - REST_MS);
+}
+
 enum line_status
 conn_wait(struct conn *c, short events, int64_t *until)
 {
@@ -157,7 +183,7 @@ conn_wait(struct conn *c, short events, int64_t *until)
 	int left = wait_left(c, until);
 	if (left == -1)
 		return LINE_TIMEOUT;
-	int n = poll(p, NELEM(p), left);
+	int n = wait_input(c, p, left);
 	if (n == 0)
 		return LINE_TIMEOUT;
 	if (n == -1)

@@ -4,7 +4,9 @@
  * The connection to one client, plain or TLS behind one ops table, with
  * bounded buffers.  Reading waits at most the set timeout; before it waits,
  * what was written goes out, so that the replies to a group of pipelined
- * commands leave in one write.
+ * commands leave in one write.  When it has waited for half a second, memory
+ * that is of no use meanwhile goes back to the kernel, and gathered log lines
+ * go out.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -23,6 +23,7 @@
 #include "common/log.h"
 #include "common/msg.h"
 #include "common/service.h"
+#include "common/spare.h"
 #include "common/worker_client.h"
 
 enum { VERDICT_MS = 2000 };
@@ -281,6 +282,7 @@ worker_main(
 		counted |= r->settings->listeners[i].type == LISTEN_CONTROL;
 	w->settings = r->settings;
 	log_open(w->chan[ROLE_LOG], r->pop3 ? "pop3-login" : "smtpd");
+	spare_heap_from();
 	proc_title("worker idle");
 	if (w->tls != NULL)
 		tls_server_key_sock(w->tls, w->chan[ROLE_KEY]);

@@ -7,13 +7,16 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/service.h"
+#include "common/spare.h"
 #include "t/unit/tap.h"
 
 static struct conn conn; /* 32 KiB: not on the stack */
@@ -323,11 +326,69 @@ test_pipe(void)
 	close(keep);
 }
 
+/* Pages of the input buffer that are in memory. */
+static unsigned
+resident(const struct conn *c)
+{
+	unsigned char in[CONN_IN / 4096 + 1];
+	uintptr_t from = ((uintptr_t)c->in + 4095) & ~(uintptr_t)4095;
+	size_t n = (CONN_IN - 4096) / 4096;
+	unsigned sum = 0;
+
+	if (mincore((void *)from, n * 4096, in) == -1)
+		abort();
+	for (size_t i = 0; i < n; i++)
+		sum += in[i] & 1;
+	return sum;
+}
+
+/* A client that is silent for long costs no buffer, and loses nothing. */
+static void
+test_rest(void)
+{
+	static char line[12003];
+	static char *piece[300];
+	unsigned n;
+	struct view v;
+	struct conn *c = socket_open(60000);
+
+	memset(line, 'x', sizeof(line) - 1);
+	memcpy(line + 12000, "\r\n", 3);
+	put(line);
+	put("NO");
+	ok(conn_line(c, 12288, &v) == LINE_OK && v.n == 12000,
+	    "a long line fills the buffer");
+	ok(resident(c) > 1, "which then is in memory");
+	spare_heap_from();
+	const char *before = sbrk(0);
+	for (n = 0; n < 300 && sbrk(0) == before; n++)
+		if ((piece[n] = malloc(1000)) == NULL)
+			abort();
+	while (n > 0)
+		free(piece[--n]);
+	const char *grown = sbrk(0);
+	c->timeout_ms = 900;
+	ok(conn_line(c, 12288, &v) == LINE_TIMEOUT, "silence");
+	/* a sanitizer's heap is elsewhere */
+	ok(grown == before || (const char *)sbrk(0) < grown,
+	    "what the heap has grown by is given back");
+	ok(resident(c) <= 1, "after it the buffer is not");
+	c->timeout_ms = 60000;
+	put("OP\r\nRSET\r\n");
+	ok(conn_line(c, 12288, &v) == LINE_OK && view_eqs(v, "NOOP"),
+	    "half a line was kept meanwhile");
+	ok(conn_line(c, 12288, &v) == LINE_OK && view_eqs(v, "RSET"),
+	    "and the buffer is of use again");
+	conn_close(c);
+	close(peer);
+}
+
 int
 main(void)
 {
 	alarm(120); /* a wait without an end is a failure */
 	test_timeout();
+	test_rest();
 	test_dribble();
 	test_firehose();
 	test_never_reads();
