@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use lib 't/lib';
+use Fcntl qw(O_RDWR O_NOCTTY O_NONBLOCK);
 use IO::Socket::UNIX;
 use JSON::PP ();
 use POSIX ();
@@ -229,6 +230,48 @@ SKIP: {
 	my @long = grep { length > 60 } map { s/\e\[[?0-9]*[A-Za-z]//gr }
 	    split /\r?\n/, $out;
 	is("@long", '', 'no line is longer than the screen');
+}
+# A window that becomes smaller while it looks.
+SKIP: {
+	sysopen my $pty, '/dev/ptmx', O_RDWR | O_NOCTTY | O_NONBLOCK
+	    or skip 'there is no /dev/ptmx', 3;
+	my ($n, $unlock) = (pack('i', 0), pack 'i', 0);
+	ioctl $pty, 0x80045430, $n or die "TIOCGPTN: $!";
+	ioctl $pty, 0x40045431, $unlock or die "TIOCSPTLCK: $!";
+	my $size = sub {
+		my $w = pack 'S4', @_, 0, 0;
+		ioctl $pty, 0x5414, $w or die "TIOCSWINSZ: $!";
+	};
+	$size->(24, 100);
+	my $tty = '/dev/pts/' . unpack 'i', $n;
+	my $pid = fork // die "fork: $!";
+	if ($pid == 0) {
+		POSIX::setsid();
+		open STDIN, '+<', $tty or POSIX::_exit(1);
+		ioctl STDIN, 0x540e, 0; # TIOCSCTTY
+		open STDOUT, '>', $tty;
+		open STDERR, '>', $tty;
+		{ no warnings; exec "$bin/pennyctl", 'top'; }
+		POSIX::_exit(127);
+	}
+	my $seen = '';
+	# The longest line of the last whole screen.
+	my $width = sub {
+		1 while sysread $pty, $seen, 65536, length $seen;
+		my @screens = split /\e\[H/, $seen;
+		return 0 if @screens < 3;
+		my ($max) = sort { $b <=> $a } map { length }
+		    map { s/\e\[[?0-9;]*[A-Za-z]//gr } split /\r?\n/, $screens[-2];
+		return $max // 0;
+	};
+	ok(wait_for(60, sub { $width->() > 40 }), 'top on a wide terminal');
+	$size->(10, 30);
+	ok(wait_for(60, sub { my $w = $width->(); $w > 0 && $w <= 30 }),
+	    'follows when it becomes small');
+	syswrite $pty, 'q';
+	ok(wait_for(30, sub {
+		1 while sysread $pty, $seen, 65536;
+		waitpid($pid, POSIX::WNOHANG()) == $pid }), 'and ends with q');
 }
 ($st, $out) = ctl('top');
 is($st, 2, 'top without a terminal');

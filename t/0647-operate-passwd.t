@@ -275,6 +275,29 @@ my ($t, $o) = run({ input => slurp("$dir/log") }, "$bin/pennyctl", 'log', '-F',
     '-', '4F00AA0012');
 is("$t $o", '0 ' . (slurp("$dir/log") =~ /^(.*0012: to.*\n)/m)[0],
     'from standard input');
+# Without a file it is the journal's lines.
+mkdir "$dir/fake";
+spew("$dir/fake/journalctl", "#!/bin/sh\necho \"\$*\" >$dir/asked\n" .
+    "cat $dir/log\nexit \$(cat $dir/code)\n", 0755);
+spew("$dir/code", "0\n", 0644);
+{
+	local $ENV{PATH} = "$dir/fake:$ENV{PATH}";
+	($s, @l) = lines('4F00AA0011');
+	is("$s " . @l, '0 5', 'log: from the journal');
+	is(slurp("$dir/asked"), "-q --no-pager -oshort -n all\n", 'all of it');
+	($s, @l) = lines('FFFFFFFFFF');
+	is("$s @l", '1 ', 'nothing there');
+	($s, @l) = lines('-f', '4F00AA0012');
+	is("$s " . @l, '0 1', 'following it');
+	is(slurp("$dir/asked"), "-q --no-pager -oshort -n all -f\n",
+	    'is what journalctl is told');
+	spew("$dir/code", "1\n", 0644);
+	($s, @l) = lines('4F00AA0012');
+	is($s, 2, 'journalctl fails');
+	local $ENV{PATH} = "$dir/none";
+	($s, @l) = lines('4F00AA0012');
+	ok($s == 2 && "@l" =~ /journalctl: No such file/, 'or is not there');
+}
 # Following, across a rotation.
 my $pid = fork // die;
 if ($pid == 0) {
