@@ -75,7 +75,7 @@ sub worker {
 	$note->autoflush(1);
 	my $ok = eval {
 		# On a machine that has no time for us it takes longer.
-		while (time < $until || time < $until + 90 && !enough()) {
+		while (time < $until || time < $until + 240 && !enough()) {
 			my @done = $do->(++$n);
 			print $note "$_\n" for @done;
 		}
@@ -175,7 +175,7 @@ push @pid, worker('dotlock', sub {
 	my $id = $base{dotlock} + shift;
 	bob();
 	while (!sysopen(my $l, "$box.lock", O_CREAT | O_EXCL | O_WRONLY, 0444)) {
-		return () if time > $until + 120;
+		return () if time > $until + 270;
 		sleep 0.01 + rand 0.02;
 	}
 	open my $f, '>>', $box or die "$box: $!";
