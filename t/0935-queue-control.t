@@ -302,6 +302,7 @@ $ENV{PENNYPOST_QUEUE} = "$dir/run/q2";
 ok(wait_for(20, sub { (mailq())[1] eq "Mail queue is empty\n" }), 'it answers');
 
 # ---- without the server ----
+unlink $pp->mailbox('bob');
 mkdir $pp->mailbox('bob') or die $!;
 put('alice@example.org', 'six');
 put('x@elsewhere.test', 'seven');
