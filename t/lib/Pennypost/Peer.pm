@@ -81,7 +81,8 @@ sub note {
 sub all {
 	my $self = shift;
 	open my $f, '<', $self->{file} or return;
-	return map { /^(\w+) (\w*)$/ ? [ $1, pack 'H*', $2 ] : () } <$f>;
+	# A line that has no end yet is being written.
+	return map { /^(\w+) (\w*)\n\z/ ? [ $1, pack 'H*', $2 ] : () } <$f>;
 }
 sub commands { map { $_->[1] } grep { $_->[0] eq 'command' } $_[0]->all }
 sub messages { map { $_->[1] } grep { $_->[0] eq 'message' } $_[0]->all }
