@@ -50,7 +50,9 @@ static const struct conf_option options[] = {
 	{ OPT(workers_idle),       .type = CONF_INT,  .mask = BOTH, .dflt = "8",    .min = 1, .max = 10000 },
 	{ OPT(workers_per_client), .type = CONF_INT,  .mask = BOTH, .dflt = "50",   .min = 1, .max = 20000 },
 	{ OPT(sessions_per_worker), .type = CONF_INT, .mask = BOTH, .dflt = "10",   .min = 1, .max = 10000 },
-	{ OPT(command_timeout),    .type = CONF_TIME, .mask = BOTH, .dflt = "5m",   .min = SEC, .max = HOUR },
+	{ OPT(command_timeout),    .type = CONF_TIME, .mask = S, .dflt = "5m",      .min = SEC, .max = HOUR },
+	/* RFC 1939 3: at least ten minutes. */
+	{ OPT(command_timeout),    .type = CONF_TIME, .mask = P, .dflt = "10m",     .min = SEC, .max = HOUR },
 	{ OPT(session_timeout),    .type = CONF_TIME, .mask = BOTH, .dflt = "1h",   .min = SEC, .max = DAY },
 	{ OPT(grace_time),         .type = CONF_TIME, .mask = BOTH, .dflt = "30s",  .min = 0, .max = HOUR },
 	{ OPT(idle_exit),          .type = CONF_TIME, .mask = BOTH, .dflt = "5m",   .min = SEC, .max = DAY },
