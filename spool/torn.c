@@ -69,9 +69,10 @@ room(const struct torn *t)
 	return n - t->zero;
 }
 
-/* What is to be written at that offset, and where; nothing: it is well. */
+/* What is to be written at that offset of a file of that size, and where;
+ * nothing: it is well. */
 static enum status
-plan(int mbox, uint64_t at, struct buf *fill, uint64_t *place)
+plan(int mbox, uint64_t at, struct buf *fill, uint64_t *place, uint64_t *size)
 {
 	static const char subject[] =
 	    "Subject: (the rest of a message that a power cut tore)\n\n";
@@ -83,6 +84,7 @@ plan(int mbox, uint64_t at, struct buf *fill, uint64_t *place)
 	if (fstat(mbox, &sb) == -1)
 		return status_from_errno(errno);
 	t = (struct torn){ .at = at, .size = (uint64_t)sb.st_size };
+	*size = t.size;
 	if (t.at >= t.size)
 		return OK;
 	enum status st = read_torn(mbox, &t);
@@ -106,14 +108,24 @@ plan(int mbox, uint64_t at, struct buf *fill, uint64_t *place)
 	return OK;
 }
 
+/* What is written may reach beyond the end: nobody has come there, have they?
+ * (A program that minds no lock.) */
+static bool
+has_size(int mbox, uint64_t size)
+{
+	struct stat sb;
+
+	return fstat(mbox, &sb) == 0 && (uint64_t)sb.st_size == size;
+}
+
 enum status
 torn_look(int mbox, uint64_t at, bool *torn)
 {
-	uint64_t place = 0;
+	uint64_t place = 0, size = 0;
 	struct buf fill;
 
 	buf_init(&fill, FILL_MAX);
-	enum status st = plan(mbox, at, &fill, &place);
+	enum status st = plan(mbox, at, &fill, &place, &size);
 	*torn = st == OK && fill.n > 0;
 	buf_free(&fill);
 	return st;
@@ -122,13 +134,13 @@ torn_look(int mbox, uint64_t at, bool *torn)
 enum status
 torn_mend(int mbox, uint64_t at, bool *mended)
 {
-	uint64_t place = 0;
+	uint64_t place = 0, size = 0;
 	struct buf fill;
 
 	*mended = false;
 	buf_init(&fill, FILL_MAX);
-	enum status st = plan(mbox, at, &fill, &place);
-	bool torn = st == OK && fill.n > 0;
+	enum status st = plan(mbox, at, &fill, &place, &size);
+	bool torn = st == OK && fill.n > 0 && has_size(mbox, size);
 	if (torn)
 		st = file_write_at(mbox, fill.p, fill.n, place);
 	if (torn && st == OK)
