@@ -13,6 +13,7 @@ use strict;
 use warnings;
 use Carp qw(croak);
 use Cwd qw(abs_path getcwd);
+use Fcntl qw(F_RDLCK F_SETLKW SEEK_SET);
 use File::Spec ();
 use Exporter qw(import);
 use File::Temp ();
@@ -616,6 +617,30 @@ sub mbox {
 	my ($self, $user) = @_;
 	my $f = $self->mailbox($user);
 	return -e $f ? slurp($f) : '';
+}
+
+# Nobody writes to the mailbox (the queue does, on its own) until the handle that
+# comes back is closed, or another one of the same file.
+sub mbox_lock {
+	my ($self, $user) = @_;
+	my $path = $self->mailbox($user);
+	open my $f, '<', $path or die "$path: $!";
+	# struct flock of 64-bit Linux
+	my $l = pack 's s x4 q q i x4', F_RDLCK, SEEK_SET, 0, 0, 0;
+	local $SIG{ALRM} = sub { die "$path stays locked\n" };
+	alarm 60 * slow();
+	fcntl $f, F_SETLKW, $l or die "$path: $!";
+	alarm 0;
+	return $f;
+}
+
+# The mailbox when nobody is writing there: what stands in it meanwhile is no
+# message yet.
+sub mbox_at_rest {
+	my ($self, $user) = @_;
+	my $f = $self->mbox_lock($user);
+	local $/;
+	return scalar <$f>;
 }
 
 1;
