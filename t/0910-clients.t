@@ -231,8 +231,9 @@ SKIP: {
 	spew("$home/deliver", "#!/bin/sh\nexec cat >>$home/fetched\n", 0755);
 	my $fetch = sub {
 		my ($p, $options, @args) = @_;
+		my $protocol = $options =~ s/^apop // ? 'apop' : 'pop3';
 		spew("$home/fetchmailrc", "set no syslog\n" .
-		    "poll $at protocol pop3 port $p uidl timeout 90 " .
+		    "poll $at protocol $protocol port $p uidl timeout 90 " .
 		    "username bob password bob-pass $options\n" .
 		    "mda '$home/deliver'\n", 0600);
 		spew("$home/fetched", '');
@@ -253,6 +254,17 @@ SKIP: {
 	fetches('fetchmail, pop3s', sub {
 		$fetch->($port{pop3s}, "keep fetchall ssl sslcertfile $cert " .
 		    'sslcommonname mail.example.org') });
+	# For APOP there must be the password itself; only here, as other
+	# programs take what is offered.
+	spew("$pp->{dir}/secrets", "bob:{PLAIN}bob-pass\n", 0600);
+	$pp->write_config('pop3d', apop => 'yes',
+	    secrets => "$pp->{dir}/secrets");
+	$pp->reload_done('pop3d', 'APOP is offered');
+	fetches('fetchmail, APOP', sub {
+		$fetch->($port{pop3}, "apop $plain keep fetchall") });
+	like($pp->log('pop3d'), qr/user=<bob>, method=APOP,/, 'by APOP');
+	$pp->write_config('pop3d', apop => undef, secrets => undef);
+	$pp->reload_done('pop3d', 'and no more');
 	# What was seen, by the last message asked for, is flushed.
 	my $before = $pp->mbox('bob');
 	fetches('fetchmail, flush', sub {
