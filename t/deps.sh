@@ -54,10 +54,11 @@ util-linux            setpriv
 s-nail                s-nail
 mailutils             mail.mailutils
 getmail6              getmail
+dpkg-dev              dpkg-shlibdeps
+lintian               lintian
 '
 torture='
 debootstrap           debootstrap
-lintian               lintian
 buildah               buildah
 iproute2              ip
 nmap                  nmap
