@@ -16,14 +16,14 @@
 
 struct text {
 	uint32_t c[FOLD_OUT];
+	unsigned char class[FOLD_OUT]; /* of combining */
 	size_t n;
 };
 
-/* ---- the tables: rows of so many columns, sorted by the first ---- */
+/* ---- the tables ---- */
 
-/* The last row that begins with u or less; NULL: there is none. */
-static const uint32_t *
-row_at(const uint32_t *table, size_t rows, size_t columns, uint32_t u)
+const uint32_t *
+fold_row(const uint32_t *table, size_t rows, size_t columns, uint32_t u)
 {
 	size_t low = 0, high = rows; /* rows before low are not beyond u */
 
@@ -40,7 +40,7 @@ row_at(const uint32_t *table, size_t rows, size_t columns, uint32_t u)
 const uint32_t *
 fold_parts_of(uint32_t u)
 {
-	const uint32_t *row = row_at(fold_parts, NELEM(fold_parts) / 3, 3, u);
+	const uint32_t *row = fold_row(fold_parts, NELEM(fold_parts) / 3, 3, u);
 
 	return row != NULL && row[0] == u ? row + 1 : NULL;
 }
@@ -55,12 +55,12 @@ fold_next_whole(uint32_t first, uint32_t second, uint32_t after)
 	return 0;
 }
 
-uint32_t
+unsigned char
 fold_class(uint32_t u)
 {
-	const uint32_t *row = row_at(fold_marks, NELEM(fold_marks) / 3, 3, u);
+	const uint32_t *row = fold_row(fold_marks, NELEM(fold_marks) / 3, 3, u);
 
-	return row != NULL && u <= row[1] ? row[2] : 0;
+	return (unsigned char)(row != NULL && u <= row[1] ? row[2] : 0);
 }
 
 static uint32_t
@@ -90,28 +90,40 @@ fold_small(uint32_t u)
 
 /* ---- there ---- */
 
+size_t
+fold_hangul(uint32_t u, uint32_t parts[3])
+{
+	uint32_t i = u - HANGUL;
+
+	if (u < HANGUL || i >= HANGUL_N)
+		return 0;
+	parts[0] = HANGUL_L + i / (HANGUL_V_N * HANGUL_T_N);
+	parts[1] = HANGUL_V + i / HANGUL_T_N % HANGUL_V_N;
+	parts[2] = HANGUL_T + i % HANGUL_T_N;
+	return i % HANGUL_T_N == 0 ? 2 : 3;
+}
+
 static void
 add(struct text *t, uint32_t u, bool caseless)
 {
 	assert(t->n < FOLD_OUT);
-	t->c[t->n++] = caseless ? small(u) : u;
+	t->c[t->n] = caseless ? small(u) : u;
+	t->class[t->n] = fold_class(t->c[t->n]);
+	t->n++;
 }
 
 /* The first part may have parts itself, the second never does. */
 static void
 take_apart(struct text *t, uint32_t u, bool caseless)
 {
-	uint32_t behind[4], n = 0;
+	uint32_t behind[4], syllable[3], n = 0;
+	size_t letters = fold_hangul(u, syllable);
 	const uint32_t *row;
 
-	if (u >= HANGUL && u < HANGUL + HANGUL_N) {
-		uint32_t i = u - HANGUL, vt = HANGUL_V_N * HANGUL_T_N;
-		add(t, HANGUL_L + i / vt, false);
-		add(t, HANGUL_V + i % vt / HANGUL_T_N, false);
-		if (i % HANGUL_T_N != 0)
-			add(t, HANGUL_T + i % HANGUL_T_N, false);
+	for (size_t i = 0; i < letters; i++)
+		add(t, syllable[i], false);
+	if (letters > 0)
 		return;
-	}
 	while ((row = fold_parts_of(u)) != NULL) {
 		assert(n < NELEM(behind));
 		if (row[1] != 0)
@@ -123,31 +135,34 @@ take_apart(struct text *t, uint32_t u, bool caseless)
 		add(t, behind[--n], caseless);
 }
 
-static void
-sort_marks(struct text *t)
+void
+fold_sort(uint32_t *c, unsigned char *class, size_t n)
 {
-	for (size_t i = 1; i < t->n; i++) {
-		uint32_t u = t->c[i], class = fold_class(u);
+	for (size_t i = 1; i < n; i++) {
+		uint32_t u = c[i];
+		unsigned char own = class[i];
 		size_t k = i;
-		while (class != 0 && k > 0 && fold_class(t->c[k - 1]) > class) {
-			t->c[k] = t->c[k - 1];
-			k--;
+		for (; own != 0 && k > 0 && class[k - 1] > own; k--) {
+			c[k] = c[k - 1];
+			class[k] = class[k - 1];
 		}
-		t->c[k] = u;
+		c[k] = u;
+		class[k] = own;
 	}
 }
 
 size_t
 fold_name(struct view v, bool caseless, char out[FOLD_OUT])
 {
-	struct text t = { .n = 0 };
+	struct text t;
 	size_t n = 0;
 
 	if (v.n > FOLD_IN || !utf8_valid(v))
 		return 0;
+	t.n = 0;
 	while (v.n > 0)
 		take_apart(&t, utf8_take(&v), caseless);
-	sort_marks(&t);
+	fold_sort(t.c, t.class, t.n);
 	for (size_t i = 0; i < t.n; i++) {
 		char one[4];
 		size_t k = utf8_put(t.c[i], one);

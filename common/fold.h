@@ -7,6 +7,7 @@
  * ASCII becomes ASCII by it: U+017F is no "s").
  */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/view.h"
@@ -39,8 +40,16 @@ enum {
 	HANGUL_T = 0x11a7,
 	HANGUL_T_N = 28
 };
+/* What a syllable is made of: 2 or 3 letters; 0: u is none. */
+size_t fold_hangul(uint32_t u, uint32_t parts[3]);
+/* The last row of a table that begins with u or less; NULL: there is none. Rows
+ * are of so many columns, and sorted by the first. */
+const uint32_t *fold_row(
+    const uint32_t *table, size_t rows, size_t columns, uint32_t u);
 /* The canonical combining class. */
-uint32_t fold_class(uint32_t u);
+unsigned char fold_class(uint32_t u);
+/* Sorts the marks of each letter by class, those of one class as they came. */
+void fold_sort(uint32_t *c, unsigned char *class, size_t n);
 /* The one or two characters (the second 0: one) that u is made of, which may
  * have parts themselves; NULL: none.  Not of Hangul. */
 const uint32_t *fold_parts_of(uint32_t u);

@@ -4,7 +4,7 @@
  *	map -> take apart (NFKD) -> put together (NFC) -> prohibited? -> bidi?
  *
  * Canonical parts are those of fold.c: what Unicode 3.2 has, is made of the
- *same parts ever since, and what it has not, is left alone here.
+ * same parts ever since, and what it has not, is left alone here.
  */
 #define _GNU_SOURCE
 #include "common/saslprep.h"
@@ -30,29 +30,12 @@ struct text {
 
 /* ---- the tables ---- */
 
-/* The last of rows of so many columns, sorted by the first, that begins with u
- * or less; rows: there is none. */
-static size_t
-row_at(const uint32_t *table, size_t rows, size_t columns, uint32_t u)
-{
-	size_t low = 0, high = rows;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (table[mid * columns] <= u)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low == 0 ? rows : low - 1;
-}
-
 static bool
 in(const uint32_t *table, size_t numbers, uint32_t u)
 {
-	size_t i = row_at(table, numbers / 2, 2, u);
+	const uint32_t *row = fold_row(table, numbers / 2, 2, u);
 
-	return i < numbers / 2 && u <= table[2 * i + 1];
+	return row != NULL && u <= row[1];
 }
 #define IN(table, u) in((table), NELEM(table), (u))
 
@@ -61,23 +44,23 @@ static uint32_t
 stands_for(uint32_t u)
 {
 	const uint32_t *table = (const uint32_t *)nfkc_one;
-	size_t rows = NELEM(nfkc_one) / 3, i = row_at(table, rows, 3, u);
+	const uint32_t *row = fold_row(table, NELEM(nfkc_one) / 3, 3, u);
 
-	if (i == rows || u > table[3 * i + 1])
+	if (row == NULL || u > row[1])
 		return 0;
-	return u + table[3 * i + 2]; /* a negative one wraps around */
+	return u + row[2]; /* a negative one wraps around */
 }
 
 /* Several characters that u stands for; how many. */
 static size_t
 stand_for(uint32_t u, const uint32_t **out)
 {
-	size_t rows = NELEM(nfkc_many) / 2, i = row_at(nfkc_many, rows, 2, u);
+	const uint32_t *row = fold_row(nfkc_many, NELEM(nfkc_many) / 2, 2, u);
 
-	if (i == rows || nfkc_many[2 * i] != u)
+	if (row == NULL || row[0] != u)
 		return 0;
-	*out = nfkc_text + nfkc_many[2 * i + 1];
-	return nfkc_many[2 * i + 3] - nfkc_many[2 * i + 1];
+	*out = nfkc_text + row[1];
+	return row[3] - row[1]; /* the next one's begin behind them */
 }
 
 /* ---- normal form KC (UAX 15) ---- */
@@ -86,7 +69,7 @@ stand_for(uint32_t u, const uint32_t **out)
 static unsigned char
 class_of(uint32_t u)
 {
-	return (unsigned char)(IN(prep_unassigned, u) ? 0 : fold_class(u));
+	return IN(prep_unassigned, u) ? 0 : fold_class(u);
 }
 
 static void
@@ -103,19 +86,17 @@ static void
 take_apart(struct text *t, uint32_t u)
 {
 	const uint32_t *parts;
-	uint32_t one = stands_for(u), i = u - HANGUL;
-	size_t n = stand_for(u, &parts);
+	uint32_t one = stands_for(u), syllable[3];
+	size_t n = stand_for(u, &parts), letters = fold_hangul(u, syllable);
 
 	if (one != 0) {
 		take_apart(t, one);
 	} else if (n > 0) {
 		for (size_t k = 0; k < n; k++)
 			take_apart(t, parts[k]);
-	} else if (u >= HANGUL && i < HANGUL_N) {
-		add(t, HANGUL_L + i / (HANGUL_V_N * HANGUL_T_N));
-		add(t, HANGUL_V + i / HANGUL_T_N % HANGUL_V_N);
-		if (i % HANGUL_T_N != 0)
-			add(t, HANGUL_T + i % HANGUL_T_N);
+	} else if (letters > 0) {
+		for (size_t k = 0; k < letters; k++)
+			add(t, syllable[k]);
 	} else if (!IN(prep_unassigned, u) &&
 		   (parts = fold_parts_of(u)) != NULL) {
 		take_apart(t, parts[0]);
@@ -123,22 +104,6 @@ take_apart(struct text *t, uint32_t u)
 			take_apart(t, parts[1]);
 	} else {
 		add(t, u);
-	}
-}
-
-static void
-sort_marks(struct text *t)
-{
-	for (size_t i = 1; i < t->n; i++) {
-		uint32_t u = t->c[i];
-		unsigned char class = t->class[i];
-		size_t k = i;
-		for (; class != 0 && k > 0 && t->class[k - 1] > class; k--) {
-			t->c[k] = t->c[k - 1];
-			t->class[k] = t->class[k - 1];
-		}
-		t->c[k] = u;
-		t->class[k] = class;
 	}
 }
 
@@ -245,7 +210,7 @@ saslprep(struct view v, enum saslprep how, char *out, size_t size)
 	t.full = false;
 	if (utf8_valid(v)) {
 		map(&t, v);
-		sort_marks(&t);
+		fold_sort(t.c, t.class, t.n);
 		put_together(&t);
 	}
 	bool good = allowed(&t, how);
