@@ -51,7 +51,6 @@ logwatch              logwatch
 mount                 mount
 e2fsprogs             mkfs.ext4
 util-linux            setpriv
-s-nail                s-nail
 mailutils             mail.mailutils
 getmail6              getmail
 dpkg-dev              dpkg-shlibdeps
