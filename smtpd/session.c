@@ -14,26 +14,14 @@
 #include "smtpd/intake.h"
 #include "smtpd/policy.h"
 
-enum { LOG_PATIENCE_MS = 1000 }; /* gathered log lines wait no longer */
-
 /* ---- input ---- */
 
 enum line_status
 session_read(
     struct session *s, conn_reader *reader, size_t max, struct view *out)
 {
-	struct conn *c = s->c;
-	int whole = c->timeout_ms;
-	int first = whole < LOG_PATIENCE_MS ? whole : LOG_PATIENCE_MS;
+	enum line_status st = reader(s->c, max, out);
 
-	c->timeout_ms = first;
-	enum line_status st = reader(c, max, out);
-	if (st == LINE_TIMEOUT && first < whole) {
-		log_flush();
-		c->timeout_ms = whole - first;
-		st = reader(c, max, out);
-	}
-	c->timeout_ms = whole;
 	if (st == LINE_BARE_CR || st == LINE_TOO_LONG ||
 	    (st == LINE_OK && reader == conn_line))
 		s->lf_only = false; /* or it cannot be known */

@@ -83,8 +83,8 @@ struct session {
 /* The worker's session_serve (common/worker.h). */
 bool smtp_session_serve(struct worker *);
 
-/* Reads like conn_line or conn_some, but lets gathered log lines out when the
- * client takes its time. */
+/* Reads like conn_line or conn_some, and remembers how the client's lines end
+ * (lf_only). */
 typedef enum line_status conn_reader(struct conn *, size_t max, struct view *);
 enum line_status session_read(
     struct session *s, conn_reader *reader, size_t max, struct view *out);

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "common/service.h"
 #include "common/spare.h"
 #include "t/unit/tap.h"
@@ -383,12 +384,40 @@ test_rest(void)
 	close(peer);
 }
 
+/* Nor does the log wait for a client that takes its time. */
+static void
+test_rest_log(void)
+{
+	char text[200];
+	int end[2];
+	struct view v;
+	struct conn *c = socket_open(900);
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, end) == -1)
+		abort();
+	log_open(end[0], "t");
+	log_gather(true);
+	log_info("a line");
+	ok(recv(end[1], text, sizeof(text), MSG_DONTWAIT) == -1,
+	    "a log line is gathered");
+	ok(conn_line(c, 512, &v) == LINE_TIMEOUT &&
+		recv(end[1], text, sizeof(text), MSG_DONTWAIT) > 0,
+	    "it goes out while the client is silent");
+	log_gather(false);
+	log_open(-1, "t");
+	close(end[0]);
+	close(end[1]);
+	conn_close(c);
+	close(peer);
+}
+
 int
 main(void)
 {
 	alarm(120); /* a wait without an end is a failure */
 	test_timeout();
 	test_rest();
+	test_rest_log();
 	test_dribble();
 	test_firehose();
 	test_never_reads();
