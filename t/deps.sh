@@ -72,6 +72,7 @@ clang-format          clang-format
 cppcheck              cppcheck
 mandoc                mandoc
 git                   git
+python3               python3
 '
 
 PATH=$PATH:/usr/sbin:/sbin

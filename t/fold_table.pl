@@ -1,5 +1,6 @@
 #!/usr/bin/perl
-# Writes common/fold_table.h from the Unicode data that come with Perl:
+# Writes common/fold_table.h from the Unicode data that come with Perl, which
+# have simple case folding (Python's, of t/saslprep_table.py, have not):
 #
 #	perl t/fold_table.pl >common/fold_table.h
 use strict;

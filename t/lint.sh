@@ -24,7 +24,7 @@ ours() {
 	find common spool smtpd pop3d -name '*.[ch]' | sort
 }
 scripts() {
-	find t etc .ci -type f \( -name '*.t' -o -name '*.p[lm]' -o \
+	find t etc .ci -type f \( -name '*.t' -o -name '*.p[lmy]' -o \
 	    -name '*.sh' -o -name run \) | sort
 }
 
@@ -169,6 +169,8 @@ find common spool smtpd pop3d -name '*.[58]' | sort |
 for f in $(scripts); do
 	case $(head -n 1 "$f") in
 	*perl*) perl -It/lib -wc "$f" 2>&1 | grep -v 'syntax OK$' | report ;;
+	*python*) python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read())' \
+	    "$f" 2>&1 | report ;;
 	*bash*) bash -n "$f" 2>&1 | report ;;
 	*/sh*) sh -n "$f" 2>&1 | report ;;
 	esac

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Writes the tables of common/saslprep.c from the Unicode data that come with
-Python, which have those of Unicode 3.2, as RFC 3454 wants them:
+Python, which have those of Unicode 3.2, as RFC 3454 wants them (Perl, which
+has the simple case folding that t/fold_table.pl needs, does not):
 
 	python3 t/saslprep_table.py classes >common/saslprep_table.h
 	python3 t/saslprep_table.py nfkc >common/nfkc_table.h
