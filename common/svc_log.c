@@ -215,7 +215,7 @@ hear_again(void *arg)
 	watch_change(w->watch, EPOLLIN);
 }
 
-/* True: this one has written enough for now. */
+/* True: this one has written enough in this second. */
 static bool
 paused(struct writer *w)
 {

@@ -81,7 +81,7 @@ is((stat "$out/saved")[4], $nobody, 'of that user');
 spew($tool, "#!/bin/sh\nexit 75\n", 0755);
 send_to('gone@example.org', 'taken back');
 $pp->log_like('smtpd', qr/status=deferred \(temporary failure/,
-    'a command that fails for now', seconds => 20);
+    'a command that is to be tried again', seconds => 20);
 spew($aliases, slurp($aliases) =~ s/^gone.*\n//mr, 0644);
 my $no_more = qr/status=deferred \(not sent there any more/;
 $pp->log_like('smtpd', $no_more, 'is not run when it stands there no more',

@@ -11,7 +11,7 @@
  *	mute*	(destination) never answers
  *	off*	(destination) not reached while relay_shared->off
  *	no-*	(address) refused for good
- *	later-*	(address) refused for now
+ *	later-*	(address) refused, to be tried again
  *	any other is sent
  */
 #include "spool/ask_relay.h"
