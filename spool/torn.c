@@ -118,36 +118,36 @@ has_size(int mbox, uint64_t size)
 	return fstat(mbox, &sb) == 0 && (uint64_t)sb.st_size == size;
 }
 
-enum status
-torn_look(int mbox, uint64_t at, bool *torn)
+/* Torn: there is something to fill in; it is filled in, too, if mend. */
+static enum status
+look(int mbox, uint64_t at, bool mend, bool *torn)
 {
 	uint64_t place = 0, size = 0;
 	struct buf fill;
 
 	buf_init(&fill, FILL_MAX);
 	enum status st = plan(mbox, at, &fill, &place, &size);
-	*torn = st == OK && fill.n > 0;
+	*torn = st == OK && fill.n > 0 && has_size(mbox, size);
+	if (*torn && mend) {
+		st = file_write_at(mbox, fill.p, fill.n, place);
+		if (st == OK)
+			st = file_flush(mbox);
+		*torn = st == OK;
+	}
 	buf_free(&fill);
 	return st;
 }
 
 enum status
+torn_look(int mbox, uint64_t at, bool *torn)
+{
+	return look(mbox, at, false, torn);
+}
+
+enum status
 torn_mend(int mbox, uint64_t at, bool *mended)
 {
-	uint64_t place = 0, size = 0;
-	struct buf fill;
-
-	*mended = false;
-	buf_init(&fill, FILL_MAX);
-	enum status st = plan(mbox, at, &fill, &place, &size);
-	bool torn = st == OK && fill.n > 0 && has_size(mbox, size);
-	if (torn)
-		st = file_write_at(mbox, fill.p, fill.n, place);
-	if (torn && st == OK)
-		st = file_flush(mbox);
-	*mended = torn && st == OK;
-	buf_free(&fill);
-	return st;
+	return look(mbox, at, true, mended);
 }
 
 enum status
