@@ -7,15 +7,9 @@
 #include <string.h>
 
 #include "common/utf8.h"
+#include "t/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool good)
-{
-	if (!good)
-		abort();
-}
 
 static void
 check(const struct address *a)

@@ -14,15 +14,9 @@
 
 #include "common/log.h"
 #include "spool/expand.h"
+#include "t/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool good)
-{
-	if (!good)
-		abort();
-}
 
 static void
 hear(void *arg, const char *text)

@@ -27,6 +27,7 @@
 #include "spool/append_proc.h"
 #include "spool/ask_deliver.h"
 #include "spool/mbox.h"
+#include "t/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -40,15 +41,6 @@ static int adopt_end, ctl_end, asker; /* ours */
 static struct watch *tick_watch;
 static unsigned turn;
 static bool delivered;
-
-#define must(good) ((good) ? (void)0 : broken(#good, __LINE__))
-
-static void
-broken(const char *what, int line)
-{
-	fprintf(stderr, "line %d: %s\n", line, what);
-	abort();
-}
 
 static void
 remove_all(void)

@@ -17,12 +17,13 @@
 
 #include "common/msg.h"
 #include "common/service.h"
+#include "t/fuzz/must.h"
 
 static struct {
 	struct view left;
 	int sock;
 	struct watch *turn;
-	int idle; /* turns since the last request or answer */
+	int idle;	/* turns since the last request or answer */
 	uint32_t never; /* a request that is left out; 0: none */
 	/* The target's, if not NULL: how the asker becomes a peer (takes sock);
 	 * what an answer may say, which was read up to nowhere.  NULL: there is
@@ -34,8 +35,6 @@ static struct {
 	bool owed, breach; /* by the last request */
 } channel;
 static struct msg channel_msg, channel_asked;
-
-#define must(good) ((good) ? (void)0 : abort())
 
 /* What the last request must lead to. */
 static void
@@ -75,8 +74,7 @@ channel_next(void)
 		memcpy(m->data, channel.left.p, n);
 	if ((flags & 2) == 0)
 		m->len = (uint32_t)n;
-	channel.left =
-	    (struct view){ channel.left.p + n, channel.left.n - n };
+	channel.left = (struct view){ channel.left.p + n, channel.left.n - n };
 	m->fd = flags & 1 ? channel.lend : -1;
 	bool good = p[0] == channel.never;
 	if (!good) {

@@ -10,15 +10,9 @@
 
 #include "common/unitext.h"
 #include "common/utf8.h"
+#include "t/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool good)
-{
-	if (!good)
-		abort();
-}
 
 static void
 check_header(struct view content)

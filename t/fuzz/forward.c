@@ -13,18 +13,12 @@
 #include "spool/ask_forward.h"
 #include "spool/expansion.h"
 #include "spool/order.h"
+#include "t/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct alias_target target[FORWARD_TARGETS_MAX];
 static struct msg m;
-
-static void
-must(bool good)
-{
-	if (!good)
-		abort();
-}
 
 /* ---- messages ---- */
 

@@ -2,9 +2,7 @@
  * write as he likes.  The first octet says how much of a good index is put
  * under the input, and whether checksums are made right. */
 #define _GNU_SOURCE
-#include <assert.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -13,6 +11,7 @@
 #include "spool/index_format.h"
 #include "spool/index.h"
 #include "spool/uidl.h"
+#include "t/fuzz/must.h"
 
 static int mbox = -1, file = -1;
 static unsigned char good[3 * INDEX_BLOCK];
@@ -44,13 +43,11 @@ prepare(void)
 	mbox = memfd_create("mbox", MFD_CLOEXEC);
 	file = memfd_create("index", MFD_CLOEXEC);
 	for (int i = 0; i < 100; i++)
-		if (write(mbox, one, sizeof(one) - 1) != sizeof(one) - 1)
-			abort();
-	if (index_write_new(&w, file, true) != OK ||
-	    mbox_scan_from(mbox, 0, 100 * (sizeof(one) - 1), true, add, &w) !=
-		OK ||
-	    index_write_end(&w, mbox) != OK)
-		abort();
+		must(write(mbox, one, sizeof(one) - 1) == sizeof(one) - 1);
+	must(index_write_new(&w, file, true) == OK);
+	must(mbox_scan_from(mbox, 0, 100 * (sizeof(one) - 1), true, add, &w) ==
+	     OK);
+	must(index_write_end(&w, mbox) == OK);
 	good_n = (size_t)pread(file, good, sizeof(good), 0);
 }
 
@@ -88,26 +85,26 @@ read_index(void)
 		return;
 	if (index_fits(&ix, mbox, &sb, true) != INDEX_STALE &&
 	    index_tail(&ix, mbox, &sb, &base, &from) == OK)
-		assert(base <= ix.h.n && from <= (uint64_t)sb.st_size);
+		must(base <= ix.h.n && from <= (uint64_t)sb.st_size);
 	for (uint64_t i = 0; i < ix.h.n && i < 1000; i++) {
 		struct mbox_msg m;
 		if (index_get(&ix, i, &e) != OK)
 			continue;
 		index_msg(&e, &m);
-		assert(m.offset <= ix.h.size &&
-		       m.length <= ix.h.size - m.offset &&
-		       m.from_len <= m.length && m.from_len > 0);
+		must(m.offset <= ix.h.size &&
+		     m.length <= ix.h.size - m.offset &&
+		     m.from_len <= m.length && m.from_len > 0);
 		uint64_t offset, length;
 		mbox_content(&m, &offset, &length);
-		assert(length <= m.length);
+		must(length <= m.length);
 	}
-	assert(index_get(&ix, ix.h.n, &e) != OK);
+	must(index_get(&ix, ix.h.n, &e) != OK);
 	static struct index_block b[3];
 	for (uint64_t i = 0; i < ix.h.n && i < 1000; i += INDEX_ENTRIES) {
 		size_t n = index_blocks(&ix, i, b, NELEM(b));
 		for (size_t k = 0; k < n; k++)
-			assert(b[k].n <= INDEX_ENTRIES &&
-			       b[k].number == i / INDEX_ENTRIES + k);
+			must(b[k].n <= INDEX_ENTRIES &&
+			     b[k].number == i / INDEX_ENTRIES + k);
 	}
 	index_close(&ix);
 }
@@ -121,7 +118,7 @@ read_uidl(void)
 	if (uidl_load(file, &u) == OK)
 		for (uint32_t copy = 1; copy < 4; copy++) {
 			struct view v = uidl_find(&u, uid, copy);
-			assert(v.n <= UIDL_ID_MAX);
+			must(v.n <= UIDL_ID_MAX);
 		}
 	uidl_free(&u);
 }
@@ -148,9 +145,8 @@ LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	}
 	if (p[0] & 2)
 		make_right(all, size);
-	if (ftruncate(file, 0) == -1 ||
-	    pwrite(file, all, size, 0) != (ssize_t)size)
-		abort();
+	must(ftruncate(file, 0) == 0 &&
+	     pwrite(file, all, size, 0) == (ssize_t)size);
 	if (p[0] & 4)
 		read_uidl();
 	else

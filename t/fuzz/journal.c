@@ -15,6 +15,7 @@
 /* For the layout of the file. */
 #include "spool/journal.c"
 #include "spool/update.h"
+#include "t/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,13 +25,6 @@ static struct {
 } in;
 
 enum { WRONG_INO = 1, WRONG_SUM = 2, WRONG_TAIL = 4, OLDER_MARK = 8, RAW = 16 };
-
-static void
-must(bool good)
-{
-	if (!good)
-		abort();
-}
 
 static uint64_t
 number(void)

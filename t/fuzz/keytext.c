@@ -8,6 +8,7 @@
 
 #include "common/ask_key.h"
 #include "common/key_text.h"
+#include "t/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -15,13 +16,6 @@ static const uint32_t schemes[] = { KEY_RSA_PKCS1_SHA256, KEY_RSA_PKCS1_SHA384,
 	KEY_RSA_PKCS1_SHA512, KEY_ECDSA_SHA256, KEY_ECDSA_SHA384,
 	KEY_ECDSA_SHA512, KEY_RSA_PSS_SHA256, KEY_RSA_PSS_SHA384,
 	KEY_RSA_PSS_SHA512 };
-
-static void
-check(bool good)
-{
-	if (!good)
-		abort();
-}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -41,15 +35,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct view t = { p, n - 2 };
 	if (key_text_wrong(t, m, kind) == NULL) {
 		bool rsa = kind == KEY_KIND_RSA;
-		check(kind != KEY_KIND_NONE);
-		check(rsa == (m->padding != KEY_ECDSA));
+		must(kind != KEY_KIND_NONE);
+		must(rsa == (m->padding != KEY_ECDSA));
 		if (t.n == 130 || t.n == 146)
-			check(memcmp(t.p + 64, server, sizeof(server)) == 0 &&
-			      m->padding != KEY_PKCS1);
+			must(memcmp(t.p + 64, server, sizeof(server)) == 0 &&
+			     m->padding != KEY_PKCS1);
 		else
-			check((t.n == 100 || t.n == 133 || t.n == 165) &&
-			      t.p[64] == 3 && t.p[65] == 0 &&
-			      (size_t)(unsigned char)t.p[67] == t.n - 68);
+			must((t.n == 100 || t.n == 133 || t.n == 165) &&
+			     t.p[64] == 3 && t.p[65] == 0 &&
+			     (size_t)(unsigned char)t.p[67] == t.n - 68);
 	}
 	free(p);
 	return 0;

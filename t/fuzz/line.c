@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/conn.h"
+#include "t/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -60,13 +61,6 @@ no_close(struct conn *c)
 static const struct conn_ops ops = { in_read, out_write, never_pending,
 	no_close };
 
-static void
-check(bool good)
-{
-	if (!good)
-		abort();
-}
-
 /* The line that starts at p, by the plainest means. */
 static enum line_status
 judge(const char *p, size_t n, size_t max)
@@ -102,18 +96,18 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		const char *lf =
 		    p == end ? NULL : memchr(p, '\n', (size_t)(end - p));
 		if (lf == NULL) {
-			check(st == LINE_EOF);
+			must(st == LINE_EOF);
 			break;
 		}
 		size_t len = (size_t)(lf - p);
-		check(st == judge(p, len, max));
+		must(st == judge(p, len, max));
 		if (st == LINE_TOO_LONG)
-			check(v.n == 0);
+			must(v.n == 0);
 		else
-			check(v.n == len - (len > 0 && lf[-1] == '\r') &&
-			      (v.n == 0 || memcmp(v.p, p, v.n) == 0));
+			must(v.n == len - (len > 0 && lf[-1] == '\r') &&
+			     (v.n == 0 || memcmp(v.p, p, v.n) == 0));
 		p = lf + 1;
 	}
-	check(c.octets_in == n - 2);
+	must(c.octets_in == n - 2);
 	return 0;
 }

@@ -9,15 +9,9 @@
 #include <unistd.h>
 
 #include "spool/wire.h"
+#include "t/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool good)
-{
-	if (!good)
-		abort();
-}
 
 /* Octets that RETR sends for m, without what stuffing adds. */
 static uint64_t

@@ -13,15 +13,9 @@
 
 #include "common/crypt_proc.h"
 #include "common/passdb.h"
+#include "t/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool good)
-{
-	if (!good)
-		abort();
-}
 
 static const char *
 file_of(const uint8_t *data, size_t size)

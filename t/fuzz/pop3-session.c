@@ -21,6 +21,7 @@
 #include "common/msg.h"
 #include "common/sasl_mech.h"
 #include "pop3d/session.h"
+#include "t/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -30,13 +31,6 @@ static int mailbox = -1;
 static bool in_tls, utf8_said;
 static char *out;
 static size_t out_n;
-
-static void
-must(bool good)
-{
-	if (!good)
-		abort();
-}
 
 /* ---- the roles ---- */
 

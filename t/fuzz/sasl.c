@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base64.h"
+#include "t/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -15,13 +16,6 @@ static char empty[] = "";
 static struct settings settings = { .secrets = empty, .tls_client_ca = empty };
 static struct listener listener;
 static struct worker worker = { .settings = &settings, .listener = &listener };
-
-static void
-must(bool good)
-{
-	if (!good)
-		abort();
-}
 
 /* What decodes is spelled in one way only. */
 static void

@@ -8,10 +8,9 @@
 #include <string.h>
 
 #include "common/utf8.h"
+#include "t/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define must(good) ((good) ? (void)0 : abort())
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "t/fuzz/must.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char empty[] = "", some[] = "x", hostname[] = "mail.example.org";
@@ -22,13 +24,6 @@ static struct settings settings = { .hostname = hostname,
 	.local_domains = domains,
 	.local_domain_n = 1 };
 static struct secrets *secrets;
-
-static void
-must(bool good)
-{
-	if (!good)
-		abort();
-}
 
 /* With the nonce in place of "%". */
 static void

@@ -14,15 +14,9 @@
 #include "spool/address_list.h"
 #include "spool/control.h"
 #include "spool/sendmail_input.h"
+#include "t/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool good)
-{
-	if (!good)
-		abort();
-}
 
 static void
 check_list(void *arg, struct view list)

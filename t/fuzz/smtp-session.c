@@ -5,16 +5,10 @@
  * besides, and what was stored is what was answered with 250.
  */
 #define _GNU_SOURCE
+#include "t/fuzz/must.h"
 #include "t/unit/smtp_fake.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool good)
-{
-	if (!good)
-		abort();
-}
 
 static unsigned
 count(const char *text, const char *what)

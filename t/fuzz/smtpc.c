@@ -14,19 +14,13 @@
 
 #include "common/utf8.h"
 #include "smtpd/smtpc.h"
+#include "t/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const uint8_t *in;
 static size_t in_n, piece;
 static bool content_seen; /* the engine has sent its last content octet */
-
-static void
-must(bool good)
-{
-	if (!good)
-		abort();
-}
 
 static ssize_t
 fuzz_read(struct conn *c, void *p, size_t n, short *events)

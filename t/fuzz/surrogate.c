@@ -13,14 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+#include "t/fuzz/must.h"
 
-static void
-must(bool good)
-{
-	if (!good)
-		abort();
-}
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 /* The octets of in that were taken; behind them it is left alone. */
 static size_t

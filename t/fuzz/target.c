@@ -8,15 +8,9 @@
 
 #include "common/address.h"
 #include "common/utf8.h"
+#include "t/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool good)
-{
-	if (!good)
-		abort();
-}
 
 /* As it would have to be written. */
 static size_t

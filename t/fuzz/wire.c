@@ -6,15 +6,9 @@
 #include <string.h>
 
 #include "spool/mbox.h"
+#include "t/fuzz/must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-must(bool good)
-{
-	if (!good)
-		abort();
-}
 
 static struct view
 part(const struct buf *b, size_t from, size_t to)

@@ -8,16 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "t/fuzz/must.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { MOST = 500 };
-
-static void
-must(bool good)
-{
-	if (!good)
-		abort();
-}
 
 static size_t
 encode(const char *s, char out[3 * MOST + 1])
