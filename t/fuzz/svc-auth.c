@@ -4,16 +4,15 @@
 #define _GNU_SOURCE
 #include <crypt.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "common/saslprep.h"
 #include "common/svc_auth.c"
 #include "t/fuzz/channel.h"
+#include "t/fuzz/world.h"
 #include "t/unit/client_at.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static char path[] = "/tmp/fuzz-auth.XXXXXX";
 static int queue; /* its end of auth's channel */
 static unsigned long long calls, calls_before;
 
@@ -138,60 +137,30 @@ check(const struct msg *asked, struct msg *rp)
 }
 
 static void
-put(const char *name, const char *text)
-{
-	char file[64];
-
-	snprintf(file, sizeof(file), "%s/%s", path, name);
-	FILE *f = fopen(file, "w");
-	must(f != NULL && fputs(text, f) >= 0 && fclose(f) == 0);
-	must(chmod(file, 0600) == 0);
-}
-
-static void
-clean(void)
-{
-	static const char *const names[] = { "conf", "users", "secrets", "" };
-	char file[64];
-
-	for (size_t i = 0; i < NELEM(names); i++) {
-		snprintf(file, sizeof(file), "%s/%s", path, names[i]);
-		if (unlink(file) == -1)
-			rmdir(file);
-	}
-}
-
-static void
 set_up(void)
 {
 	static struct role r = { .id = ROLE_AUTH };
-	char text[512], *err = NULL;
+	char *err = NULL;
 	int pair[2];
 
-	must(mkdtemp(path) != NULL && channel_pair(pair) == 0);
-	atexit(clean);
-	snprintf(text, sizeof(text),
+	world_make(0700);
+	must(channel_pair(pair) == 0);
+	world_put("users",
 	    "bob:%s:1001:1001:Bob:/home/bob\nroot:%s:0:0::/root\n"
 	    "locked:!:1002:1002::/\nstar:*:1003:1003::/\n",
 	    crypt("secret", "$1$abcdefgh"), crypt("secret", "$1$hgfedcba"));
-	put("users", text);
-	put("secrets", "bob:{PLAIN}secret\nroot:{PLAIN}secret\n");
-	snprintf(text, sizeof(text),
+	world_put("secrets", "bob:{PLAIN}secret\nroot:{PLAIN}secret\n");
+	world_put("conf",
 	    "local_domains example.org\nusers %s/users\nsecrets %s/secrets\n"
 	    "system_users no\nauth_failure_delay 0\nauth_address_failures 0\n"
 	    "sasl_mechanisms SCRAM-SHA-256-PLUS "
 	    "SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 EXTERNAL CRAM-MD5 "
 	    "PLAIN LOGIN\n",
-	    path, path);
-	put("conf", text);
-	snprintf(text, sizeof(text), "%s/conf", path);
-	r.settings = settings_read(text, false, &err);
-	if (r.settings == NULL)
-		fprintf(stderr, "%s\n", err);
-	must(r.settings != NULL);
+	    world, world);
+	r.settings = world_settings(false);
 	r.settings->apop = true;
 	free(r.settings->tls_client_ca);
-	r.settings->tls_client_ca = path;
+	r.settings->tls_client_ca = world;
 	queue = pair[0];
 	r.peer[ROLE_QUEUE] = pair[1];
 	log_level_set(LOG_LVL_ERROR + 1);

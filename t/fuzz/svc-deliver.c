@@ -4,15 +4,13 @@
  * asks, 0: a worker; then as in channel.h.  An order to a user's process takes
  * the next record for its answer. */
 #define _GNU_SOURCE
-#include <sys/stat.h>
-
 #include "spool/svc_deliver.c"
 #include "spool/terminal.h"
 #include "t/fuzz/channel.h"
+#include "t/fuzz/world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static char path[] = "/tmp/fuzz-deliver.XXXXXX";
 static bool as_queue;
 static const char *handed; /* whose mailbox append was given last */
 
@@ -185,74 +183,29 @@ add(int sock)
 	    &(struct intro){ .kind = as_queue ? INTRO_QUEUE : INTRO_WORKER });
 }
 
-/* ---- the world ---- */
-
-static void
-put(const char *name, const char *text, uid_t owner)
-{
-	char file[80];
-
-	snprintf(file, sizeof(file), "%s/%s", path, name);
-	FILE *f = fopen(file, "w");
-	must(f != NULL && fputs(text, f) >= 0 && fclose(f) == 0);
-	must(chmod(file, 0600) == 0);
-	must(geteuid() != 0 || chown(file, owner, owner) == 0);
-}
-
-static void
-clean(void)
-{
-	static const char *const names[] = { "home/.forward", "home",
-		"mail/.pennypost/bob/append", "mail/.pennypost/carol/append",
-		"mail/.pennypost/bob", "mail/.pennypost/carol",
-		"mail/.pennypost", "mail/bob", "mail/carol", "mail", "conf",
-		"users", "" };
-	char file[80];
-
-	for (size_t i = 0; i < NELEM(names); i++) {
-		snprintf(file, sizeof(file), "%s/%s", path, names[i]);
-		if (unlink(file) == -1)
-			rmdir(file);
-	}
-}
-
-static void
-make_dir(const char *name, mode_t mode)
-{
-	char file[80];
-
-	snprintf(file, sizeof(file), "%s/%s", path, name);
-	must(mkdir(file, mode) == 0 && chmod(file, mode) == 0);
-}
+/* ---- */
 
 static void
 set_up(void)
 {
 	static struct role r = { .id = ROLE_DELIVER };
 	unsigned uid = geteuid() == 0 ? 54321 : (unsigned)geteuid();
-	char text[512], *err = NULL;
+	char *err = NULL;
 
-	must(mkdtemp(path) != NULL && chmod(path, 0755) == 0);
-	atexit(clean);
-	make_dir("mail", 01777);
-	make_dir("home", 0755);
-	snprintf(text, sizeof(text),
+	world_make(0755);
+	world_dir("mail", 01777);
+	world_dir("home", 0755);
+	world_put("users",
 	    "bob:!:%u:%u:Bob:%s\ncarol:!:%u:%u::%s/home\n"
-	    "zero:!:0:0::/\n../x:!:%u:%u::/\n",
-	    uid, uid, path, uid, uid, path, uid, uid);
-	*strstr(text, "../x") = '#';
-	put("users", text, geteuid());
-	put("home/.forward", "\\carol, bob@elsewhere.test\n", uid);
-	snprintf(text, sizeof(text),
+	    "zero:!:0:0::/\n#./x:!:%u:%u::/\n",
+	    uid, uid, world, uid, uid, world, uid, uid);
+	world_put("home/.forward", "\\carol, bob@elsewhere.test\n");
+	world_give("home/.forward", uid);
+	world_put("conf",
 	    "local_domains example.org\nusers %s/users\nsystem_users no\n"
 	    "mailbox %s/mail/%%u\nforward yes\npostmaster bob\n",
-	    path, path);
-	put("conf", text, geteuid());
-	snprintf(text, sizeof(text), "%s/conf", path);
-	r.settings = settings_read(text, false, &err);
-	if (r.settings == NULL)
-		fprintf(stderr, "%s\n", err);
-	must(r.settings != NULL);
+	    world, world);
+	r.settings = world_settings(false);
 	log_level_set(LOG_LVL_ERROR + 1);
 	intent_init();
 	users = passdb_open(r.settings, false, &err);

@@ -2,14 +2,12 @@
  * lock and mailbox and nothing else, each once, and what is to be removed are
  * extents in order inside of what it said. */
 #define _GNU_SOURCE
-#include <sys/stat.h>
-
 #include "pop3d/svc_maildrop.c"
 #include "t/fuzz/channel.h"
+#include "t/fuzz/world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static char path[] = "/tmp/fuzz-maildrop.XXXXXX";
 static struct intro bob = { .kind = INTRO_USER, .user = "bob", .home = "/" };
 static struct stat box;
 
@@ -98,41 +96,18 @@ add(int sock)
 }
 
 static void
-clean(void)
-{
-	static const char *const names[] = { "/.pennypost/bob/lock",
-		"/.pennypost/bob/index", "/.pennypost/bob", "/.pennypost",
-		"/bob", "/conf", "" };
-	char file[80];
-
-	for (size_t i = 0; i < NELEM(names); i++) {
-		snprintf(file, sizeof(file), "%s%s", path, names[i]);
-		if (unlink(file) == -1)
-			rmdir(file);
-	}
-}
-
-static void
 set_up(void)
 {
-	char file[80], *err = NULL;
+	char file[80];
 
-	must(mkdtemp(path) != NULL && chmod(path, 01777) == 0);
-	atexit(clean);
+	world_make(01777);
 	bob.uid = bob.gid = geteuid() == 0 ? 54321 : geteuid();
-	snprintf(file, sizeof(file), "%s/conf", path);
-	FILE *f = fopen(file, "w");
-	must(f != NULL && fprintf(f, "mailbox %s/%%u\n", path) > 0 &&
-	     fclose(f) == 0);
-	settings = settings_read(file, true, &err);
-	if (settings == NULL)
-		fprintf(stderr, "%s\n", err);
-	must(settings != NULL);
-	snprintf(file, sizeof(file), "%s/bob", path);
-	int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	must(fd != -1 && write(fd, "From a Mon\n\nx\n\n", 15) == 15);
-	must(geteuid() != 0 || fchown(fd, bob.uid, bob.gid) == 0);
-	must(fstat(fd, &box) == 0 && close(fd) == 0);
+	world_put("conf", "mailbox %s/%%u\n", world);
+	settings = world_settings(true);
+	world_put("bob", "From a Mon\n\nx\n\n");
+	world_give("bob", bob.uid);
+	snprintf(file, sizeof(file), "%s/bob", world);
+	must(stat(file, &box) == 0);
 	memcpy(host, "host", sizeof("host"));
 	log_level_set(LOG_LVL_ERROR + 1);
 	channel.add = add;

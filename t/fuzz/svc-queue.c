@@ -3,6 +3,7 @@
  *
  * Input: any number of { u8 type, u8 flags, u16 length, fields }; flags: 1 a
  * descriptor comes along, 2 what was spooled so far grows by the length. */
+#define _GNU_SOURCE
 #include "spool/deposit.h"
 
 #include <dirent.h>
@@ -21,22 +22,15 @@
 #include "spool/ask_queue.h"
 #include "spool/handout.h"
 #include "spool/publish.h"
+#include "t/fuzz/world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static char top[64];
 static struct queue queue;
 static struct sched *sched;
 static struct settings *settings;
 static struct msg m;
 static int every[2]; /* a pipe that nobody reads */
-
-static void
-must(bool good)
-{
-	if (!good)
-		abort();
-}
 
 /* ---- in the place of the publishers, and of what hands out ---- */
 
@@ -114,43 +108,20 @@ files_in(int dir)
 }
 
 static void
-clean(void)
-{
-	char path[128];
-	static const char *const names[] = { "queue/lock", "queue/deposit",
-		"queue/active", "queue/incoming", "queue/damaged", "queue",
-		"conf", "" };
-
-	for (size_t i = 0; i < NELEM(names); i++) {
-		snprintf(path, sizeof(path), "%s/%s", top, names[i]);
-		if (unlink(path) == -1)
-			rmdir(path);
-	}
-}
-
-static void
 set_up(void)
 {
 	struct sched_limits l = {
 		.active = 8, .retry_min = 1000, .retry_max = 1000, .seed = 1
 	};
-	char path[128], why[256], *err = NULL;
+	char path[128], why[256];
 
-	snprintf(top, sizeof(top), "%s/queue-fuzz.XXXXXX",
-	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	must(mkdtemp(top) != NULL && pipe(every) == 0);
-	atexit(clean);
-	snprintf(path, sizeof(path), "%s/conf", top);
-	FILE *f = fopen(path, "w");
-	fprintf(f, "local_domains example.org\nrecipients_max 100\n");
-	fclose(f);
-	settings = settings_read(path, false, &err);
-	must(settings != NULL);
-	snprintf(path, sizeof(path), "%s/queue", top);
-	int dir = open(top, O_RDONLY | O_DIRECTORY);
-	must(mkdirat(dir, "queue", 0700) == 0);
-	close(dir);
-	dir = open(path, O_RDONLY | O_DIRECTORY);
+	world_make(0700);
+	must(pipe(every) == 0);
+	world_put("conf", "local_domains example.org\nrecipients_max 100\n");
+	settings = world_settings(false);
+	world_dir("queue", 0700);
+	snprintf(path, sizeof(path), "%s/queue", world);
+	int dir = open(path, O_RDONLY | O_DIRECTORY);
 	must(queue_open(&queue, dir, why, sizeof(why)) == OK);
 	close(dir);
 	sched = sched_new(&l);
