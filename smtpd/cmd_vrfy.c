@@ -86,6 +86,7 @@ found(struct session *s, const char *name, const char *address, bool utf8)
 struct people {
 	struct person all[LOOKUP_PEOPLE_MAX];
 	unsigned n;
+	bool later; /* nobody could say */
 };
 
 /* Who has such a full name (3.5.1)?  Nobody if it cannot be one. */
@@ -95,10 +96,10 @@ ask_people(struct session *s, struct view text)
 	static struct people p;
 
 	p.n = 0;
-	if (text.n > 0 && text.n <= LOOKUP_NAME_MAX &&
-	    !ask_lookup_people(
-		worker_channel(s->w, ROLE_LOOKUP), text, p.all, &p.n))
-		s->spent = true; /* the channel is of no use any more */
+	p.later = text.n > 0 && text.n <= LOOKUP_NAME_MAX &&
+		  !ask_lookup_people(
+		      worker_channel(s->w, ROLE_LOOKUP), text, p.all, &p.n);
+	s->spent |= p.later; /* the channel is of no use any more */
 	return &p;
 }
 
@@ -182,6 +183,8 @@ answer(struct session *s, struct view arg, bool list)
 	    list || (good && who.domain[0] != '\0') ? (struct view){ NULL, 0 }
 						    : arg);
 
+	if (!good && p->later)
+		return reply(s, 450, "4.3.0", "Temporary lookup failure");
 	if (!good)
 		return p->n > 0 ? people(s, p, utf8)
 				: reply(s, 553, "5.1.3",

@@ -150,17 +150,16 @@ policy_helo(struct session *s, struct view name, enum next *next)
 }
 
 /* user, user+tag and whatever else reaches this user's mailbox, and nobody
- * else's. */
+ * else's.  *later: that cannot be said now. */
 static bool
-owns(struct session *s, const struct address *sender)
+owns(struct session *s, const struct address *sender, bool *later)
 {
 	struct rcpt_answer found;
 
 	if (!ask_lookup_rcpt(
-		worker_channel(s->w, ROLE_LOOKUP), sender->text, &found)) {
+		worker_channel(s->w, ROLE_LOOKUP), sender->text, &found))
 		s->spent = true; /* the channel is of no use any more */
-		return false;
-	}
+	*later = found.kind == RCPT_LATER;
 	/* An alias that is another name of the user has the user's name. */
 	return (found.kind == RCPT_LOCAL || found.kind == RCPT_LIST) &&
 	       strcmp(found.user, s->user) == 0;
@@ -170,6 +169,7 @@ bool
 policy_sender(struct session *s, const struct address *sender, enum next *next)
 {
 	char from[ADDR_MAX + 1], user[USER_NAME_MAX];
+	bool later;
 
 	if (!worker_message(s->w)) {
 		log_warn("warning: Message delivery request rate limit "
@@ -182,12 +182,17 @@ policy_sender(struct session *s, const struct address *sender, enum next *next)
 	/* Where mail from elsewhere comes in, a login changes nothing.
 	 * Notices have no sender (RFC 5321 4.5.5). */
 	if (!session_submission(s) || s->user[0] == '\0' ||
-	    !s->set->senders_own || sender->text[0] == '\0' || owns(s, sender))
+	    !s->set->senders_own || sender->text[0] == '\0' ||
+	    owns(s, sender, &later))
 		return true;
 	log_clean(view_of(sender->text), from, sizeof(from));
-	*next = reject(s, NULL, 553, "5.7.1",
-	    "<%s>: Sender address rejected: not owned by user %s", from,
-	    log_clean(view_of(s->user), user, sizeof(user)));
+	if (later)
+		*next = reject(s, NULL, 451, "4.3.0",
+		    "<%s>: Temporary lookup failure", from);
+	else
+		*next = reject(s, NULL, 553, "5.7.1",
+		    "<%s>: Sender address rejected: not owned by user %s", from,
+		    log_clean(view_of(s->user), user, sizeof(user)));
 	return false;
 }
 
