@@ -1,63 +1,13 @@
-/* The index of a mailbox (spool/index.c, index_write.c, index_make.c). */
+/* The index of a mailbox: what is made, and what is none (spool/index.c,
+ * index_make.c). */
 #define _GNU_SOURCE
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
+#include "t/unit/index_box.h"
+
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
-#include "common/buf.h"
 #include "common/msg.h"
-#include "spool/index_format.h"
-#include "spool/index_make.h"
 #include "spool/lock.h"
-#include "t/unit/tap.h"
-
-static char dir[] = "/tmp/index-XXXXXX";
-static int state = -1, mbox = -1;
-
-static void
-begin(void)
-{
-	if (mkdtemp(dir) == NULL)
-		abort();
-	state = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	mbox =
-	    openat(state, "mbox", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (state == -1 || mbox == -1)
-		abort();
-}
-
-/* Message k: some are equal, some are long, some have quoted lines. */
-static void
-put(struct buf *b, unsigned k)
-{
-	unsigned what = k % 7 == 3 ? 3 : k;
-
-	buf_addf(b, "From a@x Mon Jan  5 10:00:%02u 2026\n", what % 60);
-	buf_addf(b, "Subject: %u\n\n", what);
-	for (unsigned i = 0; i < what % 50; i++)
-		buf_addf(b, "line %u of it\n", i);
-	if (what % 11 == 0)
-		buf_adds(b, ">From here\n\xc3\xa9\n");
-	buf_adds(b, "\n");
-}
-
-static void
-fill(unsigned first, unsigned n)
-{
-	struct buf b;
-
-	buf_init(&b, 1 << 24);
-	for (unsigned k = first; k < first + n; k++)
-		put(&b, k);
-	if (b.bad || lseek(mbox, 0, SEEK_END) == -1 ||
-	    write(mbox, b.p, b.n) != (ssize_t)b.n)
-		abort();
-	buf_free(&b);
-}
 
 static void
 append(const char *text)
@@ -65,106 +15,6 @@ append(const char *text)
 	lseek(mbox, 0, SEEK_END);
 	if (write(mbox, text, strlen(text)) != (ssize_t)strlen(text))
 		abort();
-}
-
-static enum status
-make(bool uids)
-{
-	return index_make(&(struct index_job){ .mbox = mbox,
-	    .state_dir = state,
-	    .mboxrd = true,
-	    .uids = uids,
-	    .lock_wait = 100 });
-}
-
-static int
-index_fd(void)
-{
-	return openat(state, "index", O_RDWR | O_CLOEXEC);
-}
-
-static enum index_fit
-fit(void)
-{
-	struct index ix;
-	struct stat sb;
-	int fd = index_fd();
-
-	if (fd == -1 || index_open(fd, &ix) != OK || fstat(mbox, &sb) == -1)
-		return INDEX_STALE;
-	enum index_fit f = index_fits(&ix, mbox, &sb, true);
-	index_close(&ix);
-	return f;
-}
-
-static uint64_t
-inode(void)
-{
-	struct stat sb;
-
-	return fstatat(state, "index", &sb, 0) == 0 ? sb.st_ino : 0;
-}
-
-/* Does the index say what a scan does?  The number of messages it covers, or
- * -1. */
-static long
-agrees(bool uids)
-{
-	struct mbox_list l;
-	struct index ix;
-	struct stat sb;
-	long n = -1;
-	uint64_t wire = 0;
-	int fd = index_fd();
-
-	if (fd == -1 || index_open(fd, &ix) != OK)
-		return -1;
-	if (fstat(mbox, &sb) == -1 ||
-	    mbox_scan(mbox, (uint64_t)sb.st_size, true, &l) != OK)
-		goto out;
-	if (ix.h.n > l.n || (uids && ix.h.uids != ix.h.n))
-		goto out;
-	for (uint64_t i = 0; i < ix.h.n; i++) {
-		struct index_entry e;
-		struct mbox_msg m;
-		unsigned char uid[16];
-		uint32_t copy = 1;
-		if (index_get(&ix, i, &e) != OK)
-			goto out;
-		index_msg(&e, &m);
-		wire += m.wire;
-		if (memcmp(&m, &l.msg[i], sizeof(m)) != 0)
-			goto out;
-		if (i >= ix.h.uids)
-			continue;
-		if (!(e.flags & INDEX_UID))
-			goto out;
-		if (mbox_unique_id(mbox, &m, uid) != OK ||
-		    memcmp(uid, e.uid, 16) != 0)
-			goto out;
-		for (uint64_t k = 0; k < i; k++) {
-			struct index_entry o;
-			if (index_get(&ix, k, &o) != OK)
-				goto out;
-			copy += memcmp(o.uid, uid, 16) == 0;
-		}
-		if (copy != e.copy)
-			goto out;
-	}
-	if (wire == ix.h.wire)
-		n = (long)ix.h.n;
-out:
-	index_close(&ix);
-	mbox_list_free(&l);
-	return n;
-}
-
-static void
-empty(void)
-{
-	if (ftruncate(mbox, 0) == -1)
-		abort();
-	index_drop(state);
 }
 
 /* ---- making ---- */
@@ -376,150 +226,6 @@ test_lies(void)
 	index_drop(state);
 }
 
-/* ---- removing ---- */
-
-/* Removes what the pattern says, in the file and in the index. */
-static bool
-remove_some(unsigned n, bool (*goes)(unsigned, unsigned), bool uids)
-{
-	static struct update_del del[1000];
-	struct index_removal r;
-	struct mbox_list l;
-	unsigned k = 0, left = 0;
-	struct buf b;
-
-	empty();
-	fill(0, n);
-	make(uids);
-	off_t size = lseek(mbox, 0, SEEK_END);
-	if (mbox_scan(mbox, (uint64_t)size, true, &l) != OK)
-		abort();
-	buf_init(&b, 1 << 24);
-	for (unsigned i = 0; i < n; i++) {
-		if (goes(i, n)) {
-			del[k].offset = l.msg[i].offset;
-			del[k++].length = l.msg[i].length;
-			continue;
-		}
-		left++;
-		char *p = buf_room(&b, l.msg[i].length);
-		if (p == NULL ||
-		    pread(mbox, p, l.msg[i].length, (off_t)l.msg[i].offset) !=
-			(ssize_t)l.msg[i].length)
-			abort();
-		b.n += l.msg[i].length;
-	}
-	mbox_list_free(&l);
-	index_remove_begin(&r, state, mbox);
-	bool was_void = fit() == INDEX_STALE;
-	if (ftruncate(mbox, 0) == -1 ||
-	    pwrite(mbox, b.p, b.n, 0) != (ssize_t)b.n)
-		abort();
-	index_remove_end(&r, mbox, del, k, true);
-	buf_free(&b);
-	if (left == 0)
-		return was_void && inode() == 0;
-	if (uids && agrees(false) == (long)left)
-		make(true); /* copies may have to be counted again */
-	return was_void && agrees(uids) == (long)left;
-}
-
-static bool
-odd(unsigned i, unsigned n)
-{
-	(void)n;
-	return i % 2 == 0;
-}
-static bool
-first(unsigned i, unsigned n)
-{
-	(void)n;
-	return i < 10;
-}
-static bool
-last(unsigned i, unsigned n)
-{
-	return i + 1 == n;
-}
-static bool
-last_block(unsigned i, unsigned n)
-{
-	(void)n;
-	return i >= 2 * INDEX_ENTRIES;
-}
-static bool
-all(unsigned i, unsigned n)
-{
-	(void)i;
-	(void)n;
-	return true;
-}
-static bool
-some(unsigned i, unsigned n)
-{
-	(void)n;
-	return (i * 2654435761u) >> 30 == 1;
-}
-
-static void
-test_remove(void)
-{
-	static const struct {
-		const char *name;
-		bool (*goes)(unsigned, unsigned);
-	} cases[] = { { "every second", odd }, { "the first ten", first },
-		{ "the last", last }, { "the last block", last_block },
-		{ "all", all }, { "some", some } };
-
-	for (size_t i = 0; i < NELEM(cases); i++)
-		for (int uids = 0; uids < 2; uids++)
-			ok(remove_some(300, cases[i].goes, uids) &&
-				remove_some(252, cases[i].goes, uids),
-			    "%s removed%s", cases[i].name,
-			    uids ? ", with unique-ids" : "");
-	/* What is not as it was said to be. */
-	struct index_removal r;
-	empty();
-	fill(0, 200);
-	make(true);
-	struct update_del del = { .offset = 5, .length = 10 };
-	index_remove_begin(&r, state, mbox);
-	index_remove_end(&r, mbox, &del, 1, true);
-	ok(inode() == 0, "no message at that place: the index goes");
-	make(true);
-	index_remove_begin(&r, state, mbox);
-	index_remove_end(&r, mbox, &del, 1, false);
-	ok(inode() == 0, "an update that failed: it goes");
-	make(true);
-	index_remove_begin(&r, state, mbox);
-	index_close(&r.ix);
-	ok(fit() == INDEX_STALE && make(true) == OK && agrees(true) == 200,
-	    "an update that was cut short: it is void");
-}
-
-static void
-test_busy(void)
-{
-	int fd;
-
-	empty();
-	fill(0, 200);
-	make(false);
-	fd = index_fd();
-	if (lock_try(fd, true) != OK)
-		abort();
-	fill(0, 1);
-	ok(make(false) == ERR_BUSY, "one writer at a time");
-	close(fd);
-	fd = openat(state, "mbox", O_RDWR | O_CLOEXEC);
-	if (lock_try(fd, true) != OK)
-		abort();
-	ok(make(false) == ERR_BUSY, "and not while the mailbox is written");
-	close(fd);
-	ok(make(false) == OK && agrees(false) == 201, "afterwards it is made");
-}
-
-/* Blocks that are read together are those that are read one by one. */
 static void
 test_blocks(void)
 {
@@ -572,11 +278,6 @@ main(void)
 	test_corrupt();
 	test_mixed();
 	test_lies();
-	test_remove();
-	test_busy();
 	test_blocks();
-	unlinkat(state, "index", 0);
-	unlinkat(state, "mbox", 0);
-	rmdir(dir);
-	return done_testing();
+	return end();
 }
