@@ -12,54 +12,15 @@
  * (spool/torn.h) in a mailbox that was empty, and where the record of the
  * append is on the disk.  Else it sticks to the message before it, which is
  * whole in front of that. TORTURE=1 in the environment takes more samples. */
-#define _GNU_SOURCE /* fallocate */
-#include "spool/append.h"
+#define _GNU_SOURCE
+#include "t/crash/append.h"
 
 #include <stddef.h>
-#include <string.h>
-#include <sys/wait.h>
 
-#include "common/log.h"
-#include "spool/intent.h"
 #include "spool/journal.h"
-#include "spool/lock.h"
 #include "spool/mbox.h"
-#include "t/crash/disk.h"
-#include "t/unit/tap.h"
 
-enum { NOW = 1795212000, BATCHES = 3, PER_BATCH = 3, BIG = 2500000 };
-
-static char boot_path[100];
 static bool torture;
-
-/* The boot of the host is the one that our file names. */
-int
-open(const char *path, int flags, ...)
-{
-	va_list ap;
-
-	va_start(ap, flags);
-	int mode = (flags & O_CREAT) != 0 ? va_arg(ap, int) : 0;
-	va_end(ap);
-	if (strcmp(path, "/proc/sys/kernel/random/boot_id") == 0)
-		path = boot_path;
-	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
-}
-
-static void
-boot_is(unsigned n)
-{
-	char text[64];
-	int fd = open(boot_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	snprintf(text, sizeof(text), "%08x-1111-2222-3333-444444444444\n", n);
-	if (fd == -1 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		abort();
-	close(fd);
-	intent_init();
-	if (!intent_possible())
-		abort();
-}
 
 /* ---- what is delivered ---- */
 
@@ -73,50 +34,6 @@ struct delivery {
 	struct explore *x;
 	const char *why;
 };
-
-static char *big_text;
-
-static struct append_msg
-message(unsigned k, bool big)
-{
-	static char text[BATCHES * PER_BATCH + 1][1500];
-	int n = snprintf(text[k], sizeof(text[k]), "Subject: m%u\r\n\r\n", k);
-
-	for (unsigned i = 0; i < 3 + k % 4 * 5; i++)
-		n += snprintf(text[k] + n, sizeof(text[k]) - (size_t)n,
-		    "%u.%u From the text of message %u\r\n", k, i, k);
-	return (struct append_msg){ .sender = "s@x",
-		.original_to = "b@x",
-		.delivered_to = "b@x",
-		.content = big ? (struct view){ big_text, BIG }
-			       : (struct view){ text[k], (size_t)n },
-		.file = -1 };
-}
-
-static int intent = -1;
-
-static enum status
-deliver(unsigned batch, bool big)
-{
-	struct append_msg m[PER_BATCH];
-	struct append_target to = {
-		.mbox = disk.mbox, .intent = intent, .mboxrd = true
-	};
-
-	/* The one behind all others is one message. */
-	unsigned n = batch == BATCHES ? 1 : PER_BATCH;
-	for (unsigned i = 0; i < n; i++)
-		m[i] = message(batch * PER_BATCH + i, big && i == 1);
-	/* As spool/append_box.c does it. */
-	enum status st = lock_try(to.mbox, true);
-	if (st != OK)
-		return st;
-	st = lock_same_file(to.mbox, disk.state, "mbox")
-		 ? append_to(&to, m, n, NOW)
-		 : ERR_CHANGED;
-	lock_release(to.mbox);
-	return st;
-}
 
 /* ---- what is left ---- */
 
@@ -364,9 +281,6 @@ crash_delivery(struct delivery *d, unsigned long *runs)
 	return good && x.failed == 0;
 }
 
-#define ONE "From a@x Mon Jan  5 10:00:00 2026\nSubject: a\n\nold\n\n"
-#define TWO "From c@x Mon Jan  5 10:00:00 2026\nSubject: c\n\n"
-
 static void
 crashes(void)
 {
@@ -391,160 +305,13 @@ crashes(void)
 	}
 }
 
-/* ---- calls that fail ---- */
-
-static struct image was, delivered, next_alone, next_behind;
-
-static bool
-mailbox_is(struct image want)
-{
-	struct image now = disk_get(MBOX);
-	bool same = now.n == want.n && memcmp(now.p, want.p, now.n) == 0;
-
-	free(now.p);
-	return same;
-}
-
-/* In a process of its own, which has nothing allocated yet.  The answer, and
- * whether a call did fail. */
-static enum status
-deliver_faulty(unsigned kind, int error, unsigned nth, bool big, bool *hit)
-{
-	int status;
-
-	fflush(stdout);
-	pid_t pid = fork();
-	if (pid == 0) {
-		disk.fail_errno = error;
-		disk.fail_at = nth;
-		disk.calls = 0;
-		disk.fail_kinds = kind;
-		enum status st = deliver(0, big);
-		disk.fail_kinds = 0;
-		_exit((disk.calls >= nth ? 64 : 0) | -(int)st);
-	}
-	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		return ERR_INVALID;
-	*hit = (WEXITSTATUS(status) & 64) != 0;
-	return (enum status) - (WEXITSTATUS(status) & 63);
-}
-
-/* What may be said of that call. */
-static bool
-honest(enum status st, int error)
-{
-	if (error == 0 || error == EINTR)
-		return st == OK;
-	return st == OK || st == status_from_errno(error) || st == ERR_IO ||
-	       st == ERR_CHANGED; /* it cannot be told */
-}
-
-static bool
-fault_delivery(unsigned kind, int error, unsigned nth, bool big, bool *hit)
-{
-	struct image none = { NULL, 0 };
-
-	disk_put(MBOX, was);
-	disk_put(JOURNAL, none);
-	enum status st = deliver_faulty(kind, error, nth, big, hit);
-	if (!honest(st, error) || (st == OK && !mailbox_is(delivered)))
-		return false;
-	if (st != OK && !mailbox_is(was))
-		return false;
-	if (deliver(BATCHES, false) != OK)
-		return false;
-	return mailbox_is(st == OK ? next_behind : next_alone);
-}
-
-static void
-fault_images(bool big)
-{
-	struct image none = { NULL, 0 };
-
-	for (unsigned i = 0; i < 2; i++) {
-		disk_put(MBOX, was);
-		disk_put(JOURNAL, none);
-		if (i == 1 && deliver(0, big) != OK)
-			abort();
-		if (i == 1)
-			delivered = disk_get(MBOX);
-		if (deliver(BATCHES, false) != OK)
-			abort();
-		*(i == 0 ? &next_alone : &next_behind) = disk_get(MBOX);
-	}
-}
-
-static void
-faults(bool big)
-{
-	static const struct {
-		unsigned kind;
-		int error; /* 0: a short count */
-		const char *name;
-	} kinds[] = { { CALL_PREAD, EIO, "pread EIO" },
-		{ CALL_PREAD, EINTR, "pread EINTR" },
-		{ CALL_PREAD, 0, "pread short" },
-		{ CALL_PWRITE, EIO, "pwrite EIO" },
-		{ CALL_PWRITE, ENOSPC, "pwrite ENOSPC" },
-		{ CALL_PWRITE, EDQUOT, "pwrite EDQUOT" },
-		{ CALL_PWRITE, EINTR, "pwrite EINTR" },
-		{ CALL_PWRITE, 0, "pwrite short" },
-		{ CALL_FLUSH, EIO, "fdatasync EIO" },
-		{ CALL_FLUSH, ENOSPC, "fdatasync ENOSPC" },
-		{ CALL_FLUSH, EDQUOT, "fdatasync EDQUOT" },
-		{ CALL_FLUSH, EINTR, "fdatasync EINTR" },
-		{ CALL_CUT, EIO, "ftruncate EIO" },
-		{ CALL_STAT, EIO, "fstat EIO" },
-		{ CALL_LOCK, EIO, "fcntl EIO" },
-		{ CALL_LOCK, ENOLCK, "fcntl ENOLCK" },
-		{ CALL_LOCK, EINTR, "fcntl EINTR" },
-		{ CALL_MEMORY, ENOMEM, "malloc" } };
-	unsigned long bad = 0, calls = 0;
-
-	fault_images(big);
-	for (size_t k = 0; k < NELEM(kinds); k++) {
-		bool hit = true;
-		for (unsigned n = 1; hit; n++, calls++) {
-			if (fault_delivery(
-				kinds[k].kind, kinds[k].error, n, big, &hit))
-				continue;
-			printf("# %s, call %u\n", kinds[k].name, n);
-			bad++;
-		}
-	}
-	ok(bad == 0 && calls > 2 * NELEM(kinds),
-	    "a delivery%s, each call of which fails: %lu times",
-	    big ? " of several writes" : "", calls);
-	free(delivered.p);
-	free(next_alone.p);
-	free(next_behind.p);
-}
-
 int
 main(void)
 {
 	const char *env = getenv("TORTURE");
 
 	torture = env != NULL && strcmp(env, "1") == 0;
-	log_level_set(LOG_LVL_ERROR + 1);
-	disk_open();
-	snprintf(boot_path, sizeof(boot_path), "%s/boot", disk.dir);
-	boot_is(1);
-	intent = openat(disk.state, "journal", O_RDWR | O_CREAT, 0600);
-	big_text = malloc(BIG);
-	if (intent == -1 || big_text == NULL)
-		abort();
-	for (size_t i = 0; i < BIG; i += 50)
-		memcpy(big_text + i,
-		    "a line of a big message, and nothing else in it\r\n", 50);
-	was = (struct image){ (char *)(uintptr_t)ONE TWO "torn", 0 };
-	was.n = strlen(was.p);
-	faults(false);
-	faults(true);
+	appends_begin();
 	crashes();
-	free(big_text);
-	close(intent);
-	unlink(boot_path);
-	disk_close();
-	return done_testing();
+	return appends_end();
 }
