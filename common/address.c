@@ -4,11 +4,8 @@
  */
 #include "common/address.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "common/utf8.h"
 
@@ -89,23 +86,38 @@ domain_valid(struct view v)
 	return !has_utf8(v) && is_domain(v);
 }
 
-/* RFC 5321 4.1.3.  inet_pton takes no scope ("%eth0") and no short forms. */
+/* RFC 5321 4.1.3.  address_read() takes no scope (%eth0) and no short forms. */
 bool
-address_literal_valid(struct view v)
+address_literal_read(struct view v, unsigned char out[ADDRESS_OCTETS])
 {
-	char text[INET6_ADDRSTRLEN + 1];
-	struct in6_addr addr;
-	int family = AF_INET;
+	bool v6;
 
+	memset(out, 0, ADDRESS_OCTETS);
 	if (v.n < 2 || v.p[0] != '[' || v.p[v.n - 1] != ']')
 		return false;
 	v = (struct view){ v.p + 1, v.n - 2 };
-	if (view_casestarts(v, "IPv6:")) {
+	v6 = view_casestarts(v, "IPv6:");
+	if (v6)
 		v = (struct view){ v.p + 5, v.n - 5 };
-		family = AF_INET6;
-	}
-	return view_copy(v, text, sizeof(text)) &&
-	       inet_pton(family, text, &addr) == 1;
+	return v6 == (memchr(v.p, ':', v.n) != NULL) && address_read(v, out);
+}
+
+bool
+address_literal_valid(struct view v)
+{
+	unsigned char octets[ADDRESS_OCTETS];
+
+	return address_literal_read(v, octets);
+}
+
+bool
+address_literal_is(const char *domain, const char *numeric)
+{
+	unsigned char a[ADDRESS_OCTETS], b[ADDRESS_OCTETS];
+
+	return address_literal_read(view_of(domain), a) &&
+	       address_read(view_of(numeric), b) &&
+	       memcmp(a, b, sizeof(a)) == 0;
 }
 
 /* "a b\"c"@...: takes the quoted string off *v, unquoted into local.  RFC 5321
@@ -221,6 +233,13 @@ parse(struct view v, bool utf8, struct address *out)
 		*c = (char)ascii_lower(*c);
 	*out = a;
 	return ADDR_OK;
+}
+
+void
+address_cut_domain(struct address *a)
+{
+	a->domain[0] = '\0';
+	(void)spell(a); /* it is shorter than before */
 }
 
 enum address_error

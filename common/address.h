@@ -5,6 +5,7 @@
  */
 #include <stdbool.h>
 
+#include "common/network.h"
 #include "common/view.h"
 
 enum {
@@ -49,4 +50,11 @@ bool address_is_utf8(const struct address *); /* not all ASCII */
 /* "a.example" or an address literal "[192.0.2.1]", "[IPv6:2001:db8::1]". */
 bool domain_valid(struct view v);
 bool address_literal_valid(struct view v);
+/* The same, and which address it is; all zero if it is none. */
+bool address_literal_read(struct view v, unsigned char out[ADDRESS_OCTETS]);
+/* Is the domain an address literal for that numeric address?  They are compared
+ * as addresses, however they are written. */
+bool address_literal_is(const char *domain, const char *numeric);
+/* Takes the domain off, so that the address is one of this host's. */
+void address_cut_domain(struct address *a);
 #endif

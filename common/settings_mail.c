@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/address.h"
 #include "common/settings.h"
 #include "common/settings_special.h"
 
@@ -53,6 +54,10 @@ take_domain(struct domains to, const char *name)
 {
 	if (strlen(name) > 255 || strpbrk(name, "@/ <>\"") != NULL)
 		return conf_error("\"%s\" is not a domain name", name);
+	if (name[0] == '[' && !address_literal_valid(view_of(name)))
+		return conf_error("\"%s\" is not an address literal such as "
+				  "[192.0.2.1] or [IPv6:2001:db8::1]",
+		    name);
 	if (*to.n == DOMAINS_MAX)
 		return conf_error("more than %d domains", DOMAINS_MAX);
 	add_domain(to, name);
@@ -139,8 +144,13 @@ print_virtual_domains(const void *target, struct buf *b)
 static bool
 has_domain(char *const *list, unsigned n, struct view domain)
 {
+	unsigned char is[ADDRESS_OCTETS], want[ADDRESS_OCTETS];
+	bool literal = address_literal_read(domain, want);
+
 	for (unsigned i = 0; i < n; i++)
-		if (view_caseeqs(domain, list[i]))
+		if (view_caseeqs(domain, list[i]) ||
+		    (literal && address_literal_read(view_of(list[i]), is) &&
+			memcmp(is, want, sizeof(is)) == 0))
 			return true;
 	return false;
 }

@@ -212,6 +212,7 @@ cmd_rcpt(struct session *s, struct view arg)
 		s->t.refused = true;
 		return path_refused(s, e, "5.1.3");
 	}
+	path_own_literal(s, &rcpt);
 	memset(&taken, 0, sizeof(taken));
 	if (!params_take(s, arg, params, NELEM(params), &next))
 		return next;

@@ -11,6 +11,7 @@
 #include "common/utf8.h"
 #include "smtpd/ask_lookup.h"
 #include "smtpd/command.h"
+#include "smtpd/path.h"
 
 bool
 session_may_verify(const struct session *s)
@@ -190,6 +191,7 @@ answer(struct session *s, struct view arg, bool list)
 				: reply(s, 553, "5.1.3",
 				      "Not a user or address: name, or "
 				      "<name@domain>");
+	path_own_literal(s, &who);
 	log_clean(view_of(who.text), typed, sizeof(typed));
 	if (!ask_lookup_vrfy(worker_channel(s->w, ROLE_LOOKUP), who.text, &a))
 		s->spent = true; /* the channel is of no use any more */

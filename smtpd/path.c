@@ -1,4 +1,4 @@
-/* What MAIL and RCPT have in common.  Runs in: worker. */
+/* What commands with a path have in common.  Runs in: worker. */
 #include "smtpd/path.h"
 
 #include <string.h>
@@ -29,4 +29,11 @@ path_refused(struct session *s, enum address_error e, const char *syntax_code)
 		return reply(s, 501, syntax_code,
 		    "Bad address syntax: <local-part@domain>, please");
 	}
+}
+
+void
+path_own_literal(const struct session *s, struct address *a)
+{
+	if (address_literal_is(a->domain, s->w->local))
+		address_cut_domain(a);
 }

@@ -1,8 +1,8 @@
 #ifndef SMTPD_PATH_H
 #define SMTPD_PATH_H
 /*
- * What MAIL and RCPT have in common: "FROM:" or "TO:", and what to say about a
- * path that is none.
+ * What commands with a path have in common: "FROM:" or "TO:", what to say about
+ * a path that is none, and address literals of this host.
  */
 #include <stdbool.h>
 
@@ -15,4 +15,8 @@ bool path_prefix(struct view *arg, const char *prefix);
  * (RFC 3463 3.2). */
 enum next path_refused(
     struct session *, enum address_error, const char *syntax_code);
+/* RFC 5321 4.1.3, RFC 1123 5.2.17: an address literal that is the address to
+ * which this client came stands for this host.  It is taken off: what is left
+ * can be nothing but a local address, as if no domain had been typed. */
+void path_own_literal(const struct session *, struct address *);
 #endif

@@ -6,8 +6,15 @@ use lib 't/lib';
 use Test::More;
 use Pennypost;
 
-my $pp = Pennypost->start(daemons => ['smtpd'],
-    smtpd => { errors_max => 1000, local_domains => 'example.org b.example' });
+my $pp = Pennypost->new(daemons => ['smtpd'],
+    smtpd => { errors_max => 1000, local_domains => 'example.org b.example ' .
+	'[203.0.113.5] [IPv6:2001:db8:0:0::5]',
+	virtual_domains => 'virtual.example', vrfy => 'all' });
+my ($own, $proxied) = ($pp->addr, 2526);
+$pp->write_config('smtpd', proxy_networks => '127.0.0.77/32',
+    listen => [ $pp->config('smtpd') =~ /^listen (.*)$/mg,
+	"mx $own:$proxied proxy" ]);
+$pp->start;
 sub transaction {
 	my $s = $pp->smtp(@_);
 	$s->cmd($_) for 'EHLO c.test', 'MAIL FROM:<a@client.test>';
@@ -68,6 +75,75 @@ $s->expect('rcpt to: <bob@example.org>', $yes, 'rcpt to: in lower case');
 $s->expect('RCPT TO <bob@example.org>', qr/^(?:250|501) /,
     'without a colon: one way or the other');
 $s->expect('RCPT FROM:<bob@example.org>', qr/^501 5\.5\.4 /);
+
+# An address literal stands for this host if it is the address that the client
+# came to, or is configured (RFC 1123 5.2.17, RFC 5321 4.1.3), and then for its
+# local users and nobody else.
+my ($hex) = map { sprintf '%02x%02x:%02x%02x', split /\./ } $own;
+for (
+	[ "<bob\@[$own]>", $yes, 'the address that the client came to' ],
+	[ "<BOB+tag\@[$own]>", $yes, 'with a tag' ],
+	[ "<postmaster\@[$own]>", $yes, 'its postmaster' ],
+	[ "<\@relay.example:bob\@[$own]>", $yes, 'behind a route' ],
+	[ "bob\@[$own]", $yes, 'without angle brackets' ],
+	[ "<bob\@[IPv6:::ffff:$own]>", $yes, 'as IPv6 has it' ],
+	[ "<bob\@[ipv6:::FFFF:$hex]>", $yes, 'written in another way' ],
+	[ '<bob@[203.0.113.5]>', $yes, 'one that is configured' ],
+	[ '<bob@[IPv6:2001:DB8::5]>', $yes, 'and IPv6, written otherwise' ],
+	[ "<nobody\@[$own]>", $unknown ],
+	[ "<root\@[$own]>", $unknown ],
+	[ "<\"../alice\"\@[$own]>", $unknown, 'a path' ],
+	[ "<bob%elsewhere.test\@[$own]>", $unknown, 'a percent hack' ],
+	[ "<elsewhere.test!bob\@[$own]>", $unknown, 'a bang path' ],
+	[ "<\"bob\@elsewhere.test\"\@[$own]>", $unknown,
+		'an address in quotes' ],
+	[ "<\"\@elsewhere.test:bob\"\@[$own]>", $unknown,
+		'a route in quotes' ],
+	[ "<bob\@elsewhere.test\@[$own]>", $syntax ],
+	[ "<bob\@[$own]\@elsewhere.test>", $syntax ],
+	[ "<\@[$own]:bob\@elsewhere.test>", $relay, 'a route over it' ],
+	[ "<bob\@[$own].elsewhere.test>", $syntax ],
+	[ "<bob\@$own>", $relay, 'without brackets it is a name' ],
+	[ '<bob@[127.0.0.1]>', $relay, 'another of our addresses' ],
+	[ '<bob@[203.0.113.6]>', $relay, 'one that is not configured' ],
+	[ '<bob@[192.0.2.1]>', $relay ],
+	[ '<bob@[IPv6:2001:db8::6]>', $relay ],
+	[ '<bob@[IPv6:::]>', $relay ],
+	[ '<bob@[0.0.0.0]>', $relay ],
+	[ "<bob\@[IPv6:$own]>", $syntax, 'IPv4 said to be IPv6' ],
+	[ "<bob\@[0$own]>", $syntax, 'an octal number' ],
+	[ "<bob\@[$own >", $syntax ],
+	[ "<bob\@[ $own]>", $syntax ],
+	[ "<bob\@[$own%lo]>", $syntax, 'with an interface' ],
+	[ '<bob@[local]>', $syntax ],
+	[ '<bob@[unknown]>', $syntax ],
+	[ '<bob@[]>', $syntax ],
+	[ '<bob@[IPv6:]>', $syntax ],
+	[ '<bob@[' . '1' x 200 . ']>', $syntax ],
+    ) {
+	my ($path, $re, $name) = @$_;
+	$s->expect("RCPT TO:$path", $re, $name);
+}
+$s->expect("VRFY bob\@[$own]", qr/^250 .*<bob\@example\.org>/, 'VRFY');
+$s->expect('VRFY bob@[192.0.2.1]', qr/^551 /, 'VRFY of another');
+like($pp->send("carol\@[$own]", message('for a literal')), qr/^250 /,
+    'it is delivered');
+like($pp->mbox('carol'), qr/^Delivered-To: carol\@example\.org$/m,
+    'to the user of the first local domain');
+like($pp->send([ "carol\@[$own]", 'carol', 'carol@example.org' ],
+    message('for one')), qr/^250 /, 'written in three ways');
+is(scalar(() = $pp->mbox('carol') =~ /^Subject: for one$/mg), 1,
+    'it is one recipient');
+# Behind a proxy it is where the client came to there.
+for ([ 'TCP6 2001:db8::1 2001:db8::25', '[IPv6:2001:db8:0::25]' ],
+    [ 'TCP4 192.0.2.1 192.0.2.25', '[192.0.2.25]' ]) {
+	my $p = Pennypost::Talk->tcp($own, $proxied, source => '127.0.0.77');
+	$p->raw("PROXY $_->[0] 1234 25\r\n");
+	$p->reply;
+	$p->cmd($_) for 'EHLO c.test', 'MAIL FROM:<a@client.test>';
+	$p->expect("RCPT TO:<bob\@$_->[1]>", $yes, "proxied: $_->[1]");
+	$p->expect("RCPT TO:<bob\@[$own]>", $relay, 'and not the proxy\'s');
+}
 
 # Senders.
 for (

@@ -147,10 +147,60 @@ utf8(void)
 	ok(!domain_valid(view_of("b\xc3\xbc.x")), "a host name is ASCII");
 }
 
+/* clang-format off */
+static const struct {
+	const char *a, *b; /* b: "" for none, or the address alone */
+	bool same;
+} literals[] = {
+	{ "[192.0.2.1]",            "192.0.2.1",      true },
+	{ "[192.0.2.1]",            "192.0.2.2",      false },
+	{ "[IPv6:2001:db8::1]",     "2001:db8::1",    true },
+	{ "[ipv6:2001:DB8:0:0::1]", "2001:db8::1",    true },
+	{ "[IPv6:2001:db8::2]",     "2001:db8::1",    false },
+	{ "[IPv6:::ffff:192.0.2.1]", "192.0.2.1",     true },
+	{ "[IPv6:::192.0.2.1]",     "192.0.2.1",      false },
+	{ "[2001:db8::1]",          "2001:db8::1",    false },
+	{ "[IPv6:192.0.2.1]",       "192.0.2.1",      false },
+	{ "192.0.2.1",              "192.0.2.1",      false },
+	{ "[192.0.2.1",             "192.0.2.1",      false },
+	{ "[192.0.2.1]x",           "192.0.2.1",      false },
+	{ "[192.0.2.01]",           "192.0.2.1",      false },
+	{ "[0.0.0.0]",              "local",          false },
+	{ "[IPv6:::]",              "unknown",        false },
+	{ "[IPv6:::]",              "",               false },
+	{ "[]",                     "",               false },
+	{ "",                       "",               false },
+	{ "[IPv6:fe80::1%lo]",      "fe80::1",        false },
+	{ "[IPv6:fe80::1]",         "fe80::1%lo",     false },
+};
+/* clang-format on */
+
+static void
+own(void)
+{
+	struct address a;
+
+	for (size_t i = 0; i < NELEM(literals); i++)
+		ok(address_literal_is(literals[i].a, literals[i].b) ==
+			literals[i].same,
+		    "4.1.3 %s is %s%s", literals[i].a,
+		    literals[i].same ? "" : "not ", literals[i].b);
+	ok(address_parse(view_of("\"a b\\\"c\"@[192.0.2.1]"), &a) == ADDR_OK,
+	    "quotes before a literal");
+	address_cut_domain(&a);
+	ok(strcmp(a.text, "\"a b\\\"c\"") == 0 && a.domain[0] == '\0' &&
+		strcmp(a.local, "a b\"c") == 0,
+	    "stay when it is cut off");
+	ok(stable(&a), "and it reads back the same");
+	address_cut_domain(&a);
+	ok(strcmp(a.text, "\"a b\\\"c\"") == 0, "where there is none");
+}
+
 int
 main(void)
 {
 	utf8();
+	own();
 	for (size_t i = 0; i < NELEM(paths); i++) {
 		struct view v = paths[i].in;
 		struct address a;

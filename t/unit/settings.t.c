@@ -79,6 +79,10 @@ refused(void)
 		    false },
 		{ "role_user master 1\n", "\"master\" is not a role", false },
 		{ "local_domains a@b\n", "is not a domain name", false },
+		{ "local_domains [192.0.2.256]\n", "is not an address literal",
+		    false },
+		{ "local_domains [2001:db8::1]\n", "is not an address literal",
+		    false },
 		{ "retry_min 1h\nretry_max 1m\n", "retry_max is less than",
 		    false },
 		{ "include /nonexistent/x\n", "/nonexistent/x: No such file",
@@ -137,7 +141,8 @@ values(void)
 	    "LISTEN mx 127.0.0.1:25 # here\n"
 	    "listen submission [::1]:587 plaintext_auth\r\n"
 	    "command_timeout 90s\nmessage_size_max 2M\nusers \"/a b/users\"\n"
-	    "local_domains Example.ORG x.example\nquoting mboxo\n",
+	    "local_domains Example.ORG x.example [IPv6:2001:DB8::0:1]\n"
+	    "quoting mboxo\n",
 	    false, &err);
 
 	if (!ok(s != NULL, "a configuration"))
@@ -152,6 +157,10 @@ values(void)
 	ok(settings_local_domain(s, "eXample.org", 11) &&
 		!settings_local_domain(s, "example.or", 10),
 	    "local domains");
+	ok(settings_local_domain(s, "[ipv6:2001:db8::1]", 18) &&
+		!settings_local_domain(s, "[ipv6:2001:db8::2]", 18) &&
+		!settings_local_domain(s, "2001:db8::1", 11),
+	    "an address literal, however it is written");
 	char *shown = settings_show(s, false, "command_timeout");
 	ok(shown != NULL && strcmp(shown, "command_timeout 90s\n") == 0,
 	    "-T shows the value in force");
