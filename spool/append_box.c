@@ -96,14 +96,15 @@ box_pop(struct box *b)
 
 /* ---- locks ---- */
 
+/* Asks the opener, who has the right. */
 static enum status
-dotlock(uint32_t what, const char *user)
+ask_dotlock(const struct lock_both *b, bool take)
 {
 	static struct msg m;
 
-	msg_start(&m, what);
-	if (what == DOTLOCK_TAKE)
-		msg_put_str(&m, user);
+	msg_start(&m, take ? DOTLOCK_TAKE : DOTLOCK_RELEASE);
+	if (take)
+		msg_put_str(&m, b->user);
 	if (!msg_call(opener, &m, DOTLOCK_ANSWER))
 		fatal("no answer about a dotlock");
 	enum status st = status_unpack(msg_get_u32(&m));
@@ -112,33 +113,14 @@ dotlock(uint32_t what, const char *user)
 	return st;
 }
 
-static void
-unlock(const struct job *j)
+static struct lock_both
+locks_of(const struct job *j)
 {
-	if (j->grant.dotlock)
-		dotlock(DOTLOCK_RELEASE, NULL);
-	lock_release(j->mbox);
-}
-
-/* The lock on the file first, then the dotlock without waiting: procmail takes
- * them the other way round, and only backing off avoids a deadlock.  The name
- * is looked at last: who takes nothing but dotlocks (mailutils) may put another
- * file in the place of this one until we have that, too. */
-static enum status
-lock(const struct job *j)
-{
-	enum status st = lock_try(j->mbox, true);
-
-	if (st == OK && j->grant.dotlock) {
-		st = dotlock(DOTLOCK_TAKE, j->grant.user);
-		if (st != OK)
-			lock_release(j->mbox);
-	}
-	if (st == OK && !lock_same_file(j->mbox, j->dir, j->grant.name)) {
-		unlock(j);
-		st = ERR_CHANGED;
-	}
-	return st;
+	return (struct lock_both){ .fd = j->mbox,
+		.dirfd = j->dir,
+		.name = j->grant.name,
+		.dotlock = j->grant.dotlock ? ask_dotlock : NULL,
+		.user = j->grant.user };
 }
 
 /* ---- batches ---- */
@@ -212,7 +194,7 @@ static void
 box_write(struct box *b)
 {
 	static struct batch batch;
-	struct job *first = b->head;
+	const struct lock_both locks = locks_of(b->head);
 	int64_t from = now_ms();
 
 	batch.n = 0;
@@ -220,7 +202,7 @@ box_write(struct box *b)
 	while (b->head != NULL && fits(&batch, b->head))
 		batch_add(&batch, box_pop(b));
 	batch_write(&batch);
-	unlock(first);
+	lock_release_both(&locks);
 	pace_held(&pace, b->dev, b->ino, from, now_ms());
 	for (unsigned i = 0; i < batch.n; i++)
 		finish(batch.job[i], batch.st[i]);
@@ -298,7 +280,8 @@ box_lock(struct box *b, int64_t *pause)
 		return ERR_BUSY;
 	if (!turnstile_closed(j->intent)) {
 		b->closed = 0;
-		return lock(j);
+		const struct lock_both locks = locks_of(j);
+		return lock_try_both(&locks);
 	}
 	if (b->closed == 0)
 		b->closed = now;

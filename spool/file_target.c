@@ -18,7 +18,6 @@ struct place {
 	char dir[TARGET_TEXT_MAX + 1];
 	const char *name;
 	int dirfd, fd;
-	bool dotlocked;
 };
 
 static enum run_outcome
@@ -107,21 +106,19 @@ append(const struct order *o, struct place *p)
 		st = open_dir(o->run.text, p);
 	if (st == OK)
 		st = open_file(p);
-	if (st == OK)
-		st = lock_take_both(&(struct lock_both){ .fd = p->fd,
-					.dirfd = p->dirfd,
-					.name = p->name,
-					.dotlock = o->dotlock,
-					.lock_wait = o->lock_wait,
-					.turnstile = -1 },
-		    &p->dotlocked);
-	if (st == OK)
+	const struct lock_both locks = { .fd = p->fd,
+		.dirfd = p->dirfd,
+		.name = p->name,
+		.dotlock = o->dotlock ? dotlock_here : NULL,
+		.lock_wait = o->lock_wait,
+		.turnstile = -1 };
+	if (st == OK && (st = lock_take_both(&locks)) == OK) {
 		st = append_batch(p->fd, &m, 1, o->mboxrd, time(NULL));
-	if (st == OK && fsync(p->dirfd) == -1 && errno != EBADF &&
-	    errno != EINVAL)
-		st = status_from_errno(errno); /* the name may be new */
-	if (p->dotlocked)
-		dotlock_release(p->dirfd, p->name);
+		if (st == OK && fsync(p->dirfd) == -1 && errno != EBADF &&
+		    errno != EINVAL)
+			st = status_from_errno(errno); /* the name may be new */
+		lock_release_both(&locks);
+	}
 	close_fd(&p->fd);
 	close_fd(&p->dirfd);
 	return st;

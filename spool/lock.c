@@ -19,7 +19,6 @@
 
 enum {
 	LOCK_STEP_MAX = 20, /* ms between two tries */
-	RELOCK_MS = 20,
 	DOTLOCK_TEXT = 400, /* octets looked at */
 	HOST_MAX = 256,
 	BOOT_SLACK = 60 /* seconds a clock may be set at boot */
@@ -47,36 +46,13 @@ lock_try(int fd, bool exclusive)
 	return status_from_errno(errno);
 }
 
-static enum status
-try_until(int fd, bool exclusive, int64_t ms)
-{
-	int64_t until = now_ms() + ms;
-	int64_t step = 1;
-
-	for (;;) {
-		enum status st = lock_try(fd, exclusive);
-		int64_t left = until - now_ms();
-		if (st != ERR_BUSY || left <= 0)
-			return st;
-		if (step > left)
-			step = left;
-		struct timespec t = { .tv_nsec = (long)step * 1000000 };
-		nanosleep(&t, NULL);
-		step = step * 2 < LOCK_STEP_MAX ? step * 2 : LOCK_STEP_MAX;
-	}
-}
-
 enum status
 lock_wait_turn(int fd, bool exclusive, int64_t ms, int turnstile)
 {
-	enum status st = lock_try(fd, exclusive);
-
-	if (st != ERR_BUSY || ms <= 0)
-		return st;
-	turnstile_close(turnstile);
-	st = try_until(fd, exclusive, ms);
-	turnstile_leave(turnstile);
-	return st;
+	return lock_take_both(&(struct lock_both){ .fd = fd,
+	    .shared = !exclusive,
+	    .lock_wait = ms,
+	    .turnstile = turnstile });
 }
 
 enum status
@@ -311,51 +287,73 @@ dotlock_release(int dirfd, const char *mailbox_name)
 
 /* ---- both ---- */
 
-static enum status
-wait_for_file(const struct lock_both *b, int64_t until, bool closed)
+enum status
+dotlock_here(const struct lock_both *b, bool take)
 {
-	int64_t left = until - now_ms();
+	enum status st = OK;
 
-	return lock_wait_turn(
-	    b->fd, true, left > 0 ? left : 0, closed ? -1 : b->turnstile);
+	if (take)
+		st = dotlock_take(b->dirfd, b->name);
+	else
+		dotlock_release(b->dirfd, b->name);
+	return st == ERR_PERM ? OK : st;
+}
+
+void
+lock_release_both(const struct lock_both *b)
+{
+	if (b->dotlock != NULL)
+		b->dotlock(b, false);
+	lock_release(b->fd);
 }
 
 enum status
-lock_take_both(const struct lock_both *b, bool *dotlocked)
+lock_try_both(const struct lock_both *b)
 {
-	int64_t until = now_ms() + b->lock_wait;
-	bool waits = false;
-	enum status st;
+	enum status st = lock_try(b->fd, !b->shared);
 
-	*dotlocked = false;
-	for (;;) {
-		st = wait_for_file(b, until, waits);
-		if (st == OK && b->dotlock) {
-			st = dotlock_take(b->dirfd, b->name);
-			*dotlocked = st == OK;
-			if (st == ERR_PERM)
-				st = OK;
-			if (st != OK)
-				lock_release(b->fd);
-		}
-		if (st != ERR_BUSY || now_ms() >= until)
-			break;
-		if (!waits)
-			turnstile_close(b->turnstile);
-		waits = true;
-		nanosleep(
-		    &(struct timespec){ .tv_nsec = RELOCK_MS * 1000000 }, NULL);
+	if (st == OK && b->dotlock != NULL) {
+		st = b->dotlock(b, true);
+		if (st != OK)
+			lock_release(b->fd);
 	}
-	if (waits)
-		turnstile_leave(b->turnstile);
-	/* Not before both are held: who takes dotlocks only may put another
-	 * file in the place of this one until then. */
-	if (st == OK && !lock_same_file(b->fd, b->dirfd, b->name)) {
+	/* Not before both are held: who takes dotlocks only (mailutils) may put
+	 * another file in the place of this one until then. */
+	if (st == OK && b->name != NULL &&
+	    !lock_same_file(b->fd, b->dirfd, b->name)) {
+		lock_release_both(b);
 		st = ERR_CHANGED;
-		lock_release(b->fd);
-		if (*dotlocked)
-			dotlock_release(b->dirfd, b->name);
-		*dotlocked = false;
 	}
+	return st;
+}
+
+/* Sleeps until the next try, longer each time.  False: no more tries. */
+static bool
+step_wait(int64_t until, int64_t *step)
+{
+	int64_t left = until - now_ms();
+
+	if (left <= 0)
+		return false;
+	if (*step > left)
+		*step = left;
+	struct timespec t = { .tv_nsec = (long)*step * 1000000 };
+	nanosleep(&t, NULL);
+	*step = *step * 2 < LOCK_STEP_MAX ? *step * 2 : LOCK_STEP_MAX;
+	return true;
+}
+
+enum status
+lock_take_both(const struct lock_both *b)
+{
+	int64_t until = now_ms() + b->lock_wait, step = 1;
+	enum status st = lock_try_both(b);
+
+	if (st != ERR_BUSY || b->lock_wait <= 0)
+		return st;
+	turnstile_close(b->turnstile);
+	while (st == ERR_BUSY && step_wait(until, &step))
+		st = lock_try_both(b);
+	turnstile_leave(b->turnstile);
 	return st;
 }

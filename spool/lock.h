@@ -42,20 +42,29 @@ bool turnstile_closed(int fd);
  * looked at too.  False also when it cannot be told. */
 bool lock_same_file(int fd, int dirfd, const char *name);
 
-/* Both locks of a mailbox that lies under this name, by trying for at most
- * lock_wait ms: the one on the file first, then the dotlock, and neither while
- * it waits for the other, as others take them the other way round.  Then it is
- * still the file of that name.  *dotlocked: a dotlock is to be released; where
- * this user may make none (ERR_PERM), no other program of the user's can, and
- * it does without. */
+/* The locks of a mailbox that lies under this name: the one on the file first,
+ * then the dotlock without waiting, and neither while the other cannot be had,
+ * as others take them the other way round.  Then it is still the file of that
+ * name, or it is ERR_CHANGED. */
 struct lock_both {
-	int fd, dirfd;
-	const char *name;
-	bool dotlock; /* wanted */
+	int fd;
+	bool shared;
+	int dirfd;
+	const char *name; /* NULL: the lock on the file, whatever its name is */
+	/* Makes the dotlock, or removes it; NULL: none is wanted. */
+	enum status (*dotlock)(const struct lock_both *, bool take);
+	const char *user; /* whose it is, for dotlock() */
 	int64_t lock_wait;
 	int turnstile;
 };
-enum status lock_take_both(const struct lock_both *, bool *dotlocked);
+/* Without waiting. */
+enum status lock_try_both(const struct lock_both *);
+/* Tries for at most lock_wait ms, with the turnstile closed meanwhile. */
+enum status lock_take_both(const struct lock_both *);
+void lock_release_both(const struct lock_both *);
+/* A dotlock() for a process that may make one itself.  Where its user may not
+ * (ERR_PERM), no other program of the user's can, and it does without. */
+enum status dotlock_here(const struct lock_both *, bool take);
 
 /* The dotlock NAME.lock, O_EXCL, in a directory that the caller may write; text
  * inside is "pid host time\n".  Without waiting: ERR_BUSY if there is one that

@@ -234,18 +234,16 @@ out:
 enum status
 update_run(const struct update_job *job)
 {
-	bool dotlocked;
-
 	if (job->n == 0)
 		return OK;
 	int turnstile = turnstile_open(job->state_dir);
-	enum status st = lock_take_both(&(struct lock_both){ .fd = job->mbox,
-					    .dirfd = job->mbox_dir,
-					    .name = job->mbox_name,
-					    .dotlock = job->dotlock,
-					    .lock_wait = job->lock_wait,
-					    .turnstile = turnstile },
-	    &dotlocked);
+	const struct lock_both locks = { .fd = job->mbox,
+		.dirfd = job->mbox_dir,
+		.name = job->mbox_name,
+		.dotlock = job->dotlock ? dotlock_here : NULL,
+		.lock_wait = job->lock_wait,
+		.turnstile = turnstile };
+	enum status st = lock_take_both(&locks);
 	close_fd(&turnstile);
 	if (st != OK)
 		return st;
@@ -261,9 +259,10 @@ update_run(const struct update_job *job)
 		index_remove_end(&r, job->mbox, job->del, job->n, st == OK);
 	}
 	/* Others stay out of a mailbox that is half moved. */
-	if (dotlocked && !(st != OK && journal_pending(job->state_dir)))
-		dotlock_release(job->mbox_dir, job->mbox_name);
-	lock_release(job->mbox);
+	if (st != OK && journal_pending(job->state_dir))
+		lock_release(job->mbox);
+	else
+		lock_release_both(&locks);
 	return st;
 }
 

@@ -434,16 +434,16 @@ test_both(void)
 	struct lock_both b = { .fd = box,
 		.dirfd = dirfd_,
 		.name = "box",
-		.dotlock = true,
+		.dotlock = dotlock_here,
 		.lock_wait = 60000,
 		.turnstile = -1 };
-	bool dotlocked;
 
-	ok(lock_take_both(&b, &dotlocked) == OK && dotlocked &&
-		lock_try(other, true) == ERR_BUSY && dotlock_own(dirfd_, "box"),
+	ok(lock_take_both(&b) == OK && lock_try(other, true) == ERR_BUSY &&
+		dotlock_own(dirfd_, "box"),
 	    "both locks are taken");
-	dotlock_release(dirfd_, "box");
-	lock_release(box);
+	lock_release_both(&b);
+	ok(may_lock(other) && faccessat(dirfd_, "box.lock", F_OK, 0) == -1,
+	    "and released");
 
 	put("box.lock", "0");
 	put("append", "");
@@ -453,8 +453,9 @@ test_both(void)
 		b.turnstile = turnstile_open(dirfd_);
 		close(box);
 		b.fd = open_box(O_RDWR);
-		_exit(
-		    lock_take_both(&b, &dotlocked) == OK && dotlocked ? 0 : 1);
+		_exit(lock_take_both(&b) == OK && dotlock_own(dirfd_, "box")
+			  ? 0
+			  : 1);
 	}
 	ok(within(30000, turnstile_closed, a, true) &&
 		within(30000, may_lock, other, true),
@@ -468,14 +469,12 @@ test_both(void)
 
 	put("box.lock", "0");
 	b.lock_wait = 50;
-	ok(lock_take_both(&b, &dotlocked) == ERR_BUSY && !dotlocked &&
-		may_lock(other),
-	    "not for ever");
+	ok(lock_take_both(&b) == ERR_BUSY && may_lock(other), "not for ever");
 	unlinkat(dirfd_, "box.lock", 0);
 
 	replace = true;
-	ok(lock_take_both(&b, &dotlocked) == ERR_CHANGED && !dotlocked &&
-		may_lock(other) && faccessat(dirfd_, "box.lock", F_OK, 0) == -1,
+	ok(lock_take_both(&b) == ERR_CHANGED && may_lock(other) &&
+		faccessat(dirfd_, "box.lock", F_OK, 0) == -1,
 	    "not that of a file which another took the place of meanwhile");
 	close(box);
 	close(other);
