@@ -9,15 +9,6 @@
 
 #include "common/utf8.h"
 
-static bool
-has_utf8(struct view v)
-{
-	for (size_t i = 0; i < v.n; i++)
-		if ((unsigned char)v.p[i] >= 0x80)
-			return true;
-	return false;
-}
-
 /* Octets outside ASCII come this far only where RFC 6531 is spoken, and are
  * UTF-8 then. */
 static bool
@@ -30,7 +21,7 @@ is_utf8(char c)
 static enum address_error
 octets_error(struct view v, bool utf8)
 {
-	if (!has_utf8(v))
+	if (view_ascii(v))
 		return ADDR_OK;
 	if (!utf8)
 		return ADDR_UTF8;
@@ -83,7 +74,7 @@ is_domain(struct view v)
 bool
 domain_valid(struct view v)
 {
-	return !has_utf8(v) && is_domain(v);
+	return view_ascii(v) && is_domain(v);
 }
 
 /* RFC 5321 4.1.3.  address_read() takes no scope (%eth0) and no short forms. */
@@ -257,7 +248,7 @@ address_parse_utf8(struct view v, struct address *out)
 bool
 address_is_utf8(const struct address *a)
 {
-	return has_utf8(view_of(a->text));
+	return !view_ascii(view_of(a->text));
 }
 
 /* Octets of v up to, not including, the first stop (or blank, when stop is a

@@ -12,33 +12,18 @@ enum {
 	GATHER_MAX = 128 * 1024
 };
 
-static bool
-blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-static bool
-ascii(struct view v)
-{
-	for (size_t i = 0; i < v.n; i++)
-		if ((unsigned char)v.p[i] > 127)
-			return false;
-	return true;
-}
-
 /* A line that has blanks only is not folded: clients would take it for the end
  * of the header. */
 void
 encoded_gap(struct buf *out, size_t n)
 {
-	bool gap = out->n == 0 || blank(out->p[out->n - 1]);
+	bool gap = out->n == 0 || ascii_white(out->p[out->n - 1]);
 	bool line = false;
 	size_t column = 0;
 
 	while (column < out->n && column < LINE_MAX &&
 	       out->p[out->n - 1 - column] != '\n')
-		line |= !blank(out->p[out->n - 1 - column++]);
+		line |= !ascii_white(out->p[out->n - 1 - column++]);
 	if (line && column + !gap + n > LINE_MAX)
 		buf_adds(out, "\n ");
 	else if (!gap)
@@ -98,10 +83,10 @@ next_word(struct view *v, struct view *blanks)
 	struct view word;
 
 	*blanks = (struct view){ v->p, 0 };
-	while (blanks->n < v->n && blank(v->p[blanks->n]))
+	while (blanks->n < v->n && ascii_white(v->p[blanks->n]))
 		blanks->n++;
 	word = (struct view){ v->p + blanks->n, 0 };
-	while (blanks->n + word.n < v->n && !blank(word.p[word.n]))
+	while (blanks->n + word.n < v->n && !ascii_white(word.p[word.n]))
 		word.n++;
 	v->p += blanks->n + word.n;
 	v->n -= blanks->n + word.n;
@@ -124,7 +109,7 @@ encoded_text(struct view v, struct buf *out)
 	buf_init(&text, GATHER_MAX + 64);
 	for (; v.n > 0; before = word) {
 		word = next_word(&v, &blanks);
-		if (ascii(word)) {
+		if (view_ascii(word)) {
 			buf_addv(out, blanks);
 			buf_addv(out, word);
 			continue;
@@ -138,7 +123,7 @@ encoded_text(struct view v, struct buf *out)
 		struct view rest = v, gap, after = { "", 0 };
 		while (rest.n > 0) {
 			after = next_word(&rest, &gap);
-			if (ascii(after))
+			if (view_ascii(after))
 				break;
 			end = after.p + after.n;
 			v = rest;

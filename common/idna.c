@@ -39,15 +39,6 @@ put(struct out *o, char c)
 		o->p[o->n++] = c;
 }
 
-bool
-idna_needed(struct view v)
-{
-	for (size_t i = 0; i < v.n; i++)
-		if ((unsigned char)v.p[i] >= 0x80)
-			return true;
-	return false;
-}
-
 /* v is valid UTF-8.  False: too many characters. */
 static bool
 characters(struct view v, struct label *l)
@@ -149,7 +140,7 @@ put_label(struct out *o, struct view v)
 	size_t start = o->n;
 	struct label l;
 
-	if (!idna_needed(v)) {
+	if (view_ascii(v)) {
 		for (size_t i = 0; i < v.n; i++)
 			put(o, v.p[i]);
 		return;
@@ -191,7 +182,7 @@ idna_address(struct view a, char *out, size_t size)
 		at--;
 	if (size > 0)
 		out[0] = '\0';
-	if (at == 0 || at >= size || idna_needed((struct view){ a.p, at }))
+	if (at == 0 || at >= size || !view_ascii((struct view){ a.p, at }))
 		return false;
 	bool good = idna_ascii(
 	    (struct view){ a.p + at, a.n - at }, out + at, size - at);

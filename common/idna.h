@@ -11,8 +11,6 @@
 
 enum { IDNA_LABEL_MAX = 63 };
 
-/* Is there an octet beyond ASCII? */
-bool idna_needed(struct view domain);
 /* Puts the domain into out, with its NUL; labels in ASCII stay as they are,
  * letters of others are made small.  U-labels are in normal form C already, as
  * their definition has it: what is not is another name.  False: it is no UTF-8,

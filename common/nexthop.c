@@ -117,7 +117,7 @@ nexthop_of(const struct settings *s, struct view domain, char out[NEXTHOP_MAX])
 
 	out[0] = '\0';
 	/* Where there is no form in ASCII, only the settings know a way. */
-	if (idna_needed(domain) && idna_ascii(domain, ascii, sizeof(ascii)))
+	if (!view_ascii(domain) && idna_ascii(domain, ascii, sizeof(ascii)))
 		domain = view_of(ascii);
 	const char *t = transport(s, domain);
 	if (domain.n == 0 || domain.n > ADDR_DOMAIN_MAX)

@@ -65,20 +65,11 @@ passdb_name_valid(struct view v)
 
 #define bad(f, err, ...) private_file_error(err, (f)->path, __VA_ARGS__)
 
-static bool
-is_ascii(struct view v)
-{
-	for (size_t i = 0; i < v.n; i++)
-		if ((unsigned char)v.p[i] >= 0x80)
-			return false;
-	return true;
-}
-
 bool
 passdb_name_same(struct view typed, const char *name)
 {
 	return view_caseeqs(typed, name) ||
-	       (!is_ascii(typed) && fold_same(typed, view_of(name), true));
+	       (!view_ascii(typed) && fold_same(typed, view_of(name), true));
 }
 
 uint32_t
@@ -86,7 +77,7 @@ passdb_name_hash(struct view v)
 {
 	uint32_t h = 2166136261u; /* FNV-1a */
 	char folded[FOLD_OUT];
-	size_t n = is_ascii(v) ? 0 : fold_name(v, true, folded);
+	size_t n = view_ascii(v) ? 0 : fold_name(v, true, folded);
 
 	if (n > 0)
 		v = (struct view){ folded, n };

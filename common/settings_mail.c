@@ -79,10 +79,7 @@ take_domain_file(struct domains to, const char *path)
 		if (n == -1)
 			break;
 		struct view v = { text, (size_t)n };
-		v = view_split(&v, '#', NULL);
-		while (v.n > 0 && strchr(" \t\r\n", v.p[v.n - 1]) != NULL)
-			v.n--;
-		v = view_trim(v);
+		v = view_strip(view_split(&v, '#', NULL));
 		if (v.n == 0)
 			continue;
 		text[v.p - text + (ptrdiff_t)v.n] = '\0';

@@ -80,7 +80,7 @@ static void
 flush(struct surrogate *s, struct buf *out)
 {
 	struct view field = buf_view(&s->field);
-	bool eight = surrogate_needed(field);
+	bool eight = !view_ascii(field);
 
 	if (field.n == 0 && !s->overlong)
 		return;
@@ -166,8 +166,8 @@ add_field(struct surrogate *s, struct view v, struct buf *out)
 		buf_clear(&s->field);
 		return;
 	}
-	s->needed |= surrogate_needed(buf_view(&s->field)) ||
-		     surrogate_needed((struct view){ v.p + n, v.n - n });
+	s->needed |= !view_ascii(buf_view(&s->field)) ||
+		     !view_ascii((struct view){ v.p + n, v.n - n });
 	s->overlong = s->cut = true;
 	buf_clear(&s->field);
 }

@@ -61,8 +61,6 @@ size_t surrogate_add(struct surrogate *, struct view in, struct buf *out);
 void surrogate_end(struct surrogate *, struct buf *out);
 void surrogate_free(struct surrogate *);
 
-/* Has v an octet beyond ASCII? */
-bool surrogate_needed(struct view v);
 /* What becomes of one field that is not ASCII; nothing: it goes. */
 void surrogate_field(struct view field, bool keep, struct buf *out);
 #endif

@@ -8,33 +8,6 @@
 
 #define INVALID "<invalid@internationalized-address.invalid>"
 
-bool
-surrogate_needed(struct view v)
-{
-	for (size_t i = 0; i < v.n; i++)
-		if ((unsigned char)v.p[i] > 127)
-			return true;
-	return false;
-}
-
-static bool
-blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-static struct view
-trim(struct view v)
-{
-	while (v.n > 0 && blank(v.p[0])) {
-		v.p++;
-		v.n--;
-	}
-	while (v.n > 0 && blank(v.p[v.n - 1]))
-		v.n--;
-	return v;
-}
-
 /* ---- addresses (RFC 5322 3.4) ---- */
 
 /* Where one is inside a structured value. */
@@ -93,17 +66,19 @@ address_parts(struct view v, struct address *a)
 			open = i + 1;
 		} else if (was.angle && !x.angle) {
 			a->angle = true;
-			a->phrase = trim((struct view){ v.p, open - 1 });
-			a->addr = trim((struct view){ v.p + open, i - open });
+			a->phrase = view_strip((struct view){ v.p, open - 1 });
+			a->addr =
+			    view_strip((struct view){ v.p + open, i - open });
 			return;
 		} else if (x.comment == 1 && was.comment == 0) {
 			comment = next;
-			a->addr = trim((struct view){ v.p, i });
+			a->addr = view_strip((struct view){ v.p, i });
 		} else if (x.comment == 0 && was.comment == 1) {
-			a->comment =
-			    trim((struct view){ v.p + comment, i - comment });
+			a->comment = view_strip(
+			    (struct view){ v.p + comment, i - comment });
 			/* Between, or twice, is too odd to be understood. */
-			if (trim((struct view){ v.p + next, v.n - next }).n > 0)
+			if (view_strip((struct view){ v.p + next, v.n - next })
+				.n > 0)
 				a->addr = v;
 		}
 	}
@@ -129,7 +104,7 @@ phrase_text(struct view v, struct buf *out)
 static bool
 encoded_name(struct view v)
 {
-	bool all = v.n > 0 && !surrogate_needed(v);
+	bool all = v.n > 0 && view_ascii(v);
 
 	while (all && v.n > 0) {
 		struct view word = view_token(&v);
@@ -173,11 +148,11 @@ put_invalid(const struct address *a, bool path, struct buf *out)
 static void
 put_address(struct view v, bool group, bool path, struct buf *out)
 {
-	struct view body = trim(v);
+	struct view body = view_strip(v);
 	struct address a;
 	struct buf text;
 
-	if (!surrogate_needed(v)) {
+	if (view_ascii(v)) {
 		buf_addv(out, v);
 		return;
 	}
@@ -185,13 +160,13 @@ put_address(struct view v, bool group, bool path, struct buf *out)
 	address_parts(body, &a);
 	if (!group && !a.angle)
 		a.phrase = a.comment;
-	if (!group && (surrogate_needed(a.addr) || a.addr.n == 0)) {
+	if (!group && (!view_ascii(a.addr) || a.addr.n == 0)) {
 		put_invalid(&a, path, out);
 		return;
 	}
 	buf_init(&text, SURROGATE_FIELD_MAX);
 	phrase_text(group ? body : a.phrase, &text);
-	if (!surrogate_needed(buf_view(&text))) {
+	if (view_ascii(buf_view(&text))) {
 		buf_addv(out, a.angle ? a.phrase : (struct view){ "", 0 });
 		buf_adds(out, a.phrase.n > 0 && a.angle ? " " : "");
 	} else if (!path) {
@@ -251,9 +226,10 @@ put_extended(struct view v, struct buf *out)
 {
 	bool equals;
 	struct view value = { v.p + 1, v.n - 1 };
-	struct view name = trim(view_split(&value, '=', &equals)), rest = name;
+	struct view name = view_strip(view_split(&value, '=', &equals));
+	struct view rest = name;
 
-	value = trim(value);
+	value = view_strip(value);
 	/* A line has at most 998 octets (RFC 5322 2.1.1). */
 	if (!equals || name.n > 60 || mime_token(&rest).n != name.n ||
 	    name.n == 0 || value.n > 255)
@@ -287,7 +263,7 @@ convert_parameters(struct view v, bool keep, struct buf *out)
 		}
 		/* With the semicolon before it; the first is the value. */
 		struct view one = { v.p + start, i - start };
-		if (!surrogate_needed(one))
+		if (view_ascii(one))
 			buf_addv(out, one);
 		else if (start == 0)
 			return;
@@ -339,9 +315,9 @@ surrogate_field(struct view field, bool keep, struct buf *out)
 	struct view name = view_trim(view_split(&value, ':', &colon));
 	struct buf text;
 
-	if (keep && (!colon || surrogate_needed(name))) /* it is no field */
+	if (keep && (!colon || !view_ascii(name))) /* it is no field */
 		buf_addv(out, field);
-	if (!colon || (keep && surrogate_needed(name)))
+	if (!colon || (keep && !view_ascii(name)))
 		return;
 	buf_init(&text, SURROGATE_OUT_MAX);
 	buf_addv(&text, name);
@@ -353,7 +329,7 @@ surrogate_field(struct view field, bool keep, struct buf *out)
 		}
 	if (!known && keep)
 		encoded_text(value, &text);
-	while (text.n > 0 && blank(text.p[text.n - 1]))
+	while (text.n > 0 && ascii_white(text.p[text.n - 1]))
 		text.n--;
 	/* Nothing came behind the name: the field goes. */
 	if (!text.bad && text.n > name.n + 1) {

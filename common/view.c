@@ -27,6 +27,12 @@ ascii_alnum(int c)
 	return ascii_alpha(c) || ascii_digit(c);
 }
 
+bool
+ascii_white(int c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 struct view
 view_of(const char *cstr)
 {
@@ -97,6 +103,16 @@ view_trim(struct view v)
 }
 
 struct view
+view_strip(struct view v)
+{
+	while (v.n > 0 && ascii_white(v.p[0]))
+		v = (struct view){ v.p + 1, v.n - 1 };
+	while (v.n > 0 && ascii_white(v.p[v.n - 1]))
+		v.n--;
+	return v;
+}
+
+struct view
 view_token(struct view *v)
 {
 	struct view rest = skip_blanks(*v);
@@ -125,6 +141,22 @@ view_split(struct view *v, char c, bool *found)
 	return (struct view){ all.p, n };
 }
 
+struct view
+view_field(struct view *v)
+{
+	struct view field = { v->p, 0 };
+
+	if (v->n == 0)
+		return field;
+	while (field.n < v->n && (field.n == 0 || blank(field.p[field.n]))) {
+		const char *from = field.p + field.n;
+		const char *lf = memchr(from, '\n', v->n - field.n);
+		field.n = lf == NULL ? v->n : (size_t)(lf - field.p) + 1;
+	}
+	*v = (struct view){ v->p + field.n, v->n - field.n };
+	return field;
+}
+
 bool
 view_copy(struct view v, char *dst, size_t size)
 {
@@ -135,6 +167,16 @@ view_copy(struct view v, char *dst, size_t size)
 		memcpy(dst, v.p, v.n);
 	dst[v.n] = '\0';
 	return true;
+}
+
+bool
+view_ascii(struct view v)
+{
+	unsigned char all = 0;
+
+	for (size_t i = 0; i < v.n; i++)
+		all |= (unsigned char)v.p[i];
+	return all < 0x80;
 }
 
 bool

@@ -23,6 +23,11 @@ bool view_caseeqs(struct view a, const char *cstr);
 bool view_casestarts(struct view a, const char *prefix);
 /* Without leading and trailing spaces and tabs. */
 struct view view_trim(struct view v);
+/* And without CR and LF there: a field's value, or a line. */
+struct view view_strip(struct view v);
+/* Takes a header field with its continuation lines (RFC 5322 2.2.3) and line
+ * end off *v, or what is there of it; empty only if *v is. */
+struct view view_field(struct view *v);
 /* Takes the first word off *v: skips spaces and tabs, returns what stands up
  * to the next one, and leaves *v behind it with leading blanks skipped. */
 struct view view_token(struct view *v);
@@ -37,9 +42,13 @@ bool view_copy(struct view v, char *dst, size_t size);
 bool view_number(struct view v, unsigned long long max,
     unsigned long long *out);
 
+/* Has v no octet above 127? */
+bool view_ascii(struct view v);
+
 /* ASCII only, whatever the locale says. */
 int ascii_lower(int c);
 bool ascii_alpha(int c);
 bool ascii_digit(int c);
 bool ascii_alnum(int c);
+bool ascii_white(int c); /* a space or tab, CR or LF: in folded fields */
 #endif

@@ -60,13 +60,7 @@ encode_end(struct binary *b, struct buf *out)
 static void
 look(struct binary *b, struct view v)
 {
-	unsigned char high = 0;
-
-	if (b->how != BINARY_LOOK || b->leaf == BINARY_LEAVES)
-		return;
-	for (size_t i = 0; i < v.n; i++)
-		high |= (unsigned char)v.p[i];
-	if (high >= 0x80)
+	if (b->how == BINARY_LOOK && b->leaf != BINARY_LEAVES && !view_ascii(v))
 		b->leaves->eight[b->leaf / 8] |=
 		    (unsigned char)(1u << b->leaf % 8);
 }
@@ -270,8 +264,7 @@ hold(struct binary *b, char c, struct buf *out)
 static void
 look_signed(struct binary *b, struct view v)
 {
-	for (size_t i = 0; i < v.n && b->signed_depth != 0; i++)
-		b->signed_eight |= (unsigned char)v.p[i] >= 0x80;
+	b->signed_eight |= b->signed_depth != 0 && !view_ascii(v);
 }
 
 void

@@ -42,21 +42,13 @@ take_name(struct view *arg, struct address *out, bool *utf8)
 	return address_path_utf8(&rest, false, out) == ADDR_OK && rest.n == 0;
 }
 
-static bool
-is_ascii(const char *text)
-{
-	while (*text != '\0' && (unsigned char)*text < 0x80)
-		text++;
-	return *text == '\0';
-}
-
 /* "Full Name <user@domain>" (3.5.1), in what the client may be shown (RFC 6531
  * 3.7.4.2).  Users choose their names: no second address is made of one.
  * False: the address may not be shown. */
 static bool
 show(const char *name, const char *address, bool utf8, char *out, size_t size)
 {
-	bool named = name[0] != '\0' && (utf8 || is_ascii(name)) &&
+	bool named = name[0] != '\0' && (utf8 || view_ascii(view_of(name))) &&
 		     utf8_printable(view_of(name));
 	char clean[LOOKUP_NAME_MAX];
 
@@ -65,7 +57,7 @@ show(const char *name, const char *address, bool utf8, char *out, size_t size)
 		if (strchr("<>\"\\", *c) != NULL)
 			*c = '?';
 	snprintf(out, size, "%s%s<%s>", clean, named ? " " : "", address);
-	return utf8 || is_ascii(address);
+	return utf8 || view_ascii(view_of(address));
 }
 
 enum { SHOWN_MAX = LOOKUP_NAME_MAX + ADDR_MAX + 8 };

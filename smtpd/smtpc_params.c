@@ -62,7 +62,7 @@ is_utf8(const char *s)
 {
 	char ascii[ENVELOPE_VALUE_MAX + 1];
 
-	return idna_needed(view_of(s)) &&
+	return !view_ascii(view_of(s)) &&
 	       !idna_address(view_of(s), ascii, sizeof(ascii));
 }
 

@@ -79,7 +79,7 @@ make_returned(struct parts *p, const struct dsn *d, bool utf8_ok)
 	if (!p->all)
 		header = buf_view(&p->returned);
 	p->global_returned =
-	    utf8_ok && !dsn_text_ascii(header) && utf8_valid(header);
+	    utf8_ok && !view_ascii(header) && utf8_valid(header);
 }
 
 /* ---- the boundary ---- */
@@ -114,7 +114,7 @@ add_part(struct buf *out, const struct parts *p, const char *description,
 	buf_addf(out,
 	    "\r\n--%s\r\nContent-Description: %s\r\nContent-Type: %s\r\n",
 	    p->boundary, description, type);
-	if (!dsn_text_ascii(buf_view(content)))
+	if (!view_ascii(buf_view(content)))
 		buf_adds(out, "Content-Transfer-Encoding: 8bit\r\n");
 	buf_adds(out, "\r\n");
 	buf_addv(out, buf_view(content));
@@ -164,7 +164,7 @@ static bool
 any_utf8(const struct dsn *d)
 {
 	for (unsigned i = 0; i < d->rcpt_n; i++)
-		if (!dsn_text_ascii(d->rcpt[i].address))
+		if (!view_ascii(d->rcpt[i].address))
 			return true;
 	return false;
 }
@@ -172,15 +172,15 @@ any_utf8(const struct dsn *d)
 static void
 print(struct buf *out, const struct dsn *d, const struct parts *p)
 {
-	bool ascii = dsn_text_ascii(buf_view(&p->people));
+	bool ascii = view_ascii(buf_view(&p->people));
 	const char *returned =
 	    p->all ? p->global_returned ? "message/global" : "message/rfc822"
 	    : p->global_returned ? "message/global-headers"
 				 : "text/rfc822-headers";
 
 	add_header(out, d, p,
-	    !ascii || !dsn_text_ascii(buf_view(&p->status)) ||
-		!dsn_text_ascii(buf_view(&p->returned)));
+	    !ascii || !view_ascii(buf_view(&p->status)) ||
+		!view_ascii(buf_view(&p->returned)));
 	add_part(out, p, "What happened",
 	    ascii ? "text/plain; charset=us-ascii"
 		  : "text/plain; charset=utf-8",
@@ -202,7 +202,7 @@ dsn_print(struct buf *out, const struct dsn *d, bool *utf8)
 
 	/* Who sends with SMTPUTF8 can be told so (RFC 6533 4.5). */
 	dsn_param(d->of->params, "SMTPUTF8", &given);
-	given |= !dsn_text_ascii(d->to);
+	given |= !view_ascii(d->to);
 	buf_init(&p.people, out->max);
 	buf_init(&p.status, out->max);
 	buf_init(&p.returned, out->max);
@@ -212,7 +212,7 @@ dsn_print(struct buf *out, const struct dsn *d, bool *utf8)
 	told.return_all = p.all;
 	dsn_text_people(&p.people, &told);
 	dsn_text_status(&p.status, d, p.global_status);
-	*utf8 = p.global_status || p.global_returned || !dsn_text_ascii(d->to);
+	*utf8 = p.global_status || p.global_returned || !view_ascii(d->to);
 	if (p.people.bad || p.status.bad || p.returned.bad) {
 		out->bad = true;
 	} else {

@@ -11,15 +11,6 @@
 
 enum { WIDTH = 72, SHOWN = 200, ENVID = 101, ENCODED = 960 };
 
-bool
-dsn_text_ascii(struct view v)
-{
-	for (size_t i = 0; i < v.n; i++)
-		if ((unsigned char)v.p[i] > 127)
-			return false;
-	return true;
-}
-
 /* ---- pieces of somebody else's text ---- */
 
 /* Is v[0..n) the end of a character? */
@@ -39,7 +30,7 @@ add_clean(struct buf *out, struct view v, bool ascii)
 	while (!whole_character(v, n))
 		n--;
 	v.n = n;
-	bool as_is = utf8_printable(v) && (!ascii || dsn_text_ascii(v));
+	bool as_is = utf8_printable(v) && (!ascii || view_ascii(v));
 	for (size_t i = 0; i < v.n; i++) {
 		bool good = as_is || (v.p[i] >= ' ' && v.p[i] <= '~');
 		buf_addc(out, good ? v.p[i] : '?');
@@ -72,27 +63,21 @@ static struct view
 find_field(struct view header, const char *name)
 {
 	size_t n = strlen(name);
-	struct view rest = header, value = { NULL, 0 };
+	struct view field;
 
-	while (rest.n > 0) {
-		struct view line = view_split(&rest, '\n', NULL);
-		bool more =
-		    line.n > 0 && (line.p[0] == ' ' || line.p[0] == '\t');
-		if (value.p != NULL && more)
-			value.n = (size_t)(line.p + line.n - value.p);
-		else if (value.p != NULL)
+	while ((field = view_field(&header)).n > 0)
+		if (field.n > n && field.p[n] == ':' &&
+		    view_casestarts(field, name)) {
+			view_split(&field, ':', NULL);
 			break;
-		else if (line.n > n && line.p[n] == ':' &&
-			 view_casestarts(line, name))
-			value = (struct view){ line.p + n + 1, line.n - n - 1 };
-	}
-	return value;
+		}
+	return field;
 }
 
 bool
 dsn_text_field(struct view header, const char *name, char *out, size_t size)
 {
-	struct view v = view_trim(find_field(header, name));
+	struct view v = view_strip(find_field(header, name));
 	size_t n = 0;
 
 	out[0] = '\0';
@@ -268,7 +253,7 @@ add_encoded(struct buf *out, struct view a)
 static void
 add_address(struct buf *out, const struct dsn *d, struct view a, bool global)
 {
-	bool ascii = dsn_text_ascii(a);
+	bool ascii = view_ascii(a);
 
 	buf_adds(out, ascii ? "rfc822;" : "utf-8;");
 	if (ascii || global)
@@ -290,7 +275,7 @@ add_original(struct buf *out, struct view orcpt, bool global)
 	buf_adds(out, "Original-Recipient: ");
 	buf_addv(out, type);
 	buf_addc(out, ';');
-	if (utf8 && !dsn_text_ascii(v) && !global)
+	if (utf8 && !view_ascii(v) && !global)
 		add_encoded(out, v);
 	else if (utf8 && (!global || !unitext_decode(v, text, sizeof(text))))
 		buf_addv(out, v);

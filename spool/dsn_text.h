@@ -13,5 +13,4 @@ const char *dsn_text_subject(const struct dsn *);
  * for out; else out is "" and the answer false. */
 bool dsn_text_field(
     struct view header, const char *name, char *out, size_t size);
-bool dsn_text_ascii(struct view v); /* no octet above 127 */
 #endif

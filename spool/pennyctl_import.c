@@ -45,17 +45,9 @@ struct import {
 static bool
 next_field(struct view *rest, struct view *field)
 {
-	size_t n = 0;
-
 	if (rest->n == 0 || rest->p[0] == '\n')
 		return false;
-	do {
-		const char *lf = memchr(rest->p + n, '\n', rest->n - n);
-		n = lf == NULL ? rest->n : (size_t)(lf - rest->p) + 1;
-	} while (n < rest->n && (rest->p[n] == ' ' || rest->p[n] == '\t'));
-	*field = (struct view){ rest->p, n };
-	rest->p += n;
-	rest->n -= n;
+	*field = view_field(rest);
 	return true;
 }
 

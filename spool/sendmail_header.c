@@ -89,18 +89,9 @@ known(struct view name)
 static bool
 next_field(struct view *rest, struct view *field, struct view *name)
 {
-	size_t n = 0;
-
-	if (rest->n == 0)
-		return false;
-	do {
-		const char *lf = memchr(rest->p + n, '\n', rest->n - n);
-		n = lf == NULL ? rest->n : (size_t)(lf - rest->p) + 1;
-	} while (n < rest->n && (rest->p[n] == ' ' || rest->p[n] == '\t'));
-	*field = (struct view){ rest->p, n };
+	*field = view_field(rest);
 	*name = name_of(*field);
-	*rest = (struct view){ rest->p + n, rest->n - n };
-	return true;
+	return field->n > 0;
 }
 
 static struct view
@@ -213,17 +204,6 @@ mail_header_recipients(const struct mail_header *h,
 
 /* ---- addresses without a domain ---- */
 
-/* Without blanks and line ends around it. */
-static struct view
-unfolded(struct view v)
-{
-	while (v.n > 0 && strchr(" \t\r\n", v.p[v.n - 1]) != NULL)
-		v.n--;
-	while (v.n > 0 && strchr(" \t\r\n", v.p[0]) != NULL)
-		v = (struct view){ v.p + 1, v.n - 1 };
-	return v;
-}
-
 /* How far into text, which an address was taken from, its domain is missing;
  * 0: it has one, or where it would belong is not plain to see. */
 static size_t
@@ -270,7 +250,7 @@ print_people(
 	buf_init(&b, 4 * MAIL_HEADER_MAX);
 	view_split(&list, ':', NULL);
 	while ((item = address_list_next(&list, &a, &text)) != ITEM_END) {
-		text = unfolded(text);
+		text = view_strip(text);
 		size_t at = item == ITEM_ADDRESS ? place(text, &a) : 0;
 		if (at == 0)
 			continue;

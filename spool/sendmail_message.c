@@ -184,10 +184,7 @@ message_more(struct message *g, struct view *v)
 static bool
 is_eight(struct view v)
 {
-	for (size_t i = 0; i < v.n; i++)
-		if ((unsigned char)v.p[i] >= 0x80 || v.p[i] == '\0')
-			return true;
-	return false;
+	return !view_ascii(v) || (v.n > 0 && memchr(v.p, '\0', v.n) != NULL);
 }
 
 int
