@@ -491,14 +491,15 @@ sub kill_all {
 		@all = Pennypost::Proc::family($pid, $d);
 		kill 'KILL', $pid, map { $_->[0] } @all;
 		waitpid $pid, 0;
-		# What was forked meanwhile is still in the session.
-		for (1 .. 20) {
+		# What was forked meanwhile is still in the session; and who has
+		# been killed in the middle of a flush has its locks and sockets
+		# until that is over.
+		wait_for(60, sub {
 			my @left = grep { $_->[0] != $pid }
 			    Pennypost::Proc::family($pid, $d);
-			last unless @left;
 			kill 'KILL', map { $_->[0] } @left;
-			sleep 0.01;
-		}
+			return !@left;
+		});
 	}
 }
 sub reload {
