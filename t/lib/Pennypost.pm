@@ -13,7 +13,7 @@ use strict;
 use warnings;
 use Carp qw(croak);
 use Cwd qw(abs_path getcwd);
-use Fcntl qw(F_RDLCK F_SETLKW SEEK_SET);
+use Fcntl qw(F_GETLK F_RDLCK F_SETLKW F_UNLCK SEEK_SET);
 use File::Spec ();
 use Exporter qw(import);
 use File::Temp ();
@@ -613,11 +613,33 @@ sub fetch {
 	@m = @m[map { $_ - 1 } @which];
 	return @m;
 }
-# The mailbox file, '' if there is none.
+# The mailbox file, '' if there is none.  What is just being written is waited
+# for, as half a message is none; nobody has to wait for us.
 sub mbox {
 	my ($self, $user) = @_;
-	my $f = $self->mailbox($user);
-	return -e $f ? slurp($f) : '';
+	my $path = $self->mailbox($user);
+	my $text = '';
+	wait_for(30, sub {
+		my $f;
+		if (!open $f, '<:raw', $path) {
+			croak "$path: $!" unless $!{ENOENT};
+			$text = '';
+			return 1;
+		}
+		return '' if being_written($f);
+		my $size = -s $f;
+		local $/;
+		$text = <$f> // '';
+		return !being_written($f) && -s $f == $size;
+	}) or croak "$path is being written for too long";
+	return $text;
+}
+# struct flock of 64-bit Linux
+sub flock_of { pack 's s x4 q q i x4', shift, SEEK_SET, 0, 0, 0 }
+sub being_written {
+	my $l = flock_of(F_RDLCK);
+	fcntl $_[0], F_GETLK, $l or die "fcntl: $!";
+	return unpack('s', $l) != F_UNLCK;
 }
 
 # Nobody writes to the mailbox (the queue does, on its own) until the handle that
@@ -626,12 +648,11 @@ sub mbox_lock {
 	my ($self, $user) = @_;
 	my $path = $self->mailbox($user);
 	open my $f, '<', $path or die "$path: $!";
-	# struct flock of 64-bit Linux
-	my $l = pack 's s x4 q q i x4', F_RDLCK, SEEK_SET, 0, 0, 0;
+	my $l = flock_of(F_RDLCK);
 	local $SIG{ALRM} = sub { die "$path stays locked\n" };
-	alarm 60 * slow();
+	my $left = alarm 60 * slow();
 	fcntl $f, F_SETLKW, $l or die "$path: $!";
-	alarm 0;
+	alarm $left;
 	return $f;
 }
 
