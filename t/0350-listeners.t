@@ -13,18 +13,7 @@ my ($dir, $addr) = ($pp->dir, $pp->addr);
 mkdir "$dir/run" or die $!;
 chmod 0755, "$dir/run";
 my %port = (lmtp => 2424, proxy => 2526, proxys => 2527,
-    six => free_six());
-# All tests share ::1: a port that nobody has.
-sub free_six {
-	require IO::Socket::IP;
-	for (1 .. 1000) {
-		my $port = 10000 + int rand 20000;
-		return $port if IO::Socket::IP->new(LocalHost => '::1',
-		    LocalPort => $port, Listen => 1, ReuseAddr => 1) ||
-		    !$!{EADDRINUSE};
-	}
-	die "no free port\n";
-}
+    six => hold_port('::1') // 2525);
 $pp->write_config('smtpd',
 	listen => [ "mx $addr:" . $pp->port('mx'),
 		"lmtp $addr:$port{lmtp}",

@@ -6,7 +6,6 @@ use warnings;
 use lib 't/lib';
 use Test::More;
 use File::Temp;
-use IO::Socket::IP;
 use Pennypost;
 use Pennypost::Dns;
 use Pennypost::Drive;
@@ -45,12 +44,13 @@ my ($st, $der) = Pennypost::run('openssl', 'x509', '-in', "$dir/good.crt",
 my ($hex) = $der =~ /=([0-9A-F:]+)/;
 $hex =~ s/://g;
 
-# Servers at addresses of their own, all at one port, which is free at ::1, too,
-# and stays so until it is wanted there.
+# Servers at addresses of their own, all at one port, that of the first, which
+# all tests share the address of.
 my %peer;
-my $six = IO::Socket::IP->new(LocalHost => '::1', Listen => 1, ReuseAddr => 1);
-my $port = $six ? $six->sockport : undef;
-push @Pennypost::Drive::open, $six if $six; # a server has none of it
+my $six = $peer{six} = eval { Pennypost::Peer->new(dir => "$dir", addr => '::1',
+    greeting => \&who) };
+delete $peer{six} unless $six;
+my $port = $six ? $six->port : undef;
 sub peer {
 	my ($name, $n, %o) = @_;
 	$peer{$name} = Pennypost::Peer->new(dir => "$dir", addr => "$net.$n",
@@ -288,9 +288,6 @@ $d->end;
 # ---- IPv4, IPv6, and where from ----
 SKIP: {
 	skip 'no IPv6', 6 unless $six;
-	close $six;
-	$peer{six} = Pennypost::Peer->new(dir => "$dir", addr => '::1',
-	    port => $port, greeting => \&who);
 	for my $c ([ ipv6_first => '::1' ], [ ipv4_first => "$net.18" ],
 	    [ ipv6 => '::1' ], [ ipv4 => "$net.18" ]) {
 		$d = drive(relay_ip => $c->[0]);

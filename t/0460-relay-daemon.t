@@ -17,9 +17,7 @@ my $tls = Pennypost::Peer->new(dir => $dir, addr => $addr,
     tls => [ $pp->certificate('ecdsa') ]);
 my $lmtp = Pennypost::Peer->new(dir => $dir, path => "$dir/lmtp.sock",
     lmtp => 1);
-my $dead = Pennypost::Peer->new(dir => $dir, addr => $addr);
-my $dead_port = $dead->port;
-$dead->end;
+my $dead_port = hold_port($addr) // die $!;
 my $dns = Pennypost::Dns->new($addr, dir => $dir, zone => {
 	'x.example MX' => [ [ 10, 'mx.x.example' ] ],
 	'mx.x.example A' => [$addr],
@@ -128,9 +126,7 @@ is($pp->stop('smtpd'), 0, 'all end in order');
 SKIP: {
 	my $sink = '/usr/sbin/smtp-sink';
 	skip 'no smtp-sink', 3 unless -x $sink;
-	my $p = Pennypost::Peer->new(dir => $dir, addr => $addr);
-	my $port = $p->port;
-	$p->end;
+	my $port = hold_port($addr) // die $!;
 	my $pid = fork // die;
 	if ($pid == 0) {
 		open STDOUT, '>', "$dir/sink.log";

@@ -16,11 +16,7 @@ my $pp = Pennypost->new;
 my ($dir, $addr) = ($pp->dir, $pp->addr);
 my $tools = cwd() . '/build/tools/usr';
 my ($crt, $key) = $pp->certificate('ecdsa');
-sub free_port {
-	my $s = IO::Socket::INET->new(LocalAddr => $addr, Listen => 1) or die $!;
-	return $s->sockport;
-}
-my %port = map { $_ => free_port() } qw(Postfix Exim);
+my %port = map { $_ => hold_port($addr) // die $! } qw(Postfix Exim);
 
 # ---- a namespace in which a peer finds its files and users ----
 my %id = (postfix => 64101, 'Debian-exim' => 64099);

@@ -18,16 +18,17 @@ use File::Spec ();
 use Exporter qw(import);
 use File::Temp ();
 use IO::Handle;
-use IO::Socket::INET;
+use IO::Socket::IP;
 use POSIX qw(:sys_wait_h setsid);
 use Scalar::Util ();
+use Socket qw(SOCK_STREAM SOL_SOCKET SO_REUSEADDR);
 use Test::More ();
 use Time::HiRes qw(sleep time);
 use Pennypost::Proc;
 use Pennypost::Talk;
 
-our @EXPORT = qw(have need wait_for quick slurp spew run is_root slow message
-    sent_part network free_ports);
+our @EXPORT = qw(have need wait_for quick slurp spew replace run is_root slow
+    message sent_part network hold_port free_ports);
 
 # Nothing waits longer than this, whatever goes wrong.
 $SIG{ALRM} = sub { die "# the test took too long\n" };
@@ -64,6 +65,17 @@ sub spew {
 	print $f $text;
 	close $f or croak "$file: $!";
 	chmod $mode, $file if defined $mode;
+}
+
+# The same for a file that a server may look at, or run, at any moment: it finds
+# the old one or the new one, whole and with its owner.
+sub replace {
+	my ($file, $text, $mode, @owner) = @_;
+	spew("$file.new", $text, $mode);
+	if (@owner && is_root()) {
+		chown @owner, "$file.new" or croak "$file.new: $!";
+	}
+	rename "$file.new", $file or croak "$file: $!";
 }
 
 # Whether a program or a Perl module (with ::) is there.
@@ -121,6 +133,19 @@ sub network {
 	return sprintf '127.%d.%d.%d', 128 + ($$ >> 8 & 127), $$ & 255, shift;
 }
 
+# A port of that address that nobody has, nor gets while this test runs: a socket
+# that does not listen holds it, beside which only who asks for SO_REUSEADDR may
+# have it, as servers do.  undef: that one is taken, or there is no such address.
+my @held;
+sub hold_port {
+	my ($addr, $port) = @_;
+	my $s = IO::Socket::IP->new(LocalHost => $addr, LocalPort => $port // 0,
+	    Proto => 'tcp', Type => SOCK_STREAM) or return undef;
+	setsockopt $s, SOL_SOCKET, SO_REUSEADDR, 1;
+	push @held, $s;
+	return $s->sockport;
+}
+
 # For what listens at 127.0.0.1, which all tests share: so many ports that
 # nobody has, in steps of 1,000, below those that clients get.
 sub free_ports {
@@ -128,10 +153,7 @@ sub free_ports {
 	for (1 .. 1000) {
 		my $base = 10000 + int rand 15000;
 		my @port = map { $base + 1000 * $_ } 0 .. $n - 1;
-		my @taken = grep { !IO::Socket::INET->new(
-		    LocalAddr => '127.0.0.1', LocalPort => $_, Listen => 1,
-		    ReuseAddr => 1) } @port;
-		return @port unless @taken;
+		return @port unless grep { !hold_port('127.0.0.1', $_) } @port;
 	}
 	die "no free ports\n";
 }
