@@ -174,10 +174,10 @@ my @before = keys %{ Pennypost::Proc::fds($pp->master('smtpd')) };
 	my $old = fingerprint();
 	unlink $cert, $key;
 	$pp->make_certificate('ecdsa');
-	spew("$pp->{dir}/users", slurp("$pp->{dir}/users") .
-	    $pp->user_line('dave'));
+	replace("$pp->{dir}/users", slurp("$pp->{dir}/users") .
+	    $pp->user_line('dave'), 0600);
 	$pp->reload('smtpd');
-	ok(wait_for(10, sub { fingerprint() ne $old }),
+	ok(wait_for(10, sub { (fingerprint() || $old) ne $old }),
 	    'SIGHUP brings the new certificate');
 	ok(wait_for(10, sub {
 		$pp->send('dave@example.org', message('d')) =~ /^250/;

@@ -200,7 +200,7 @@ $pp->reload_done('smtpd', 'other settings');
 $r = mail('<alice@example.org>', [ '<bob@example.org>', '<carol@example.org>' ],
     message('he has left'));
 like($r, qr/^250 /, 'a message for bob waits');
-spew("$pp->{dir}/users", join('', map { $pp->user_line($_) }
+replace("$pp->{dir}/users", join('', map { $pp->user_line($_) }
 	qw(alice carol dora erin)), 0600);
 $h = report('alice', qr/^Subject: Undelivered Mail/m,
     'it comes back when bob is a user no more');
@@ -211,7 +211,7 @@ $pp->log_like('smtpd', qr/to=<bob\@example\.org>.*dsn=5\.1\.1, status=bounced/,
 
 # ---- outside ASCII ----
 
-spew("$pp->{dir}/users", join('', map { $pp->user_line($_) }
+replace("$pp->{dir}/users", join('', map { $pp->user_line($_) }
 	qw(alice bob carol dora erin)), 0600);
 $pp->write_config('smtpd', queue_lifetime => '1s', delay_warning => '0s');
 $pp->reload_done('smtpd');

@@ -15,7 +15,7 @@ mkdir $out;
 chmod 01777, $out;
 my $tool = "$pp->{dir}/tool";
 # Writes what it was given into files named by its first argument.
-spew($tool, <<'END', 0755);
+replace($tool, <<'END', 0755);
 #!/usr/bin/perl
 use strict;
 my $base = shift;
@@ -41,10 +41,10 @@ END
 sub forward {
 	my ($user, $text, $mode) = @_;
 	my $file = "$home{$user}/.forward";
-	unlink $file;
-	return unless defined $text;
-	spew($file, $text, $mode // 0644);
-	chown $pp->user_uid($user), $pp->user_gid($user), $file if is_root();
+	# At once: what waits in the queue is tried again at any moment.
+	return unlink $file unless defined $text;
+	replace($file, $text, $mode // 0644, $pp->user_uid($user),
+	    $pp->user_gid($user));
 }
 # Sends, and gives the queue id.
 sub send_to {
@@ -173,7 +173,7 @@ my %exit = (
 	    1 ],
 );
 my $exits = "$pp->{dir}/exits";
-spew($exits, "#!/bin/sh\necho \"I say \$1\" >&2\nexit \$1\n", 0755);
+replace($exits, "#!/bin/sh\necho \"I say \$1\" >&2\nexit \$1\n", 0755);
 for my $code (sort keys %exit) {
 	my ($re, $gone) = @{ $exit{$code} };
 	forward('bob', "|$exits $code\n");
@@ -205,7 +205,7 @@ my $tries = 0;
 ok(wait_for(30, sub { $tries = () = $pp->log('smtpd') =~
     /status=deferred .*: \S+exits 75\)/g; $tries >= 3 }),
     'it is tried again and again');
-spew($exits, "#!/bin/sh\nexit 0\n", 0755);
+replace($exits, "#!/bin/sh\nexit 0\n", 0755);
 drained('until it works');
 is(() = $pp->mbox('bob') =~ /^Subject: partly$/mg, 1, 'the mailbox has it once');
 is(() = slurp("$out/b.in") =~ /^Subject: partly$/mg, 1, 'so has the command');
@@ -213,32 +213,33 @@ is(() = slurp("$out/b.in") =~ /^Subject: partly$/mg, 1, 'so has the command');
 # ---- commands that behave badly ----
 
 my $big = join '', map { 'x' x 70 . "\r\n" } 1 .. 20000;
-spew($exits, "#!/bin/sh\nexec <&-\nexit 0\n", 0755);
+replace($exits, "#!/bin/sh\nexec <&-\nexit 0\n", 0755);
 forward('bob', "|$exits\n");
 like($pp->send('bob@example.org', message('unread') . $big,
     from => 'alice@example.org'), qr/^250/,
     'a large message to one that reads nothing');
 drained('is delivered: its exit status says so');
 
-spew($exits, "#!/bin/sh\ncat >/dev/null\nyes | head -c 20000000\n" .
+replace($exits, "#!/bin/sh\ncat >/dev/null\nyes | head -c 20000000\n" .
     "echo \$\$ >$out/c.done\n", 0755);
 send_to('bob@example.org', 'loud');
 file_has("$out/c.done", qr/\d/, 'one that writes 20 MB ends');
 drained();
 
-spew($exits, "#!/bin/sh\necho \$\$ >$out/slow.pid\nsleep 1000 &\n" .
+replace($exits, "#!/bin/sh\necho \$\$ >$out/slow.pid\nsleep 1000 &\n" .
     "sleep 1000\n", 0755);
 my $at = length $pp->log('smtpd');
 send_to('bob@example.org', 'slow');
 $pp->log_like('smtpd', qr/status=deferred \(command time limit exceeded/,
     'one that takes too long is ended', after => $at, seconds => 60);
-spew($exits, "#!/bin/sh\nsleep 1000 &\necho \$! >$out/left.pid\nexit 0\n", 0755);
+replace($exits, "#!/bin/sh\nsleep 1000 &\necho \$! >$out/left.pid\nexit 0\n", 0755);
 drained('one that leaves a child behind holds up nobody');
 kill 'KILL', slurp("$out/left.pid") + 0;
 my $pid = slurp("$out/slow.pid") + 0;
-ok(wait_for(10, sub { !kill 0, $pid }), 'and it has ended');
+ok(wait_for(10, sub { Pennypost::Proc::title($pid) !~ /\Q$exits\E/ }),
+    'and it has ended');
 
-spew($exits, "#!/bin/sh\nkill -SEGV \$\$\n", 0755);
+replace($exits, "#!/bin/sh\nkill -SEGV \$\$\n", 0755);
 $at = length $pp->log('smtpd');
 send_to('bob@example.org', 'crash');
 $pp->log_like('smtpd', qr/status=deferred \(command died by signal 11/,
@@ -246,7 +247,7 @@ $pp->log_like('smtpd', qr/status=deferred \(command died by signal 11/,
 unlink $exits;
 $pp->log_like('smtpd', qr/status=deferred \(command cannot be started: No/,
     'so is one that is not there', after => $at, seconds => 20);
-spew($exits, "#!/bin/sh\ncat >$out/late.in\n", 0755);
+replace($exits, "#!/bin/sh\ncat >$out/late.in\n", 0755);
 file_has("$out/late.in", qr/Subject: crash/, 'until it is');
 drained();
 

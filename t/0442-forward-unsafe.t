@@ -20,9 +20,7 @@ my @carol = ($pp->user_uid('carol'), $pp->user_gid('carol'));
 
 sub forward {
 	my ($text, $mode, @own) = @_;
-	unlink $file;
-	spew($file, $text, $mode);
-	chown @own ? @own : @bob, $file if is_root();
+	replace($file, $text, $mode, @own ? @own : @bob);
 }
 sub list {
 	my ($text, $mode) = @_;
@@ -192,8 +190,8 @@ is(hex $is{$command}{$_}, 0, "it has none: $_")
     for qw(CapPrm CapEff CapInh CapAmb), is_root() ? 'CapBnd' : ();
 # Lets all of them go on.
 sub release {
-	rename $held, "$held.old";
-	spew($held, "\n", 0644);
+	link $held, "$held.old";
+	replace($held, "\n", 0644);
 	ok(wait_for(60, sub {
 		sysopen my $f, "$held.old", O_WRONLY | O_NONBLOCK;
 		!(() = glob "$pp->{dir}/queue/active/*") }), $_[0]);

@@ -78,20 +78,20 @@ like(slurp("$out/saved"), qr/^Subject: a file$/m, 'or appends to a file');
 is((stat "$out/saved")[4], $nobody, 'of that user');
 
 # What the administrator has taken back is not run, whatever the queue says.
-spew($tool, "#!/bin/sh\nexit 75\n", 0755);
+replace($tool, "#!/bin/sh\nexit 75\n", 0755);
 send_to('gone@example.org', 'taken back');
 $pp->log_like('smtpd', qr/status=deferred \(temporary failure/,
     'a command that is to be tried again', seconds => 20);
-spew($aliases, slurp($aliases) =~ s/^gone.*\n//mr, 0644);
+replace($aliases, slurp($aliases) =~ s/^gone.*\n//mr, 0644);
 my $no_more = qr/status=deferred \(not sent there any more/;
 $pp->log_like('smtpd', $no_more, 'is not run when it stands there no more',
     seconds => 20);
 # Only now: the last attempt before may have been about to run it.
-spew($tool, "#!/bin/sh\ntouch $out/ran\n", 0755);
+replace($tool, "#!/bin/sh\ntouch $out/ran\n", 0755);
 $pp->log_like('smtpd', $no_more, 'again and again', seconds => 20,
     after => length $pp->log('smtpd'));
 ok(!-e "$out/ran", 'really not');
-spew($aliases, slurp($aliases) . qq{gone: "|$tool gone"\n}, 0644);
+replace($aliases, slurp($aliases) . qq{gone: "|$tool gone"\n}, 0644);
 drained('until it does again');
 ok(-e "$out/ran", 'then it is');
 
