@@ -77,9 +77,8 @@ sub search {
 handshakes();
 my @open = map { $pp->connect($_, tls => 1) } qw(smtps pop3s);
 search('after handshakes');
-my $at = length $pp->log('smtpd');
-$pp->reload($_) for qw(smtpd pop3d);
-$pp->log_like('smtpd', qr/reload/i, 'reloaded', after => $at);
+# The key roles of before stay, as somebody is still connected.
+$pp->reload_done($_) for qw(smtpd pop3d);
 handshakes();
 search('after a reload');
 done_testing;
