@@ -5,6 +5,7 @@ use strict;
 use warnings;
 use lib 't/lib';
 use Test::More;
+use Time::HiRes qw(sleep);
 use Pennypost;
 
 my $pp = Pennypost->start(rsa => 1, leak => '/etc/passwd');
@@ -40,10 +41,38 @@ my %files = (worker => qr{/mail/bob$|/\.pennypost/bob/}, maildrop => qr/./,
     log => qr{^/dev/|\.log$}, auth => qr{/users$}, lookup => qr{/users$},
     expand => qr{/users$});
 
+# Who has just been forked has another's title, and who ends has none: all of
+# them when nobody comes or goes.
+sub steady {
+	my ($d) = @_;
+	my ($was, @all) = ('');
+	ok(wait_for(60, sub {
+		@all = $pp->procs($d);
+		my $now = join ' ', map { "$_->[0] $_->[3] $_->[2]" } @all;
+		my $same = $now eq $was && !grep { $_->[1] eq 'unknown' } @all;
+		$was = $now;
+		sleep 0.2 unless $same;
+		return $same;
+	}), "$d: all are there");
+	return @all;
+}
+# All that is looked at, of one and the same process, or nothing.
+sub facts {
+	my ($p) = @_;
+	my ($pid, undef, $title) = @$p;
+	my %x = (status => Pennypost::Proc::status($pid),
+	    dumpable => Pennypost::Proc::dumpable($pid),
+	    root => readlink "/proc/$pid/root",
+	    limits => Pennypost::Proc::read_file("/proc/$pid/limits"),
+	    fds => Pennypost::Proc::fds($pid),
+	    kept => [ Pennypost::Proc::kept_at_exec($pid) ]);
+	return Pennypost::Proc::same($p) &&
+	    Pennypost::Proc::title($pid) eq $title ? \%x : undef;
+}
 for my $d (sort keys %want) {
 	my %seen;
 	my %uids;
-	for ($pp->procs($d)) {
+	for (steady($d)) {
 		my ($pid, $role, $title) = @$_;
 		next if $role eq 'master';
 		my $who = "$d $role";
@@ -52,22 +81,22 @@ for my $d (sort keys %want) {
 			fail("$who ($title) is a role that the table knows");
 			next;
 		}
-		my $st = Pennypost::Proc::status($pid);
-		next unless $st->{Uid}; # ended meanwhile
+		my $x = facts($_) or next; # ended meanwhile
+		my $st = $x->{status};
 		next if $seen{$role}++ > 3;
 		# A sanitizer makes calls of its own; the filter is left out.
 		is($st->{Seccomp}, ($ENV{V} || '') eq 'asan' || $bare{$role} ?
 		    0 : 2, "$who: seccomp filter");
 		is($st->{NoNewPrivs}, 1, "$who: no_new_privs");
-		ok(!Pennypost::Proc::dumpable($pid), "$who: not dumpable")
+		ok(!$x->{dumpable}, "$who: not dumpable")
 		    unless is_root() && $keeps_root{$role};
 		like($st->{NSpid} // $pid, qr/\d/, "$who: pid");
-		root_walls($pp, $d, $role, $pid, $st, $root, \%uids)
-		    if is_root();
-		limits($who, $role, $pid);
-		is_deeply([ bad_files($pid, $role) ], [],
+		root_walls($pp, $d, $role, $x, $root, \%uids) if is_root();
+		like($x->{limits}, qr/^Max core file size\s+0\s/m,
+		    "$who: no core files");
+		is_deeply([ bad_files($x->{fds}, $role) ], [],
 		    "$who: no file it should not have") if is_root();
-		is_deeply([ Pennypost::Proc::kept_at_exec($pid) ], [],
+		is_deeply($x->{kept}, [],
 		    "$who: every descriptor is closed at exec");
 	}
 	ok($seen{$_}, "$d has a process for $_") for sort keys %{ $want{$d} };
@@ -88,10 +117,10 @@ sub plain {
 }
 
 sub root_walls {
-	my ($pp, $d, $role, $pid, $st, $root, $uids) = @_;
+	my ($pp, $d, $role, $x, $root, $uids) = @_;
 	my $who = "$d $role";
-	my $at = readlink "/proc/$pid/root";
-	is($at, $root eq '/' ? '/' : "$pp->{dir}/$root", "$who: root directory");
+	my $st = $x->{status};
+	is($x->{root}, $root eq '/' ? '/' : "$pp->{dir}/$root", "$who: root directory");
 	if ($keeps_root{$role}) {
 		is((split ' ', $st->{Uid})[0], 0, "$who: root");
 		if ($role eq 'runner') {
@@ -112,15 +141,9 @@ sub root_walls {
 	$uids->{$uid}{$role} = 1;
 }
 
-sub limits {
-	my ($who, $role, $pid) = @_;
-	my $l = Pennypost::Proc::read_file("/proc/$pid/limits") // return;
-	like($l, qr/^Max core file size\s+0\s/m, "$who: no core files");
-}
-
 sub bad_files {
-	my ($pid, $role) = @_;
-	my $fds = Pennypost::Proc::fds($pid) or return "unreadable";
+	my ($fds, $role) = @_;
+	return 'unreadable' unless $fds;
 	my @bad;
 	for my $n (sort { $a <=> $b } keys %$fds) {
 		my $f = $fds->{$n};
