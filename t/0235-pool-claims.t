@@ -14,6 +14,20 @@ BEGIN {
 }
 use Pennypost;
 
+# What becomes of a worker that was told to misbehave.  It looks for our line for
+# a moment only: on a busy machine it has taken us for an honest client then.
+sub captured {
+	my ($pp, $proto, $source, $line) = @_;
+	my $said;
+	for (1 .. 8) {
+		my $s = $pp->connect($proto, source => $source);
+		$s->raw("HOSTILE $line\r\n");
+		$said = $s->line(40) // return $s->{why};
+		last if $said !~ /^(?:220 |\+OK )/;
+	}
+	return "it said $said";
+}
+
 for my $d (qw(smtpd pop3d)) {
 	my $proto = $d eq 'smtpd' ? 'mx' : 'pop3';
 	my $pp = Pennypost->new(daemons => [$d]);
@@ -27,20 +41,17 @@ for my $d (qw(smtpd pop3d)) {
 	$pp->start;
 	my $hello = $d eq 'smtpd' ? qr/^220 / : qr/^\+OK /;
 	for my $n (1 .. 3) {
-		my $s = $pp->connect($proto, source => "127.0.1.$n");
-		$s->raw("HOSTILE pool claim 0 127.0.0.99\r\n");
-		ok $s->closed(20), "$d: a worker that claims is ended";
-		unlike $s->{rest}, qr/DONE/, 'at once' or diag $s->{rest};
+		is captured($pp, $proto, "127.0.1.$n",
+		    'pool claim 0 127.0.0.99'), 'closed',
+		    "$d: a worker that claims is ended at once";
 	}
 	for (1 .. 3) {
 		like $pp->connect($proto, source => '127.0.0.99')->reply, $hello,
 		    'whom it named is served';
 	}
 	for my $n (0 .. 6) {
-		my $s = $pp->connect($proto, source => "127.0.2.$n");
-		$s->raw("HOSTILE pool greed $n\r\n");
-		ok $s->closed(40), "$d: one that wants too much is ended";
-		is $s->{rest}, '', "and nothing else ($n)";
+		is captured($pp, $proto, "127.0.2.$n", "pool greed $n"),
+		    'closed', "$d: one that wants too much is ended ($n)";
 	}
 	# A proxy says whom it speaks for, and that one is limited.
 	my @kept;
