@@ -4,6 +4,7 @@ use strict;
 use warnings;
 use lib 't/lib';
 use Test::More;
+use Fcntl qw(O_NOCTTY O_RDWR O_WRONLY);
 use IO::Select;
 use IO::Socket::UNIX;
 use MIME::Base64;
@@ -37,7 +38,8 @@ sub pty {
 	ioctl $m, 0x40045431, $n or die "unlock: $!";
 	ioctl $m, 0x80045430, $n or die "name: $!";
 	my $name = '/dev/pts/' . unpack 'i', $n;
-	open my $s, '+<', $name or die "$name: $!"; # keeps it alive
+	# Keeps it alive, and is nobody's controlling terminal.
+	sysopen my $s, $name, O_RDWR | O_NOCTTY or die "$name: $!";
 	chown $user eq 'root' ? 0 : $pp->user_uid($user), 5, $name;
 	chmod $mode, $name;
 	return { master => $m, slave => $s, name => $name };
@@ -131,7 +133,7 @@ like(shown($new, $end), qr/dinner/, 'one on the terminal');
 like($pp->mbox('alice'), qr/dinner/, 'the other in the mailbox');
 is(scalar(() = $pp->mbox('bob') =~ /dinner/g), 3, 'each once');
 # A terminal that was stopped (Ctrl-S) holds up nobody.
-open my $full, '>', $new->{name} or die $!;
+sysopen my $full, $new->{name}, O_WRONLY | O_NOCTTY or die $!;
 ioctl $full, 0x540a, 0 or die "TCOOFF: $!";
 my $t0 = time;
 like(deliver($s, 'SOML', 'bob'), qr/^250/, 'a terminal that is stopped');
