@@ -97,7 +97,7 @@ my @slow;
 for my $n (0 .. 199) {
 	my $c = IO::Socket::INET->new(PeerAddr => $pp->addr,
 	    PeerPort => $pp->port('mx'), LocalAddr => "$net." . (240 + $n % 10),
-	    Timeout => 10) or last;
+	    Timeout => 60) or last;
 	syswrite $c, 'EHL';
 	push @slow, $c;
 }

@@ -59,7 +59,7 @@ sub boot {
 		POSIX::_exit(127);
 	}
 	$self->{nspawn} = $pid;
-	Pennypost::wait_for(30, sub {
+	Pennypost::wait_for(150, sub {
 		return 1 if waitpid($pid, WNOHANG) == $pid;
 		return '' unless $self->{init} ||= init_of($pid);
 		my ($st, $out) = $self->run(qw(systemctl is-system-running));
