@@ -6,6 +6,7 @@
 use strict;
 use warnings;
 use lib 't/lib';
+use IO::Select;
 use Test::More;
 use Time::HiRes qw(sleep time);
 use Pennypost;
@@ -43,7 +44,7 @@ sub fill {
 # What is in the mailbox, by what the file says; @bad: what is not whole.
 sub contents {
 	my (%have, @bad);
-	my $text = slurp($box);
+	my $text = $pp->mbox_at_rest('bob');
 	for my $m (split /^(?=From [^\n]+ \d{4}\n)/m, $text) {
 		my ($id) = $m =~ /^Subject: (\S+)$/m;
 		if (!defined $id || $have{$id}++) {
@@ -72,15 +73,18 @@ sub children {
 	    @pid;
 }
 
-# Says QUIT and kills; '' or what QUIT was answered.
+# Says QUIT and kills, when the child is there or has been; '' or what QUIT was
+# answered.
 sub quit_and_kill {
 	my ($p, $worker, $how, $delay) = @_;
 	my ($maildrop) = $pp->pids('pop3d', 'maildrop');
 	my $since = last_pid();
-	my $end = time + 0.3;
+	my $end = time + 60 * slow();
 	my @child;
+	my $answer = IO::Select->new($p->{in});
 	$p->say('QUIT');
-	1 until @child = children($maildrop, $since) or time > $end;
+	1 until @child = children($maildrop, $since) or
+	    $answer->can_read(0) or time > $end;
 	my $begun = time;
 	1 while time < $begun + $delay;
 	if ($how eq 'all') {
