@@ -92,7 +92,13 @@ $t->cmd('QUIT');
 $pp->send('bob@example.org', "Message-ID: <$evil\nfoo>\r\n\r\nx\r\n", @from);
 my $p2 = $pp->pop3_as("bob>, rip=192.0.2.66, x=<$evil", @from);
 $p2->cmd('QUIT');
-select undef, undef, undef, 0.5;
+# All that was begun is over, and each log at rest.
+sub told { my ($d, $re) = @_; return scalar(() = $pp->log($d) =~ /$re/g) }
+ok(wait_for(60, sub {
+	told('smtpd', qr/: disconnect from .*\n/) >= 12 &&
+	    told('smtpd', qr/: removed\n/) >= 4 &&
+	    told('pop3d', qr/: Disconnected.*\n/) >= 3;
+}), 'all of it has happened') or diag($pp->log('smtpd'), $pp->log('pop3d'));
 for my $d (qw(smtpd pop3d)) {
 	my $log = $pp->log($d);
 	unlike($log, qr/[^\t\n -~]/, "$d: only printable characters");

@@ -54,8 +54,15 @@ ok(wait_for(40, sub {
 	$n{$_}++ for $pp->log('smtpd') =~ / status=(\w+) \(/g;
 	!grep { ($n{$_} // 0) < $times{$_} } keys %times;
 }), 'all of it has happened') or diag($pp->log('smtpd'));
-ok(wait_for(20, sub { 3 == (() = $pp->log('pop3d') =~ /Logged out/g) }),
-    'and all of the sessions');
+# What follows is told before the stop, too.
+my @last = ([ 'smtpd', qr/: removed$/m, 10 ],
+    [ 'smtpd', qr/: disconnect from /, 11 ],
+    [ 'pop3d', qr/: Disconnected: Logged out/, 3 ],
+    [ 'pop3d', qr/\(auth failed, 1 attempts/, 1 ]);
+ok(wait_for(20, sub {
+	!grep { my ($d, $re, $n) = @$_;
+		$n > (() = $pp->log($d) =~ /$re/g) } @last;
+}), 'and all of the sessions') or diag($pp->log('smtpd'), $pp->log('pop3d'));
 is($pp->stop($_), 0, "$_ ends") for qw(smtpd pop3d);
 
 # ---- as a day's file ----
