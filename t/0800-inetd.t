@@ -9,7 +9,8 @@ use POSIX qw(WNOHANG);
 use Time::HiRes qw(sleep time);
 use Pennypost;
 
-# Longer than this test may have to wait for its turn between two clients.
+# Longer than its first client may have to wait for its turn; between two others
+# it stays for a third one.
 my $idle = 2 * (1 + slow()) . 's';
 my $pp = Pennypost->new(both => { log_to => 'syslog', idle_exit => $idle });
 my %port = (smtpd => 3025, pop3d => 3110);
@@ -103,9 +104,9 @@ for my $d (qw(smtpd pop3d)) {
 	}
 	# wait: fd 0 listens; the server takes over, and leaves when idle.
 	my $pid = daemon_on($d, $l);
-	talk_on($d, $port{$d}, "$d wait 1");
 	my $two = Pennypost::Talk->tcp($pp->addr, $port{$d},
 	    kind => $kind{$d});
+	talk_on($d, $port{$d}, "$d wait 1");
 	talk_on($d, $port{$d}, "$d wait 2");
 	like($two->reply, qr/^(?:220|\+OK)/, "$d wait: two at a time");
 	$two->cmd('QUIT');
