@@ -8,7 +8,7 @@ use Test::More;
 use File::Find ();
 use Pennypost;
 
-alarm 1200; # it builds all again
+alarm 1800 * slow(); # it builds all again
 
 my $tmp = File::Temp->newdir('pennypost-install.XXXXXX',
     DIR => $ENV{TMPDIR} || '/tmp');

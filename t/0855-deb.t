@@ -9,12 +9,13 @@ use Test::More;
 use Pennypost;
 
 need(qw(dpkg-deb dpkg-shlibdeps lintian));
+alarm 1800; # it builds all again
 plan(skip_all => 'the package is of the plain programs')
     if ($ENV{V} || 'plain') ne 'plain';
 my $tmp = File::Temp->newdir('pennypost-deb.XXXXXX',
     DIR => $ENV{TMPDIR} || '/tmp');
 # A build of its own, as fast as it can be.
-my ($st, $out) = run({ seconds => 300 }, 'env', '-u', 'MAKEFLAGS', '-u',
+my ($st, $out) = run({ seconds => 900 }, 'env', '-u', 'MAKEFLAGS', '-u',
     'MAKELEVEL', '-u', 'O', 'make', '-s', '-j2', 'deb', "B=$tmp/build",
     'CFLAGS=-O0');
 is($st, 0, 'make deb') or diag($out);
@@ -24,8 +25,8 @@ ok($deb && -s $deb, 'says where it is') or do {
 	exit;
 };
 
-($st, $out) = run({ env => { HOME => "$tmp", TMPDIR => "$tmp" } }, 'lintian',
-    '--fail-on', 'error', $deb);
+($st, $out) = run({ env => { HOME => "$tmp", TMPDIR => "$tmp" },
+    seconds => 600 }, 'lintian', '--fail-on', 'error', $deb);
 is($st, 0, 'lintian finds no error') or diag($out);
 unlike($out, qr/^E: /m, 'and prints none');
 
