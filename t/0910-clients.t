@@ -269,6 +269,7 @@ SKIP: {
 	my $before = $pp->mbox('bob');
 	fetches('fetchmail, flush', sub {
 		$fetch->($port{pop3}, "$plain fetchall nokeep flush") });
+	$pp->pop3_free('bob');
 	is($pp->mbox('bob'), '', 'flush leaves nothing');
 	spew($pp->mailbox('bob'), $before, 0600);
 	chown $pp->user_uid('bob'), $pp->user_gid('bob'), $pp->mailbox('bob')
@@ -373,6 +374,7 @@ SKIP: {
 			return ($st, $st eq '0' ? slurp("$home/mbox") : $out);
 		});
 	}
+	$pp->pop3_free('bob');
 	is($pp->mbox('bob'), '', 'mpop deleted all at the end');
 }
 done_testing;
