@@ -37,8 +37,10 @@ sub got {
 	my ($user, $subject) = @_;
 	my $m = '';
 	wait_for(20, sub {
+		return '' unless -e $pp->mailbox($user);
 		($m) = grep { /^Subject: .*\Q$subject\E/m }
-		    split /^(?=From \S+ \w{3} \w{3} )/m, $pp->mbox($user);
+		    split /^(?=From \S+ \w{3} \w{3} )/m,
+		    $pp->mbox_at_rest($user);
 		$m //= '';
 	});
 	return $m;
