@@ -188,6 +188,7 @@ rmdir $pp->mailbox('bob');
 is((run("$bin/sendmail", '-qRnobody'))[0], 0, '-qR: none of them');
 is((run("$bin/sendmail", '-q'))[0], 0, '-q');
 ok(wait_for(20, sub { $pp->mbox('bob') =~ /^Subject: five$/m }), 'delivered');
+ok(wait_for(20, sub { !json() }), 'and has left the queue');
 
 # ---- mail to other hosts: for users of this host, without a password ----
 put('alice@example.org', 'abroad', 'x@far.test', 'y@Sub.Far.test', 'z@near.test');
@@ -269,6 +270,8 @@ SKIP: {
 	($st, $out) = run(@as, "$bin/pennyctl", qw(queue retry --all));
 	like($out, qr/^1 message to be tried now$/, 'may have his tried again');
 	is(scalar(json()), 2, 'root sees both');
+	# What is being tried at this moment goes when that is over.
+	wait_for(20, sub { (grep { $_->{state} eq 'queued' } json()) == 2 });
 	is_ctl(['delete', '--all'], 0, qr/^2 messages deleted/);
 	rmdir $pp->mailbox('bob');
 }
