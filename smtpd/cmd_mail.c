@@ -193,12 +193,10 @@ static bool
 room(struct session *s, enum next *next)
 {
 	static int64_t asked; /* when there was room */
-	int queue =
-	    s->right != -1 ? s->right : worker_channel(s->w, ROLE_QUEUE);
 
 	if (s->t.size <= SMALL && asked != 0 && now_ms() - asked < ROOM_LASTS)
 		return true;
-	enum status st = ask_queue_space(queue, s->t.size);
+	enum status st = ask_queue_space(session_queue(s), s->t.size);
 	if (st != ERR_NOSPACE) { /* other trouble shows at the end of DATA */
 		asked = st == OK ? now_ms() : 0;
 		if (st == ERR_DOWN)

@@ -10,8 +10,8 @@
 #include "smtpd/params.h"
 #include "smtpd/path.h"
 #include "smtpd/policy.h"
+#include "smtpd/send.h"
 #include "smtpd/trace.h"
-#include "spool/ask_queue.h"
 
 /* The message has a name as soon as somebody shall get it. */
 static void
@@ -158,15 +158,6 @@ static const struct param params[] = {
 	{ "ORCPT", true, take_orcpt, true },
 };
 
-/* RFC 821 3.4: has that user a terminal that takes messages? */
-static bool
-active(struct session *s, const char *address)
-{
-	return ask_queue_terminal(
-		   s->right != -1 ? s->right : worker_channel(s->w, ROLE_QUEUE),
-		   address, s->t.sender.text, (struct view){ NULL, 0 }) == OK;
-}
-
 /* LMTP has no queue (RFC 2033 4.2), so nothing goes on from there. */
 static bool
 may_go_on(const struct session *s)
@@ -236,7 +227,7 @@ cmd_rcpt(struct session *s, struct view arg)
 		return next;
 	if (goes_on)
 		memcpy(found.delivered_to, rcpt.text, sizeof(rcpt.text));
-	if (s->t.by == BY_SEND && !active(s, rcpt.text)) {
+	if (s->t.by == BY_SEND && !send_active(s, rcpt.text)) {
 		s->t.refused = true;
 		return reply(s, 450, "4.2.1",
 		    "The user is not active, or takes no messages");

@@ -63,7 +63,8 @@ static const struct command commands[] = {
 	{ "SAML",     ST_ANY,   C_SMTP,           cmd_saml,     "SAML FROM:<reverse-path>",
 	  "Shows a message on the terminal, and puts it into the mailbox. RFC 821 3.4" },
 	{ "VERB",     ST_ANY,   C_NOARG,          cmd_verb,     "VERB",
-	  "The reply to the end of a message tells what became of it (a command of sendmail)" },
+	  "The reply to the end of a message tells what became of it: one mailbox is written "
+	  "before the reply, more are served by the queue (a command of sendmail)" },
 	{ "ONEX",     ST_ANY,   C_NOARG,          cmd_onex,     "ONEX",
 	  "Says that one message will follow; changes nothing (a command of sendmail)" },
 	{ "SUBMITTER", ST_ANY,  0,                cmd_submitter,

@@ -17,11 +17,9 @@ intake_begin(struct session *s)
 	char trace[TRACE_MAX];
 	int64_t now = (int64_t)time(NULL);
 	size_t n = trace_received(s, now, trace, sizeof(trace));
-	int queue =
-	    s->right != -1 ? s->right : worker_channel(s->w, ROLE_QUEUE);
 
-	content_begin(&content, (uint64_t)s->set->message_size_max, queue,
-	    (struct view){ trace, n });
+	content_begin(&content, (uint64_t)s->set->message_size_max,
+	    session_queue(s), (struct view){ trace, n });
 	if (n == 0)
 		content_fail(&content, ERR_INVALID);
 	if (s->t.binary)

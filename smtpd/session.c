@@ -75,6 +75,12 @@ session_broken(struct session *s, enum line_status st)
 
 /* ---- what the session is ---- */
 
+int
+session_queue(const struct session *s)
+{
+	return s->right != -1 ? s->right : worker_channel(s->w, ROLE_QUEUE);
+}
+
 void
 session_progress(struct session *s)
 {

@@ -99,6 +99,8 @@ enum next session_start_tls(struct session *);
 /* Something worth the while was done: the clock of session_timeout starts
  * anew. */
 void session_progress(struct session *);
+/* The queue's channel as whoever the client is. */
+int session_queue(const struct session *);
 /* "ESMTPSA" and so on, RFC 3848. */
 const char *session_protocol(const struct session *);
 /* Greets the client, or refuses it: at first, and after XCLIENT. */

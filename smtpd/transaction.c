@@ -9,18 +9,17 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/log.h"
 #include "common/service.h"
 #include "smtpd/content.h"
 #include "smtpd/intake.h"
+#include "smtpd/send.h"
 #include "smtpd/session.h"
 #include "smtpd/trace.h"
 #include "spool/ask_queue.h"
 
 enum { PARAMS_MAX = DSN_ORCPT_MAX + 64 };
-enum { TERMINAL_SHOWN = 16384 }; /* octets of a message, at most */
 
 /* Pages of it that no transaction needed cost nothing. */
 static struct rcpt {
@@ -30,10 +29,11 @@ static struct rcpt {
 	bool success;		     /* shall be told of its delivery */
 	bool foreign;		     /* goes on to another host */
 	bool list;		     /* the queue finds out where it leads */
+	uint16_t nth;		     /* place in the list at first */
 } rcpts[QUEUE_RCPT_MAX];
 
 /* Which of them each RCPT that was answered with 250 has named: LMTP answers
- * them one by one. */
+ * them one by one, and VERB is answered so. */
 static uint16_t named[QUEUE_RCPT_MAX];
 
 void
@@ -75,7 +75,7 @@ transaction_add(struct session *s, const struct address *a,
 	r->success = p->success;
 	r->foreign = found->kind == RCPT_FOREIGN;
 	r->list = found->kind == RCPT_LIST;
-	s->t.rcpt_n++;
+	r->nth = (uint16_t)s->t.rcpt_n++;
 }
 
 const char *
@@ -137,26 +137,49 @@ log_delivered(
 
 /* ---- the end of the message ---- */
 
-/* how: what became of it, for those who said VERB. */
-static enum next
-accepted(struct session *s, const char *how)
+/* tried: what came of an attempt at the only mailbox; NULL: there was none. */
+static void
+became(const struct session *s, const struct rcpt *r, const enum status *tried,
+    char *out, size_t size)
 {
-	char to[ADDR_MAX + 1];
+	const char *how = "in the queue, to be delivered to the mailbox now";
 
+	if (r >= rcpts + s->t.rcpt_n)
+		how = "written to the terminal";
+	else if (r->foreign)
+		how = "in the queue, to be sent to another host now";
+	else if (r->list)
+		how = "in the queue, to be sent to those it stands for now";
+	else if (tried != NULL && *tried == OK)
+		how = "delivered to the mailbox";
+	else if (tried != NULL)
+		how = "in the queue, as the mailbox cannot be written now: ";
+	snprintf(out, size, "%s%s", how,
+	    tried != NULL && *tried != OK ? status_text(*tried) : "");
+}
+
+/* For those who said VERB. */
+static void
+tell(struct session *s, const enum status *tried)
+{
+	char to[ADDR_MAX + 1], how[200];
+
+	for (unsigned i = 0; s->verbose && i < s->t.accepted; i++) {
+		const struct rcpt *r = rcpts + named[i];
+		became(s, r, tried, how, sizeof(how));
+		reply_more(s, 250, "2.1.5", "<%s>: %s",
+		    log_clean(view_of(r->address), to, sizeof(to)), how);
+	}
+}
+
+static enum next
+accepted(struct session *s, const enum status *tried)
+{
 	session_progress(s);
 	worker_event(s->w, WORKER_MESSAGE);
 	s->errors = 0;
-	for (unsigned i = 0; s->verbose && i < s->t.rcpt_n; i++)
-		reply_more(s, 250, "2.1.5", "<%s>: %s",
-		    log_clean(view_of(rcpts[i].address), to, sizeof(to)), how);
+	tell(s, tried);
 	return reply(s, 250, "2.0.0", "Ok: queued as %s", s->t.id);
-}
-
-/* The queue's channel as whoever the client is. */
-static int
-queue_channel(const struct session *s)
-{
-	return s->right != -1 ? s->right : worker_channel(s->w, ROLE_QUEUE);
 }
 
 /* The queue sees for itself that the client may have mail sent on. */
@@ -230,16 +253,16 @@ deposit(struct session *s, const struct content *content, bool lists)
 			};
 	log_flush(); /* our lines stand before the queue's */
 	prove_client(s);
-	return ask_queue_deposit(queue_channel(s), &d);
+	return ask_queue_deposit(session_queue(s), &d);
 }
 
 static enum next
-to_queue(struct session *s, const struct content *content)
+to_queue(
+    struct session *s, const struct content *content, const enum status *tried)
 {
 	enum status st = deposit(s, content, false);
 
-	return st == OK ? accepted(s, "in the queue, to be delivered now")
-			: transaction_refuse_status(s, st);
+	return st == OK ? accepted(s, tried) : transaction_refuse_status(s, st);
 }
 
 /* The mailbox is not to be written, whoever asks. */
@@ -300,7 +323,7 @@ to_mailbox(struct session *s, const struct content *content)
 
 	switch (st) {
 	case OK:
-		return accepted(s, "delivered to the mailbox");
+		return accepted(s, &st);
 	case ERR_GONE:
 	case ERR_UNSAFE:
 	case ERR_PERM:
@@ -311,7 +334,7 @@ to_mailbox(struct session *s, const struct content *content)
 	default: /* busy or full, or there is trouble that may pass; with
 		  * ERR_DOWN it may have been delivered: better twice than
 		  * never */
-		return to_queue(s, content);
+		return to_queue(s, content, &st);
 	}
 }
 
@@ -390,51 +413,28 @@ transaction_each(struct session *s, struct content *content)
 
 /* ---- terminals (RFC 821 3.4) ---- */
 
-static bool
-to_terminal(struct session *s, const struct rcpt *r, struct view text)
-{
-	char to[ADDR_MAX + 1];
-	enum status st = ask_queue_terminal(
-	    queue_channel(s), r->address, s->t.sender.text, text);
-
-	if (st == ERR_DOWN)
-		s->spent = true;
-	if (st != OK)
-		return false;
-	log_write(LOG_LVL_INFO, "local",
-	    "%s: to=<%s>, relay=local, delay=0, delays=0/0/0/0, dsn=2.0.0, "
-	    "status=sent (delivered to terminal)",
-	    s->t.id, log_clean(view_of(r->delivered_to), to, sizeof(to)));
-	return true;
-}
-
-/* The start of the message, which is all that is shown. */
-static struct view
-shown(const struct content *content)
-{
-	static char start[TERMINAL_SHOWN];
-	struct view v = buf_view(&content->mem);
-
-	if (content->file != -1) {
-		ssize_t n = pread(content->file, start, sizeof(start), 0);
-		v = (struct view){ start, n > 0 ? (size_t)n : 0 };
-	}
-	if (v.n > TERMINAL_SHOWN)
-		v.n = TERMINAL_SHOWN;
-	return v;
-}
-
 /* Writes to each one's terminal.  Those who were not reached are left in the
- * list; returns how many were. */
+ * list, in front of the others; returns how many were. */
 static unsigned
 to_terminals(struct session *s, const struct content *content)
 {
-	struct view text = shown(content);
+	static struct rcpt one;
+	static uint16_t now[QUEUE_RCPT_MAX];
+	struct view text = send_text(content);
 	unsigned left = 0, n = s->t.rcpt_n;
 
+	for (unsigned i = 0; i < n; i++) {
+		struct rcpt *r = rcpts + i;
+		if (send_to(s, r->address, r->delivered_to, text))
+			continue;
+		one = *r;
+		*r = rcpts[left];
+		rcpts[left++] = one;
+	}
 	for (unsigned i = 0; i < n; i++)
-		if (!to_terminal(s, rcpts + i, text))
-			rcpts[left++] = rcpts[i];
+		now[rcpts[i].nth] = (uint16_t)i;
+	for (unsigned i = 0; i < s->t.accepted; i++)
+		named[i] = now[named[i]];
 	s->t.rcpt_n = left;
 	return n - left;
 }
@@ -448,7 +448,7 @@ to_mailboxes(struct session *s, const struct content *content)
 	 * queue, which knows all that was asked for. */
 	if (s->t.rcpt_n == 1 && !r->success && !r->foreign && !r->list)
 		return to_mailbox(s, content);
-	return to_queue(s, content);
+	return to_queue(s, content, NULL);
 }
 
 /* Who has left since RCPT finds a message of SEND in the mailbox if another was
@@ -468,6 +468,7 @@ commit_send(struct session *s, const struct content *content)
 	if (s->t.rcpt_n == 0) {
 		log_write(LOG_LVL_INFO, "qmgr", "%s: removed", s->t.id);
 		session_progress(s);
+		tell(s, NULL);
 		return reply(s, 250, "2.1.5", "Ok: written to the terminal");
 	}
 	if (reached == 0 && s->t.by == BY_SEND)

@@ -132,6 +132,17 @@ like(deliver($s, 'SOML', 'bob', 'alice'), qr/^250/, 'SOML to two, one is active'
 like(shown($new, $end), qr/dinner/, 'one on the terminal');
 like($pp->mbox('alice'), qr/dinner/, 'the other in the mailbox');
 is(scalar(() = $pp->mbox('bob') =~ /dinner/g), 3, 'each once');
+# VERB: who was reached, and who was not.
+like($s->cmd('VERB'), qr/^250 /, 'VERB');
+is(deliver($s, 'SOML', 'alice', 'bob', 'carol', 'bob') =~ s/ as \w+$//r =~
+    s/^250[- ]2\.\d\.\d //gmr, join("\n", '<alice@example.org>: delivered to ' .
+    'the mailbox', map("<$_\@example.org>: written to " .
+    'the terminal', qw(bob carol bob)), 'Ok: queued'),
+    'SOML: what became of it for each');
+is(deliver($s, 'SOML', 'bob') =~ s/^250[- ]2\.\d\.\d //gmr,
+    "<bob\@example.org>: written to the terminal\nOk: written to the terminal",
+    'and for one');
+shown($new, $end), shown($other, $end);
 # A terminal that was stopped (Ctrl-S) holds up nobody.
 sysopen my $full, $new->{name}, O_WRONLY | O_NOCTTY or die $!;
 ioctl $full, 0x540a, 0 or die "TCOOFF: $!";

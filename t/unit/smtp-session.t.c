@@ -311,8 +311,9 @@ vrfy(void)
 	       "250 2.0.0 Ok: queued as ") != NULL &&
 		strstr(buf_cstr(&fake.out),
 		    "\r\n250-2.1.5 <bob@example.org>: in the queue, to be "
-		    "delivered now\r\n250-2.1.5 <alice>: in the queue, to be "
-		    "delivered now\r\n250 2.0.0 Ok: ") != NULL,
+		    "delivered to the mailbox now\r\n"
+		    "250-2.1.5 <alice>: in the queue, to be delivered to the "
+		    "mailbox now\r\n250 2.0.0 Ok: ") != NULL,
 	    "VERB: a line for each recipient");
 	set_listener(0);
 	fake_session(view_of("HELP\r\nHELP expn\r\nHELP turn\r\n"));
