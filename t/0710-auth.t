@@ -80,14 +80,21 @@ SKIP: {
 			return $t;
 		};
 		my $at = $ms->();
-		for (1 .. 80) {
-			$s = session() if $_ % 40 == 1;
+		$s = session();
+		for (1 .. 20) {
 			like($s->cmd('AUTH PLAIN ' . plain($u, 'wrong')),
 			    qr/^535 /) || last;
 		}
 		return $ms->() - $at;
 	};
-	my ($known, $unknown) = ($cost->('alice'), $cost->('nobody-here'));
+	# By turns, and the least of each: what others do on this machine only
+	# adds to it.
+	my ($known, $unknown);
+	for (1 .. 5) {
+		my ($k, $u) = ($cost->('alice'), $cost->('nobody-here'));
+		$known = $k if $k < ($known // $k + 1);
+		$unknown = $u if $u < ($unknown // $u + 1);
+	}
 	note("known $known ms, unknown $unknown ms");
 	cmp_ok($known, '>', 1, 'a known user costs work');
 	cmp_ok($unknown, '>', $known / 2, 'and so does an unknown one');
