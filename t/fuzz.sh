@@ -16,7 +16,7 @@ one() {
 	[ -d "$corpus" ] || corpus=
 	# shellcheck disable=SC2086
 	if "$bin" ${FUZZ_RUNS:+-seed=1 -runs="$FUZZ_RUNS"} \
-	    -max_total_time="$2" -timeout=10 -rss_limit_mb=2048 \
+	    -max_total_time="$2" -timeout=60 -rss_limit_mb=2048 \
 	    -print_final_stats=1 -artifact_prefix=build/fuzz/crashes/"$1"- \
 	    "$3/$1" $corpus >"$log" 2>&1; then
 		echo "fuzz: $1: $(awk '/number_of_executed_units/ { print $2 }' \
