@@ -142,19 +142,29 @@ view_split(struct view *v, char c, bool *found)
 }
 
 struct view
+view_take(struct view *v, size_t n)
+{
+	struct view first = *v;
+
+	if (n >= first.n) {
+		*v = (struct view){ NULL, 0 };
+		return first;
+	}
+	first.n = n;
+	*v = (struct view){ v->p + n, v->n - n };
+	return first;
+}
+
+struct view
 view_field(struct view *v)
 {
-	struct view field = { v->p, 0 };
+	size_t n = 0;
 
-	if (v->n == 0)
-		return field;
-	while (field.n < v->n && (field.n == 0 || blank(field.p[field.n]))) {
-		const char *from = field.p + field.n;
-		const char *lf = memchr(from, '\n', v->n - field.n);
-		field.n = lf == NULL ? v->n : (size_t)(lf - field.p) + 1;
+	while (n < v->n && (n == 0 || blank(v->p[n]))) {
+		const char *lf = memchr(v->p + n, '\n', v->n - n);
+		n = lf == NULL ? v->n : (size_t)(lf - v->p) + 1;
 	}
-	*v = (struct view){ v->p + field.n, v->n - field.n };
-	return field;
+	return view_take(v, n);
 }
 
 bool

@@ -25,6 +25,8 @@ bool view_casestarts(struct view a, const char *prefix);
 struct view view_trim(struct view v);
 /* And without CR and LF there: a field's value, or a line. */
 struct view view_strip(struct view v);
+/* Takes at most n octets off *v. */
+struct view view_take(struct view *v, size_t n);
 /* Takes a header field with its continuation lines (RFC 5322 2.2.3) and line
  * end off *v, or what is there of it; empty only if *v is. */
 struct view view_field(struct view *v);

@@ -79,12 +79,9 @@ body(struct binary *b, struct view v, struct buf *out)
 		return;
 	}
 	while (v.n > 0) {
-		size_t n = sizeof(b->row) - b->row_n;
-		if (n > v.n)
-			n = v.n;
-		memcpy(b->row + b->row_n, v.p, n);
-		b->row_n += n;
-		v = (struct view){ v.p + n, v.n - n };
+		struct view some = view_take(&v, sizeof(b->row) - b->row_n);
+		memcpy(b->row + b->row_n, some.p, some.n);
+		b->row_n += some.n;
 		if (b->row_n == sizeof(b->row))
 			encode_row(b, out);
 	}

@@ -5,13 +5,11 @@
  */
 #include "smtpd/seven_bit.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
-enum {
-	STEP = SEVEN_BIT_STEP,
-	MIDDLE_MAX = SURROGATE_OUT_MAX + SURROGATE_FIELD_MAX + STEP
-};
+enum { MIDDLE_MAX = SURROGATE_OUT_MAX + SURROGATE_FIELD_MAX + SEVEN_BIT_STEP };
 
 void
 seven_bit_init(struct seven_bit *s)
@@ -74,9 +72,7 @@ to_body(struct seven_bit *s, struct view v, bool last, struct buf *out)
 	size_t before = to->n;
 
 	while (v.n > 0) {
-		size_t n = v.n < STEP ? v.n : STEP;
-		binary_convert(&s->body, (struct view){ v.p, n }, to);
-		v = (struct view){ v.p + n, v.n - n };
+		binary_convert(&s->body, view_take(&v, SEVEN_BIT_STEP), to);
 		if (to == &none)
 			buf_clear(&none);
 	}
@@ -103,20 +99,15 @@ onward(struct seven_bit *s, bool last, struct buf *out)
 void
 seven_bit_add(struct seven_bit *s, struct view v, struct buf *out)
 {
-	while (v.n > 0) {
-		struct view step = { v.p, v.n < STEP ? v.n : STEP };
-		size_t n = 0;
-
-		if (s->phase == SEVEN_SIGNED) {
-			to_body(s, step, false, out);
-		} else {
-			if (!s->header.done)
-				n = surrogate_add(&s->header, step, &s->middle);
-			buf_add(&s->middle, step.p + n, step.n - n);
-			onward(s, false, out);
-		}
-		v = (struct view){ v.p + step.n, v.n - step.n };
+	assert(v.n <= SEVEN_BIT_STEP);
+	if (s->phase == SEVEN_SIGNED) {
+		to_body(s, v, false, out);
+		return;
 	}
+	if (!s->header.done)
+		view_take(&v, surrogate_add(&s->header, v, &s->middle));
+	buf_addv(&s->middle, v);
+	onward(s, false, out);
 }
 
 void

@@ -6,11 +6,11 @@
  * quoted-printable or base64 (binary.h, BINARY_TO_ASCII); what is signed is
  * never changed, so a message with 8-bit octets there cannot be converted.
  *
- * The content is given three times, in pieces of any size: SEVEN_SIGNED and
- * SEVEN_PARTS look, SEVEN_CONVERT, as often as wanted, gives out; after the
- * first of these it is known whether it is of use.  Whatever the content is,
- * that is ASCII, in lines that end in CRLF: text in no part has '?' for what is
- * not.
+ * The content is given three times, in pieces of at most SEVEN_BIT_STEP octets:
+ * SEVEN_SIGNED and SEVEN_PARTS look, SEVEN_CONVERT, as often as wanted, gives
+ * out; after the first of these it is known whether it is of use.  Whatever the
+ * content is, that is ASCII, in lines that end in CRLF: text in no part has '?'
+ * for what is not.
  * Pure.  Runs in: sender.
  */
 #include <stdbool.h>
@@ -19,8 +19,8 @@
 #include "smtpd/binary.h"
 
 enum {
-	SEVEN_BIT_STEP = 4096, /* a piece that is no longer than that */
-	SEVEN_BIT_OUT = 4 * 1024 * 1024 /* becomes no more octets */
+	SEVEN_BIT_STEP = 4096,		/* octets of a piece, at most */
+	SEVEN_BIT_OUT = 4 * 1024 * 1024 /* that come of one, at most */
 };
 
 enum seven_phase { SEVEN_SIGNED, SEVEN_PARTS, SEVEN_CONVERT };

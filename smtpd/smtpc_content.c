@@ -117,27 +117,23 @@ convert(const struct smtpc_content *c, struct seven_bit *s,
 	struct buf out;
 	uint64_t at = 0;
 	struct view v;
-	bool ok = false;
+	bool ok = false, last;
 
 	buf_init(&out, SEVEN_BIT_OUT);
 	seven_bit_begin(s, phase);
 	do {
 		if (!next_piece(c, &at, &v))
 			goto out;
-		bool last = v.n == 0;
+		last = v.n == 0;
 		do {
-			size_t n = v.n < SEVEN_BIT_STEP ? v.n : SEVEN_BIT_STEP;
 			buf_clear(&out);
-			seven_bit_add(s, (struct view){ v.p, n }, &out);
+			seven_bit_add(s, view_take(&v, SEVEN_BIT_STEP), &out);
 			if (last)
 				seven_bit_end(s, &out);
-			v = (struct view){ v.p + n, v.n - n };
 			if (out.bad || !sink(arg, buf_view(&out)))
 				goto out;
 		} while (v.n > 0);
-		if (last)
-			break;
-	} while (true);
+	} while (!last);
 	ok = true;
 out:
 	buf_free(&out);

@@ -23,11 +23,11 @@ convert(struct view in, size_t step, struct buf *out)
 	static struct binary b;
 
 	binary_init(&b, BINARY_TO_LINES, NULL);
-	for (size_t at = 0; at < in.n; at += step) {
-		size_t n = in.n - at < step ? in.n - at : step;
+	while (in.n > 0) {
+		struct view some = view_take(&in, step);
 		size_t before = out->n;
-		binary_convert(&b, (struct view){ in.p + at, n }, out);
-		must(out->n - before <= BINARY_GROWTH * n + BINARY_SLACK);
+		binary_convert(&b, some, out);
+		must(out->n - before <= BINARY_GROWTH * some.n + BINARY_SLACK);
 	}
 	binary_end(&b, out);
 	must(!out->bad);
@@ -57,10 +57,9 @@ give(struct seven_bit *s, enum seven_phase phase, struct view in, size_t step,
     struct buf *out)
 {
 	seven_bit_begin(s, phase);
-	for (size_t at = 0; at < in.n; at += step) {
-		size_t n = in.n - at < step ? in.n - at : step;
+	while (in.n > 0) {
 		size_t before = out->n;
-		seven_bit_add(s, (struct view){ in.p + at, n }, out);
+		seven_bit_add(s, view_take(&in, step), out);
 		must(out->n - before <= SEVEN_BIT_OUT);
 	}
 	seven_bit_end(s, out);

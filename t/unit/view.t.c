@@ -49,6 +49,20 @@ around(void)
 	ok(view_strip((struct view){ "\0 ", 2 }).n == 1, "a NUL is text");
 }
 
+static void
+pieces(void)
+{
+	struct view v = view_of("abcde"), none = { NULL, 0 };
+
+	ok(view_eqs(view_take(&v, 2), "ab") && view_eqs(v, "cde"),
+	    "the first two octets");
+	ok(view_take(&v, 0).n == 0 && v.n == 3, "none");
+	ok(view_eqs(view_take(&v, 3), "cde") && v.n == 0, "all there are");
+	v = view_of("fg");
+	ok(view_eqs(view_take(&v, 3), "fg") && v.n == 0, "no more than these");
+	ok(view_take(&none, 1).n == 0 && none.n == 0, "of no text");
+}
+
 int
 main(void)
 {
@@ -56,6 +70,7 @@ main(void)
 
 	fields();
 	around();
+	pieces();
 	for (int c = 0; c < 256; c++) {
 		char octets[] = { 'a', (char)c, 'b' };
 		good &= view_ascii((struct view){ octets, 3 }) == (c < 128);
