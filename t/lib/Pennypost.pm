@@ -13,22 +13,18 @@ use strict;
 use warnings;
 use Carp qw(croak);
 use Cwd qw(abs_path getcwd);
-use Fcntl qw(F_GETLK F_RDLCK F_SETLKW F_UNLCK SEEK_SET);
 use File::Spec ();
 use Exporter qw(import);
 use File::Temp ();
-use IO::Handle;
-use IO::Socket::IP;
 use POSIX qw(:sys_wait_h setsid);
 use Scalar::Util ();
-use Socket qw(SOCK_STREAM SOL_SOCKET SO_REUSEADDR);
 use Test::More ();
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(sleep);
+use Pennypost::Help qw(:DEFAULT most);
 use Pennypost::Proc;
-use Pennypost::Talk;
+use parent 'Pennypost::Clients';
 
-our @EXPORT = qw(have need wait_for quick slurp spew replace run is_root slow
-    message sent_part network hold_port free_ports);
+our @EXPORT = @Pennypost::Help::EXPORT;
 
 # Nothing waits longer than this, whatever goes wrong.
 $SIG{ALRM} = sub { die "# the test took too long\n" };
@@ -44,169 +40,8 @@ my %program = (
 my $instances = 0;
 my %alive; # servers to be ended, by their address as a string
 
-sub is_root { $> == 0 }
-# How much slower than usual things are: sanitizers.
-sub slow { ($ENV{V} || '') eq 'asan' ? 4 : 1 }
 sub top { $top }
 sub program { $program{ $_[-1] } }
-
-# ---- little helpers ----
-
-sub slurp {
-	my $file = shift;
-	open my $f, '<:raw', $file or croak "$file: $!";
-	local $/;
-	return scalar(<$f>) // '';
-}
-
-sub spew {
-	my ($file, $text, $mode) = @_;
-	open my $f, '>:raw', $file or croak "$file: $!";
-	print $f $text;
-	close $f or croak "$file: $!";
-	chmod $mode, $file if defined $mode;
-}
-
-# The same for a file that a server may look at, or run, at any moment: it finds
-# the old one or the new one, whole and with its owner.
-sub replace {
-	my ($file, $text, $mode, @owner) = @_;
-	spew("$file.new", $text, $mode);
-	if (@owner && is_root()) {
-		chown @owner, "$file.new" or croak "$file.new: $!";
-	}
-	rename "$file.new", $file or croak "$file: $!";
-}
-
-# Whether a program or a Perl module (with ::) is there.
-sub have {
-	my $what = shift;
-	return eval "require $what; 1" if $what =~ /::/;
-	return 1 if $what =~ m{/} && -x $what;
-	for my $dir (split(/:/, $ENV{PATH}), '/usr/sbin', '/sbin') {
-		return "$dir/$what" if -x "$dir/$what";
-	}
-	return '';
-}
-
-# How long something is waited for that shall come.
-sub most { ($_[0] < 30 ? 30 : $_[0]) * slow() }
-
-# Skips the whole test unless all of them are there.
-sub need {
-	for (@_) {
-		if ($_ eq 'root') {
-			Test::More::plan(skip_all => 'needs root')
-			    unless is_root();
-		} elsif (!have($_)) {
-			Test::More::plan(skip_all => "$_ is not installed");
-		}
-	}
-}
-
-# Calls the code until it is true, at most so many seconds, or 30: a busy machine
-# may do nothing for us for several, and who waits in vain has failed anyway.
-sub wait_for {
-	my ($seconds, $code) = @_;
-	my $end = time + most($seconds);
-	while (1) {
-		my $r = $code->();
-		return $r if $r;
-		return '' if time > $end;
-		sleep 0.01;
-	}
-}
-
-# Whether the code is as quick as that, true, once of several times: where
-# nobody has time for us, anything is slow now and then.
-sub quick {
-	my ($seconds, $code) = @_;
-	return wait_for(60, sub {
-		my $t = time;
-		return $code->() && time - $t < $seconds * slow();
-	});
-}
-
-# Of the 254 loopback addresses that this test process has for itself that one;
-# those of the daemons lie elsewhere.
-sub network {
-	return sprintf '127.%d.%d.%d', 128 + ($$ >> 8 & 127), $$ & 255, shift;
-}
-
-# A port of that address that nobody has, nor gets while this test runs: a socket
-# that does not listen holds it, beside which only who asks for SO_REUSEADDR may
-# have it, as servers do.  undef: that one is taken, or there is no such address.
-my @held;
-sub hold_port {
-	my ($addr, $port) = @_;
-	my $s = IO::Socket::IP->new(LocalHost => $addr, LocalPort => $port // 0,
-	    Proto => 'tcp', Type => SOCK_STREAM) or return undef;
-	setsockopt $s, SOL_SOCKET, SO_REUSEADDR, 1;
-	push @held, $s;
-	return $s->sockport;
-}
-
-# For what listens at 127.0.0.1, which all tests share: so many ports that
-# nobody has, in steps of 1,000, below those that clients get.
-sub free_ports {
-	my $n = shift;
-	for (1 .. 1000) {
-		my $base = 10000 + int rand 15000;
-		my @port = map { $base + 1000 * $_ } 0 .. $n - 1;
-		return @port unless grep { !hold_port('127.0.0.1', $_) } @port;
-	}
-	die "no free ports\n";
-}
-
-# Runs a command with a time limit and optional input.  Gives its exit status
-# (or "signal N", "timeout") and all it wrote.
-sub run {
-	my %o = ref $_[0] ? %{ +shift } : ();
-	my @cmd = @_;
-	my $out = File::Temp->new(TEMPLATE => '/tmp/pennypost-run.XXXXXX');
-	my $in = File::Temp->new(TEMPLATE => '/tmp/pennypost-run.XXXXXX');
-	print $in $o{input} // '';
-	$in->flush;
-	my $pid = fork // croak "fork: $!";
-	if ($pid == 0) {
-		open STDIN, '<', $in->filename or POSIX::_exit(126);
-		open STDOUT, '>&', $out or POSIX::_exit(126);
-		open STDERR, '>&', $out or POSIX::_exit(126);
-		%ENV = (%ENV, %{ $o{env} || {} });
-		chdir $o{dir} if $o{dir};
-		alarm 0;
-		$SIG{$_} = 'DEFAULT' for qw(PIPE INT TERM);
-		{ no warnings; exec { $cmd[0] } @cmd; }
-		print STDERR "$cmd[0]: $!\n";
-		POSIX::_exit(127);
-	}
-	my $done = wait_for($o{seconds} || 180,
-	    sub { waitpid($pid, WNOHANG) == $pid });
-	my $status = $? & 127 ? 'signal ' . ($? & 127) : $? >> 8;
-	if (!$done) {
-		kill 'KILL', $pid;
-		waitpid $pid, 0;
-		$status = 'timeout';
-	}
-	return ($status, slurp($out->filename));
-}
-
-# A small message with that subject.
-sub message {
-	my ($subject, @lines) = @_;
-	return join '', map "$_\r\n", 'From: Alice <alice@example.org>',
-	    'To: bob@example.org', "Subject: $subject", '',
-	    @lines ? @lines : "This is $subject.";
-}
-
-# What RETR gave, split into the trace header that we put on top and the rest.
-sub sent_part {
-	my $retr = shift;
-	my $trace = '';
-	$trace .= $1 while $retr =~ s/\A((?:Return-Path|X-Original-To|
-	    Delivered-To|Received):[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*)//x;
-	return ($trace, $retr);
-}
 
 # ---- a pair of daemons ----
 
@@ -553,138 +388,6 @@ END {
 	for (values %alive) {
 		$_->DESTROY if $_ && $_->{owner} == $$;
 	}
-}
-
-# ---- clients ----
-
-sub connect {
-	my ($self, $what, %o) = @_;
-	return Pennypost::Talk->tcp($self->{addr}, $self->{port}{$what},
-	    kind => $what =~ /pop/ ? 'pop3' : 'smtp', %o);
-}
-# Connected, greeting read.
-sub smtp {
-	my ($self, %o) = @_;
-	my $s = $self->connect($o{to} || 'mx', %o);
-	$s->{greeting} = $s->reply;
-	return $s;
-}
-sub pop3 {
-	my ($self, %o) = @_;
-	my $p = $self->connect($o{to} || 'pop3', %o);
-	$p->{greeting} = $p->reply;
-	return $p;
-}
-# Logged in.
-sub pop3_as {
-	my ($self, $user, %o) = @_;
-	my $p = $self->pop3(%o);
-	$p->cmd("USER $user");
-	my $r = $p->cmd('PASS ' . ($o{pass} // "$user-pass"));
-	$p->{login} = $r;
-	return $p;
-}
-
-# Sends one message; gives the reply to the last command that was answered.
-sub send {
-	my ($self, $to, $content, %o) = @_;
-	my $s = $self->smtp(%o);
-	my $r = $s->{greeting};
-	if ($o{starttls}) {
-		$s->cmd('EHLO client.test');
-		return $r unless $s->starttls;
-	}
-	for my $c ('EHLO client.test', 'MAIL FROM:<' .
-	    ($o{from} // 'sender@client.test') . '>',
-	    (map "RCPT TO:<$_>", ref $to ? @$to : $to), 'DATA') {
-		return $r if $r !~ /^[23]/;
-		$r = $s->cmd($c);
-	}
-	$r = $s->data($content) if $r =~ /^354/;
-	$s->cmd('QUIT');
-	return $r;
-}
-# Waits until no session has that maildrop: one that ended without QUIT, or with
-# a program that did not wait for the answer, ends a little later.
-sub pop3_free {
-	my ($self, $user) = @_;
-	return wait_for(30, sub {
-		my $p = $self->pop3_as($user);
-		$p->cmd('QUIT');
-		return $p->{login} =~ /^\+OK/;
-	});
-}
-# All messages of a user as RETR gives them.  delete => 1: they go; or a pattern:
-# those go, and are all that is given.
-sub fetch {
-	my ($self, $user, %o) = @_;
-	my $p;
-	wait_for(30, sub {
-		$p = $self->pop3_as($user, %o);
-		return $p->{login} !~ /^-ERR \[IN-USE\]/;
-	});
-	my ($n) = $p->cmd('STAT') =~ /^\+OK (\d+)/ or return;
-	my @m = map { $p->cmd("RETR $_") =~ /^\+OK/ ? $p->multi : undef }
-	    1 .. $n;
-	my @which = 1 .. $n;
-	@which = grep { $m[$_ - 1] =~ $o{delete} } @which if ref $o{delete};
-	if ($o{delete}) {
-		$p->cmd("DELE $_") for @which;
-	}
-	$p->cmd('QUIT');
-	@m = @m[map { $_ - 1 } @which];
-	return @m;
-}
-# The mailbox file, '' if there is none.  What is just being written is waited
-# for, as half a message is none; nobody has to wait for us.
-sub mbox {
-	my ($self, $user) = @_;
-	my $path = $self->mailbox($user);
-	my $text = '';
-	wait_for(30, sub {
-		my $f;
-		if (!open $f, '<:raw', $path) {
-			croak "$path: $!" unless $!{ENOENT};
-			$text = '';
-			return 1;
-		}
-		return '' if being_written($f);
-		my $size = -s $f;
-		local $/;
-		$text = <$f> // '';
-		return !being_written($f) && -s $f == $size;
-	}) or croak "$path is being written for too long";
-	return $text;
-}
-# struct flock of 64-bit Linux
-sub flock_of { pack 's s x4 q q i x4', shift, SEEK_SET, 0, 0, 0 }
-sub being_written {
-	my $l = flock_of(F_RDLCK);
-	fcntl $_[0], F_GETLK, $l or die "fcntl: $!";
-	return unpack('s', $l) != F_UNLCK;
-}
-
-# Nobody writes to the mailbox (the queue does, on its own) until the handle that
-# comes back is closed, or another one of the same file.
-sub mbox_lock {
-	my ($self, $user) = @_;
-	my $path = $self->mailbox($user);
-	open my $f, '<', $path or die "$path: $!";
-	my $l = flock_of(F_RDLCK);
-	local $SIG{ALRM} = sub { die "$path stays locked\n" };
-	my $left = alarm 60 * slow();
-	fcntl $f, F_SETLKW, $l or die "$path: $!";
-	alarm $left;
-	return $f;
-}
-
-# The mailbox when nobody is writing there: what stands in it meanwhile is no
-# message yet.
-sub mbox_at_rest {
-	my ($self, $user) = @_;
-	my $f = $self->mbox_lock($user);
-	local $/;
-	return scalar <$f>;
 }
 
 1;

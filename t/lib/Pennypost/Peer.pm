@@ -115,6 +115,45 @@ sub say_to {
 	}
 }
 
+# Whether the test has a reply of its own to that command, and which.
+sub own_reply {
+	my ($self, $c, $l) = @_;
+	my $r = $self->{reply} || {};
+	my ($key) = sort { length $b <=> length $a }
+	    grep { index(lc $l, lc $_) == 0 } keys %$r;
+	return unless defined $key;
+	my $own = $r->{$key};
+	$own = $own->($c, $l, $self) if ref $own;
+	return (1, $own);
+}
+# The connection with TLS.
+sub handshake {
+	my ($self, $c) = @_;
+	say_to($c, "220 go\r\n");
+	require IO::Socket::SSL;
+	my $s = IO::Socket::SSL->start_SSL($c, SSL_server => 1,
+	    SSL_cert_file => $self->{tls}[0], SSL_key_file => $self->{tls}[1]);
+	if (!$s) {
+		$self->note(end => 'no TLS');
+		return;
+	}
+	$self->{in_tls} = 1;
+	$self->note(tls => $s->get_servername // '');
+	return $s;
+}
+# The text behind DATA.
+sub text {
+	my ($self, $c) = @_;
+	my $text = $self->{buf};
+	$self->{buf} = '';
+	until ($text =~ /(?:^|\r\n)\.\r\n\z/) {
+		next if sysread $c, $text, 65536, length $text;
+		$self->note(end => 'in DATA');
+		return;
+	}
+	return substr $text, 0, -3;
+}
+
 sub serve {
 	my ($self, $c) = @_;
 	$self->{buf} = '';
@@ -127,13 +166,9 @@ sub serve {
 	while (defined(my $l = $self->line($c))) {
 		$self->note(command => $l);
 		my ($verb) = uc($l) =~ /^(\w*)/;
-		my $r = $self->{reply} || {};
-		my ($key) = sort { length $b <=> length $a }
-		    grep { index(lc $l, lc $_) == 0 } keys %$r;
-		my $own = defined $key ? $r->{$key} : undef;
-		$own = $own->($c, $l, $self) if ref $own;
-		return if defined $key && !defined $own;
-		if (defined $own) {
+		my ($has_own, $own) = $self->own_reply($c, $l);
+		return if $has_own && !defined $own;
+		if ($has_own) {
 			say_to($c, $own) if length $own;
 			next unless $own =~ /^354/;
 		}
@@ -143,18 +178,7 @@ sub serve {
 			say_to($c, join '', map({ "250-$_\r\n" } 'peer.example', @caps),
 			    "250 HELP\r\n");
 		} elsif ($verb eq 'STARTTLS') {
-			say_to($c, "220 go\r\n");
-			require IO::Socket::SSL;
-			my $s = IO::Socket::SSL->start_SSL($c, SSL_server => 1,
-			    SSL_cert_file => $self->{tls}[0],
-			    SSL_key_file => $self->{tls}[1]);
-			if (!$s) {
-				$self->note(end => 'no TLS');
-				return;
-			}
-			$c = $s;
-			$self->{in_tls} = 1;
-			$self->note(tls => $s->get_servername // '');
+			$c = $self->handshake($c) or return;
 		} elsif ($verb eq 'MAIL') {
 			@rcpt = ();
 			say_to($c, "250 2.1.0 Ok\r\n");
@@ -162,19 +186,9 @@ sub serve {
 			push @rcpt, $l;
 			say_to($c, "250 2.1.5 Ok\r\n");
 		} elsif ($verb eq 'DATA') {
-			say_to($c, "354 go\r\n") unless defined $own;
-			my $text = '';
-			until ($text =~ /(?:^|\r\n)\.\r\n\z/) {
-				my $got;
-				if (length $self->{buf}) {
-					$text .= $self->{buf};
-					$self->{buf} = '';
-					next;
-				}
-				$got = sysread $c, $text, 65536, length $text;
-				return $self->note(end => 'in DATA') unless $got;
-			}
-			$self->note(message => substr $text, 0, -3);
+			say_to($c, "354 go\r\n") unless $has_own;
+			my $text = $self->text($c) // return;
+			$self->note(message => $text);
 			$self->finish($c, \@rcpt) or return;
 		} elsif ($verb eq 'BDAT') {
 			my ($size, $last) = $l =~ /^BDAT (\d+)( LAST)?/i;

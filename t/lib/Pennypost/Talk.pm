@@ -11,19 +11,20 @@ use POSIX qw(WNOHANG);
 use Socket qw(IPPROTO_TCP TCP_NODELAY SOL_SOCKET SO_LINGER);
 use Test::More ();
 use Time::HiRes qw(sleep time);
+use Pennypost::Help qw(most);
 
 # Options: kind => smtp|pop3, seconds => for one wait, source => local address,
 # tls => 1 or { SSL options }.
 sub tcp {
 	my ($class, $addr, $port, %o) = @_;
 	my $sock = IO::Socket::INET->new(PeerAddr => $addr, PeerPort => $port,
-	    $o{source} ? (LocalAddr => $o{source}) : (), Timeout => Pennypost::most(30))
+	    $o{source} ? (LocalAddr => $o{source}) : (), Timeout => most(30))
 	    or croak "connect to $addr:$port: $@";
 	setsockopt $sock, IPPROTO_TCP, TCP_NODELAY, 1;
 	my $self = bless {
 		in   => $sock, out => $sock, sock => $sock,
 		buf  => '', kind => $o{kind} || 'smtp',
-		seconds => $o{seconds} || Pennypost::most(20),
+		seconds => $o{seconds} || most(20),
 	}, $class;
 	$self->handshake(ref $o{tls} ? %{ $o{tls} } : ()) if $o{tls};
 	return $self;
@@ -50,7 +51,7 @@ sub program {
 	$w->autoflush(1);
 	return bless {
 		in => $r, out => $w, pid => $pid, buf => '', kind => $kind,
-		seconds => Pennypost::most(20),
+		seconds => most(20),
 	}, $class;
 }
 
@@ -146,7 +147,7 @@ sub line {
 	my $at;
 	while (($at = index $self->{buf}, "\n") < 0) {
 		my $r = $self->fill(defined $seconds ?
-		    Pennypost::most($seconds) : undef);
+		    most($seconds) : undef);
 		next if $r;
 		$self->{why} = defined $r ? 'closed' : 'timeout';
 		return undef;
@@ -225,7 +226,7 @@ sub multi {
 # Whether the server closes within that time; what it still sent is in {rest}.
 sub closed {
 	my ($self, $seconds) = @_;
-	my $end = time + Pennypost::most($seconds // 5);
+	my $end = time + most($seconds // 5);
 	while (1) {
 		my $r = $self->fill($end - time > 0 ? $end - time : 0);
 		next if $r && time < $end;
