@@ -19,6 +19,7 @@
 
 #include "spool/journal.h"
 #include "spool/mbox.h"
+#include "t/crash/explore.h"
 
 static bool torture;
 

@@ -5,7 +5,7 @@
 #include "spool/update.h"
 
 #include "t/crash/box.h"
-#include "t/crash/disk.h"
+#include "t/crash/explore.h"
 #include "t/unit/tap.h"
 
 static bool torture;

@@ -4,7 +4,7 @@
 
 #include "spool/lock.h"
 #include "t/crash/box.h"
-#include "t/crash/disk.h"
+#include "t/crash/explore.h"
 #include "t/unit/tap.h"
 
 static const struct image none;
