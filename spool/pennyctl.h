@@ -9,6 +9,7 @@
 #include "common/settings.h"
 #include "common/status.h"
 #include "spool/mailbox.h"
+#include "spool/mbox.h"
 
 /* Exit codes. */
 enum { CTL_FINE = 0, CTL_FOUND = 1, CTL_FAILED = 2 };
@@ -78,6 +79,16 @@ void ctl_say(const struct ctl_box *, const char *fmt, ...)
 void ctl_progress(void *arg, const char *what, uint64_t done, uint64_t all);
 /* Its line is wiped out. */
 void ctl_progress_end(void);
+/* A pass over the mailbox: ctl_count() is told of its messages, ctl_tell() of
+ * how far it is. */
+struct ctl_pass {
+	struct ctl_box *box;
+	uint64_t size;	  /* of the mailbox */
+	uint64_t n, wire; /* messages so far, their octets by POP3 */
+	uint32_t last;	  /* flags of the last one */
+};
+enum status ctl_count(void *pass, const struct mbox_msg *);
+void ctl_tell(void *pass, uint64_t at);
 /* Brings the index up to date, unique-ids and all. */
 enum status ctl_index(struct ctl_box *);
 #endif

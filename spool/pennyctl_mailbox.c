@@ -47,19 +47,12 @@ ctl_index(struct ctl_box *b)
 	return st == ERR_GONE ? OK : st; /* an empty mailbox needs none */
 }
 
-/* ---- repair ---- */
+/* ---- a pass ---- */
 
-/* A pass over the mailbox. */
-struct pass {
-	uint64_t size;
-	uint64_t n, wire; /* messages, their octets by POP3 */
-	uint32_t last;	  /* flags of the last one */
-};
-
-static enum status
-count(void *arg, const struct mbox_msg *m)
+enum status
+ctl_count(void *pass, const struct mbox_msg *m)
 {
-	struct pass *p = arg;
+	struct ctl_pass *p = pass;
 
 	p->n++;
 	p->wire += m->wire;
@@ -67,27 +60,29 @@ count(void *arg, const struct mbox_msg *m)
 	return OK;
 }
 
-static void
-tell(void *arg, uint64_t at)
+void
+ctl_tell(void *pass, uint64_t at)
 {
-	const struct pass *p = arg;
+	const struct ctl_pass *p = pass;
 
 	ctl_progress(NULL, "octets", at, p->size);
 }
+
+/* ---- repair ---- */
 
 /* The blank line behind the last message. */
 static enum status
 close_tail(struct ctl_box *b)
 {
-	struct pass p = { .n = 0 };
+	struct ctl_pass p = { .box = b };
 	struct stat sb;
 	char end = '\n';
 
 	if (fstat(b->mbox, &sb) == -1)
 		return status_from_errno(errno);
 	uint64_t size = p.size = (uint64_t)sb.st_size;
-	enum status st = mbox_scan_told(
-	    b->mbox, 0, size, b->settings->quoting_mboxrd, count, tell, &p);
+	enum status st = mbox_scan_told(b->mbox, 0, size,
+	    b->settings->quoting_mboxrd, ctl_count, ctl_tell, &p);
 	if (st != OK || (p.last & MBOX_NO_BLANK) == 0)
 		return st;
 	st = file_read_at(b->mbox, &end, 1, size - 1);
@@ -102,36 +97,28 @@ close_tail(struct ctl_box *b)
 }
 
 static void
-say_mended(struct ctl_box *b)
+say_mended(void *pass, uint64_t at)
 {
+	const struct ctl_pass *p = pass;
+
+	(void)at;
 	ctl_progress_end();
 	printf("%s: what a power cut left of a message is a message of its "
 	       "own now\n",
-	    b->user.name);
+	    p->box->user.name);
 }
 
 /* Where zeros took a From_ line. */
 static enum status
 mend_torn(struct ctl_box *b)
 {
-	struct pass p = { .n = 0 };
-	uint64_t at = 0;
+	struct ctl_pass p = { .box = b };
 	struct stat sb;
-	enum status st;
 
 	if (fstat(b->mbox, &sb) == -1)
 		return status_from_errno(errno);
 	p.size = (uint64_t)sb.st_size;
-	while ((st = torn_find(b->mbox, &at, tell, &p)) == OK) {
-		bool mended;
-		st = torn_mend(b->mbox, at, &mended);
-		if (st != OK)
-			return st;
-		if (mended)
-			say_mended(b);
-		at++;
-	}
-	return st == ERR_GONE ? OK : st;
+	return torn_each(b->mbox, false, ctl_tell, say_mended, &p);
 }
 
 static enum status
@@ -155,7 +142,7 @@ repair_locked(struct ctl_box *b)
 		st = intent_recover(fd, b->mbox, &gone, &mended);
 	close_fd(&fd);
 	if (mended)
-		say_mended(b);
+		say_mended(&(struct ctl_pass){ .box = b }, 0);
 	if (gone > 0)
 		printf("%s: cut off %" PRIu64
 		       " octets of a delivery that was interrupted\n",
@@ -263,7 +250,7 @@ ctl_reindex(struct ctl_box *b, char **argv)
 int
 ctl_stat(struct ctl_box *b, char **argv)
 {
-	struct pass p = { .n = 0 };
+	struct ctl_pass p = { .box = b };
 	struct index ix = { .fd = -1 };
 	struct stat sb;
 	uint64_t from = 0, uids = 0;
@@ -287,7 +274,8 @@ ctl_stat(struct ctl_box *b, char **argv)
 	}
 	uint64_t indexed = p.n;
 	p.size = (uint64_t)sb.st_size;
-	st = mbox_scan_told(b->mbox, from, p.size, mboxrd, count, tell, &p);
+	st = mbox_scan_told(
+	    b->mbox, from, p.size, mboxrd, ctl_count, ctl_tell, &p);
 	ctl_progress_end();
 	lock_release(b->mbox);
 	if (st == OK)

@@ -51,13 +51,11 @@ exists(const struct ctl_box *b, const char *name)
 /* ---- the mailbox and its index ---- */
 
 struct verify {
-	struct ctl_box *box;
+	struct ctl_pass pass; /* first: ctl_tell() gets it as such */
 	struct index ix;
 	bool indexed; /* it is to be compared */
-	uint64_t n, wire, size;
 	/* of the messages that the index has, when it has them all */
 	uint64_t indexed_wire, indexed_copies;
-	uint32_t last_flags;
 	unsigned found;
 };
 
@@ -71,7 +69,7 @@ found(struct verify *v, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	ctl_progress_end();
-	printf("%s: %s\n", v->box->user.name, text);
+	printf("%s: %s\n", v->pass.box->user.name, text);
 	v->found++;
 }
 
@@ -82,34 +80,34 @@ compare(struct verify *v, const struct mbox_msg *m)
 	struct index_entry e;
 	struct mbox_msg is;
 
-	if (v->n >= v->ix.h.n)
+	if (v->pass.n >= v->ix.h.n)
 		return;
-	enum status st = index_get(&v->ix, v->n, &e);
+	enum status st = index_get(&v->ix, v->pass.n, &e);
 	if (st != OK) {
-		found(v, "index: message %" PRIu64 ": %s", v->n + 1,
+		found(v, "index: message %" PRIu64 ": %s", v->pass.n + 1,
 		    status_text(st));
 		v->indexed = false;
 		return;
 	}
 	index_msg(&e, &is);
 	v->indexed_wire += e.wire;
-	v->indexed_copies += v->n < v->ix.h.uids && e.copy > 1;
+	v->indexed_copies += v->pass.n < v->ix.h.uids && e.copy > 1;
 	/* The last one may have got its blank line since. */
-	if (memcmp(&is, m, sizeof(is)) != 0 && v->n + 1 < v->ix.h.n) {
+	if (memcmp(&is, m, sizeof(is)) != 0 && v->pass.n + 1 < v->ix.h.n) {
 		found(v,
 		    "index: message %" PRIu64 " is at octet %" PRIu64
 		    ", not as the index has it",
-		    v->n + 1, m->offset);
+		    v->pass.n + 1, m->offset);
 		v->indexed = false;
 		return;
 	}
-	if (v->n < v->ix.h.uids &&
-	    (mbox_unique_id(v->box->mbox, m, uid) != OK ||
+	if (v->pass.n < v->ix.h.uids &&
+	    (mbox_unique_id(v->pass.box->mbox, m, uid) != OK ||
 		memcmp(uid, e.uid, sizeof(uid)) != 0))
 		found(v,
 		    "index: message %" PRIu64 " at octet %" PRIu64
 		    " was written over: another unique-id",
-		    v->n + 1, m->offset);
+		    v->pass.n + 1, m->offset);
 }
 
 static enum status
@@ -119,26 +117,7 @@ verify_message(void *arg, const struct mbox_msg *m)
 
 	if (v->indexed)
 		compare(v, m);
-	v->n++;
-	v->wire += m->wire;
-	v->last_flags = m->flags;
-	return OK;
-}
-
-static void
-tell(void *arg, uint64_t at)
-{
-	const struct verify *v = arg;
-
-	ctl_progress(NULL, "octets", at, v->size);
-}
-
-static void
-tell_again(void *arg, uint64_t at)
-{
-	const struct verify *v = arg;
-
-	ctl_progress(NULL, "zeros", at, v->size);
+	return ctl_count(&v->pass, m);
 }
 
 /* What the index says of all its messages together. */
@@ -149,10 +128,10 @@ compare_sums(struct verify *v)
 
 	if (!v->indexed)
 		return;
-	if (v->n < h->n)
+	if (v->pass.n < h->n)
 		found(v,
 		    "index: has %" PRIu64 " messages, the mailbox %" PRIu64,
-		    h->n, v->n);
+		    h->n, v->pass.n);
 	else if (v->indexed_wire != h->wire)
 		found(v,
 		    "index: its messages have %" PRIu64 " octets by POP3, "
@@ -165,40 +144,34 @@ compare_sums(struct verify *v)
 		    v->indexed_copies, h->copies);
 }
 
-/* Zeros in the place of a From_ line. */
-static enum status
-verify_torn(struct verify *v)
+static void
+tell_zeros(void *arg, uint64_t at)
 {
-	int mbox = v->box->mbox;
-	uint64_t at = 0;
-	enum status st;
+	const struct verify *v = arg;
 
-	while ((st = torn_find(mbox, &at, tell_again, v)) == OK) {
-		bool torn;
-		st = torn_look(mbox, at, &torn);
-		if (st != OK)
-			return st;
-		if (torn)
-			found(v,
-			    "mailbox: octet %" PRIu64 ": a power cut took a "
-			    "From_ line; repair gives it one",
-			    at);
-		at++;
-	}
-	return st == ERR_GONE ? OK : st;
+	ctl_progress(NULL, "zeros", at, v->pass.size);
+}
+
+static void
+found_torn(void *arg, uint64_t at)
+{
+	found(arg,
+	    "mailbox: octet %" PRIu64 ": a power cut took a From_ line; repair "
+	    "gives it one",
+	    at);
 }
 
 /* The mailbox itself, and the index beside it, under one lock. */
 static enum status
 verify_mailbox(struct verify *v)
 {
-	struct ctl_box *b = v->box;
+	struct ctl_box *b = v->pass.box;
 	struct stat sb;
 	int fd = ctl_open_beside(b, "index");
 
 	if (fstat(b->mbox, &sb) == -1)
 		return status_from_errno(errno);
-	v->size = (uint64_t)sb.st_size;
+	v->pass.size = (uint64_t)sb.st_size;
 	if (fd != -1 && index_open(fd, &v->ix) != OK) {
 		found(v, "index: damaged");
 	} else if (fd != -1) {
@@ -206,21 +179,22 @@ verify_mailbox(struct verify *v)
 		v->indexed =
 		    index_fits(&v->ix, b->mbox, &sb, mboxrd) != INDEX_STALE;
 	}
-	enum status st = mbox_scan_told(b->mbox, 0, v->size,
-	    b->settings->quoting_mboxrd, verify_message, tell, v);
+	enum status st = mbox_scan_told(b->mbox, 0, v->pass.size,
+	    b->settings->quoting_mboxrd, verify_message, ctl_tell, v);
 	if (st == ERR_DAMAGED) {
 		found(v, "mailbox: octet 0: no From_ line: this is no mbox; "
 			 "repair mends what a power cut tore");
 		return OK;
 	}
-	if (st == OK && (v->last_flags & MBOX_NO_BLANK) != 0)
+	if (st == OK && (v->pass.last & MBOX_NO_BLANK) != 0)
 		found(v,
 		    "mailbox: octet %" PRIu64
 		    ": the last message has no blank line behind it",
-		    v->size);
+		    v->pass.size);
 	if (st == OK)
 		compare_sums(v);
-	return st == OK ? verify_torn(v) : st;
+	return st != OK ? st
+			: torn_each(b->mbox, true, tell_zeros, found_torn, v);
 }
 
 /* ---- what lies beside it ---- */
@@ -229,7 +203,7 @@ static void
 verify_uidl(struct verify *v)
 {
 	struct uidl u;
-	int fd = ctl_open_beside(v->box, "uidl");
+	int fd = ctl_open_beside(v->pass.box, "uidl");
 
 	if (fd == -1)
 		return;
@@ -251,7 +225,7 @@ verify_uidl(struct verify *v)
 static void
 verify_state(struct verify *v)
 {
-	struct ctl_box *b = v->box;
+	struct ctl_box *b = v->pass.box;
 	uint64_t at;
 	int fd = ctl_open_beside(b, "append");
 
@@ -279,7 +253,7 @@ verify_state(struct verify *v)
 int
 ctl_verify(struct ctl_box *b, char **argv)
 {
-	struct verify v = { .box = b, .ix = { .fd = -1 } };
+	struct verify v = { .pass.box = b, .ix = { .fd = -1 } };
 	enum status st = lock_wait_state(
 	    b->mbox, false, b->settings->mailbox_lock_wait, b->state);
 
@@ -296,7 +270,7 @@ ctl_verify(struct ctl_box *b, char **argv)
 		return CTL_FAILED;
 	}
 	if (v.found == 0)
-		printf(
-		    "%s: %" PRIu64 " messages, no fault\n", b->user.name, v.n);
+		printf("%s: %" PRIu64 " messages, no fault\n", b->user.name,
+		    v.pass.n);
 	return v.found == 0 ? CTL_FINE : CTL_FOUND;
 }

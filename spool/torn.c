@@ -118,9 +118,9 @@ has_size(int mbox, uint64_t size)
 	return fstat(mbox, &sb) == 0 && (uint64_t)sb.st_size == size;
 }
 
-/* Torn: there is something to fill in; it is filled in, too, if mend. */
+/* Torn: there is something to fill in; without only_look that is done. */
 static enum status
-look(int mbox, uint64_t at, bool mend, bool *torn)
+mend(int mbox, uint64_t at, bool only_look, bool *torn)
 {
 	uint64_t place = 0, size = 0;
 	struct buf fill;
@@ -128,7 +128,7 @@ look(int mbox, uint64_t at, bool mend, bool *torn)
 	buf_init(&fill, FILL_MAX);
 	enum status st = plan(mbox, at, &fill, &place, &size);
 	*torn = st == OK && fill.n > 0 && has_size(mbox, size);
-	if (*torn && mend) {
+	if (*torn && !only_look) {
 		st = file_write_at(mbox, fill.p, fill.n, place);
 		if (st == OK)
 			st = file_flush(mbox);
@@ -139,15 +139,9 @@ look(int mbox, uint64_t at, bool mend, bool *torn)
 }
 
 enum status
-torn_look(int mbox, uint64_t at, bool *torn)
-{
-	return look(mbox, at, false, torn);
-}
-
-enum status
 torn_mend(int mbox, uint64_t at, bool *mended)
 {
-	return look(mbox, at, true, mended);
+	return mend(mbox, at, false, mended);
 }
 
 enum status
@@ -180,4 +174,23 @@ torn_find(int mbox, uint64_t *at, mbox_told *told, void *arg)
 		from += n - 2;
 	}
 	return ERR_GONE;
+}
+
+enum status
+torn_each(
+    int mbox, bool only_look, mbox_told *told, mbox_told *found, void *arg)
+{
+	uint64_t at = 0;
+	enum status st;
+
+	while ((st = torn_find(mbox, &at, told, arg)) == OK) {
+		bool torn;
+		st = mend(mbox, at, only_look, &torn);
+		if (st != OK)
+			return st;
+		if (torn)
+			found(arg, at);
+		at++;
+	}
+	return st == ERR_GONE ? OK : st;
 }

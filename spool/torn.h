@@ -23,10 +23,11 @@ enum {
 /* Under the exclusive mailbox lock: mends what is at that offset, where a
  * message is thought to begin, and flushes.  *mended: there was something. */
 enum status torn_mend(int mbox, uint64_t at, bool *mended);
-/* Would it?  Nothing is written. */
-enum status torn_look(int mbox, uint64_t at, bool *torn);
 /* The first place from *at on, the end of the file excepted, where zeros stand
  * behind a blank line or begin the file.  ERR_GONE: there is none.  told (may
  * be NULL) is told how far it is. */
 enum status torn_find(int mbox, uint64_t *at, mbox_told *told, void *arg);
+/* Mends all of these, or does not with only_look, and tells found of each. */
+enum status torn_each(int mbox, bool only_look, mbox_told *told,
+    mbox_told *found, void *arg);
 #endif
