@@ -155,7 +155,7 @@ try_this() {
 	  curl -k -u bob:bob-pass pop3s://127.0.0.1:$pop3s/1
 	  mpop --host=127.0.0.1 --port=$pop3 --tls=off --auth=user --user=bob --passwordeval='echo bob-pass' --keep=on --delivery=mbox,/tmp/bob.mbox
 	  env PENNYPOST_SMTP=$dir/smtp $tools/sendmail bob <README.md
-	  env PENNYPOST_CONTROL=$dir $tools/pennyctl -f $dir/smtpd.conf status
+	  $tools/pennyctl -f $dir/smtpd.conf status
 	  $tools/pennyctl -f $dir/smtpd.conf queue list
 	  cat $dir/mail/bob
 

@@ -2,10 +2,10 @@
 _pennyctl()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
-	local i verb= second= words=
+	local i verb= second= words= file=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-f) [ -n "$verb" ] || ((i++)) ;;
+		-f) [ -n "$verb" ] || file=(-f "${COMP_WORDS[++i]}") ;;
 		-*) ;;
 		*)
 			if [ -z "$verb" ]; then
@@ -48,7 +48,7 @@ _pennyctl()
 	kick)
 		words='-d'
 		[[ $cur == -* ]] ||
-			words=$(pennyctl sessions 2>/dev/null |
+			words=$(pennyctl "${file[@]}" sessions 2>/dev/null |
 			    awk 'NR > 1 { print $1; print $4
 				if ($5 != "-") print $5 }')
 		;;

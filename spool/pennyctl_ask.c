@@ -14,9 +14,11 @@
 
 #include "common/msg.h"
 #include "common/paths.h"
+#include "common/settings.h"
 #include "spool/control_client.h"
 #include "spool/pennyctl_proc.h"
 
+#define ENVIRONMENT "PENNYPOST_CONTROL"
 enum { ANSWER_SECONDS = 10, SESSIONS_MAX = 1 << 20, LINE_ROOM = 4096 };
 
 /* ---- one line ---- */
@@ -127,17 +129,46 @@ take_line(struct ctl_daemon *d, struct view line, uint64_t *ended)
 
 /* ---- one question ---- */
 
+static bool
+socket_path(const struct ctl_daemon *d, char *out, size_t size)
+{
+	const char *dir = getenv(ENVIRONMENT);
+	int n;
+
+	if (d->path[0] != '\0')
+		n = snprintf(out, size, "%s", d->path);
+	else
+		n = snprintf(out, size, "%s/%s.control",
+		    dir != NULL && dir[0] != '\0' ? dir : PENNYPOST_RUN_DIR,
+		    d->name);
+	return n >= 0 && (size_t)n < size;
+}
+
+/* Why it cannot be asked. */
+static const char *
+absent(const struct ctl_daemon *d, int e)
+{
+	if (e == EACCES)
+		return "no permission; only root may ask";
+	if (e != ENOENT && e != ECONNREFUSED)
+		return strerror(e);
+	/* The configuration of which it is has such a line. */
+	if (e == ECONNREFUSED || d->path[0] != '\0')
+		return "not running";
+	return d->name[0] == 's' ? "not running, or without a line listen "
+				   "control in smtpd.conf"
+				 : "not running, or without a line listen "
+				   "control in pop3d.conf";
+}
+
 static int
 reach(struct ctl_daemon *d)
 {
-	const char *dir = getenv("PENNYPOST_CONTROL");
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	struct timeval patience = { .tv_sec = ANSWER_SECONDS };
 
-	int n = snprintf(a.sun_path, sizeof(a.sun_path), "%s/%s.control",
-	    dir != NULL && dir[0] != '\0' ? dir : PENNYPOST_RUN_DIR, d->name);
-	if (n < 0 || (size_t)n >= sizeof(a.sun_path)) {
-		snprintf(d->why, sizeof(d->why), "PENNYPOST_CONTROL: too long");
+	if (!socket_path(d, a.sun_path, sizeof(a.sun_path))) {
+		snprintf(d->why, sizeof(d->why), ENVIRONMENT ": too long");
 		return -1;
 	}
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -146,15 +177,7 @@ reach(struct ctl_daemon *d)
 		sizeof(patience)) == 0 &&
 	    connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
 		return fd;
-	int e = errno;
-	snprintf(d->why, sizeof(d->why), "%s%s",
-	    e == ECONNREFUSED ? "not running"
-	    : e == ENOENT     ? "not running, or without a line listen control"
-	    : e == EACCES     ? "no permission; only root may ask"
-			      : strerror(e),
-	    e == ENOENT && d->name[0] == 's' ? " in smtpd.conf"
-	    : e == ENOENT		     ? " in pop3d.conf"
-					     : "");
+	snprintf(d->why, sizeof(d->why), "%s", absent(d, errno));
 	close_fd(&fd);
 	return -1;
 }
@@ -199,25 +222,76 @@ ask(struct ctl_daemon *d, const char *question, uint64_t *ended)
 
 /* ---- both ---- */
 
-int
-ctl_ask(const char *only, struct ctl_daemon d[CTL_DAEMONS])
+static const char *const names[CTL_DAEMONS] = { "smtpd", "pop3d" };
+
+/* Whose configuration it is is tried in the order that its name suggests, and
+ * the first word on it is what is said if it is nobody's. */
+static struct settings *
+read_config(const char *file, const char **only)
 {
-	static const char *const names[CTL_DAEMONS] = { "smtpd", "pop3d" };
+	const char *base = strrchr(file, '/');
+	char *err = NULL, *other = NULL;
+	bool pop3 = strncmp(base == NULL ? file : base + 1, "pop3", 4) == 0;
+
+	if (*only != NULL)
+		pop3 = strcmp(*only, names[1]) == 0;
+	struct settings *s = settings_read(file, pop3, &err);
+	if (s == NULL && *only == NULL) {
+		pop3 = !pop3;
+		s = settings_read(file, pop3, &other);
+	}
+	if (s == NULL)
+		fprintf(stderr, "pennyctl: %s\n", err == NULL ? file : err);
+	*only = names[pop3];
+	free(err);
+	free(other);
+	return s;
+}
+
+bool
+ctl_find(const char *config, const char *only, struct ctl_where *w)
+{
+	const char *dir = getenv(ENVIRONMENT);
+	bool found = false;
+
+	*w = (struct ctl_where){ .config = config, .only = only };
+	if (config == NULL || (dir != NULL && dir[0] != '\0'))
+		return true;
+	struct settings *s = read_config(config, &w->only);
+	if (s == NULL)
+		return false;
+	for (unsigned i = 0; i < s->listener_n && !found; i++)
+		found = s->listeners[i].type == LISTEN_CONTROL &&
+			view_copy(view_of(s->listeners[i].address), w->path,
+			    sizeof(w->path));
+	if (!found)
+		fprintf(stderr,
+		    "pennyctl: %s: there is no line listen control "
+		    "unix:/PATH\n",
+		    config);
+	settings_free(s);
+	return found;
+}
+
+int
+ctl_ask(const struct ctl_where *w, struct ctl_daemon d[CTL_DAEMONS])
+{
 	uint64_t ended;
 	int n = 0;
 
 	for (int i = 0; i < CTL_DAEMONS; i++) {
-		if (only != NULL && strcmp(only, names[i]) != 0)
+		if (w->only != NULL && strcmp(w->only, names[i]) != 0)
 			continue;
 		struct ctl_daemon *one = &d[n++];
 		memset(one, 0, sizeof(*one));
 		one->name = names[i];
+		one->path = w->path;
 		one->up = ask(one, "status\n", &ended) &&
 			  ask(one, "sessions\n", &ended);
 		if (one->up)
 			ctl_proc_look(one);
 	}
-	return n == 0 ? -1 : n;
+	return n;
 }
 
 void
@@ -264,7 +338,7 @@ ctl_end_session(
 	*why = "it has ended";
 	if (s->former)
 		return ctl_proc_kill(d, s, why);
-	asked = (struct ctl_daemon){ .name = d->name };
+	asked = (struct ctl_daemon){ .name = d->name, .path = d->path };
 	snprintf(question, sizeof(question), "kick %ld %lu\n", (long)s->pid,
 	    (unsigned long)s->number);
 	if (ask(&asked, question, &ended))
@@ -303,11 +377,12 @@ no_content(void *arg, struct view v)
 }
 
 void
-ctl_ask_queue(struct ctl_queue_count *c)
+ctl_ask_queue(const struct ctl_where *w, struct ctl_queue_count *c)
 {
-	const struct control_from f = {
-		.program = "pennyctl", .quiet = true, .server_only = true
-	};
+	const struct control_from f = { .program = "pennyctl",
+		.config = w->config,
+		.quiet = true,
+		.server_only = true };
 	const struct control_reader r = { count_line, no_content, c };
 
 	memset(c, 0, sizeof(*c));

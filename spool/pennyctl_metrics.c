@@ -93,11 +93,11 @@ daemons(struct buf *b, const struct ctl_daemon *d, int n)
 }
 
 static void
-queue(struct buf *b)
+queue(struct buf *b, const struct ctl_where *w)
 {
 	struct ctl_queue_count q;
 
-	ctl_ask_queue(&q);
+	ctl_ask_queue(w, &q);
 	family(b, "queue_up", "gauge", "Whether the queue answers.");
 	buf_addf(b, "pennypost_queue_up %d\n", q.up);
 	if (!q.up)
@@ -148,11 +148,11 @@ int
 ctl_metrics(const char *config, int argc, char **argv)
 {
 	struct ctl_daemon d[CTL_DAEMONS];
+	struct ctl_where w;
 	const char *path = NULL;
 	struct buf b;
 	int opt, rc = CTL_FINE;
 
-	(void)config;
 	optind = 0;
 	while ((opt = getopt(argc, argv, "o:")) != -1) {
 		if (opt != 'o')
@@ -161,11 +161,14 @@ ctl_metrics(const char *config, int argc, char **argv)
 	}
 	if (optind != argc)
 		return -1;
+	if (!ctl_find(config, NULL, &w))
+		return CTL_FAILED;
 	buf_init(&b, TEXT_MAX);
-	int n = ctl_ask(NULL, d);
+	int n = ctl_ask(&w, d);
 	daemons(&b, d, n);
 	ctl_ask_free(d, n);
-	queue(&b);
+	if (w.only == NULL || strcmp(w.only, "smtpd") == 0)
+		queue(&b, &w);
 	if (b.bad)
 		rc = CTL_FAILED;
 	else if (path != NULL)

@@ -141,7 +141,8 @@ print_queue(const struct ctl_queue_count *q, bool json)
 		    q->up ? "true" : "false", q->active, q->queued, q->hold,
 		    q->octets);
 	else if (!q->up)
-		puts("queue: it cannot be asked");
+		puts("queue: it cannot be asked; does smtpd.conf have a line "
+		     "listen queue?");
 	else
 		printf("queue: %" PRIu64 " active, %" PRIu64 " queued, %" PRIu64
 		       " on hold, %" PRIu64 " octets\n",
@@ -149,12 +150,12 @@ print_queue(const struct ctl_queue_count *q, bool json)
 }
 
 int
-ctl_print_status(const char *only, bool json)
+ctl_print_status(const struct ctl_where *w, bool json)
 {
 	struct ctl_daemon d[CTL_DAEMONS];
 	struct ctl_queue_count q;
 	bool up = true;
-	int n = ctl_ask(only, d);
+	int n = ctl_ask(w, d);
 
 	for (int i = 0; i < n; i++) {
 		if (json)
@@ -163,7 +164,7 @@ ctl_print_status(const char *only, bool json)
 			print_daemon(&d[i]);
 		up = up && d[i].up;
 		if (d[i].up && strcmp(d[i].name, "smtpd") == 0) {
-			ctl_ask_queue(&q);
+			ctl_ask_queue(w, &q);
 			print_queue(&q, json);
 		}
 	}
@@ -222,16 +223,18 @@ int
 ctl_status(const char *config, int argc, char **argv)
 {
 	struct ctl_options o;
+	struct ctl_where w;
 	bool screen = isatty(STDOUT_FILENO);
 	int rc = CTL_FINE;
 
-	(void)config;
 	if (ctl_options(argc, argv, "d:wn:", &o) != argc)
 		return -1;
+	if (!ctl_find(config, o.only, &w))
+		return CTL_FAILED;
 	for (unsigned i = 0;; i++) {
 		if (o.watch && screen && !o.json)
 			fputs("\033[H\033[2J", stdout);
-		rc = ctl_print_status(o.only, o.json);
+		rc = ctl_print_status(&w, o.json);
 		if (!o.watch || rc == CTL_FAILED ||
 		    (o.times > 0 && i + 1 >= o.times))
 			return rc;
@@ -282,15 +285,17 @@ ctl_sessions(const char *config, int argc, char **argv)
 {
 	struct ctl_daemon d[CTL_DAEMONS];
 	struct ctl_options o;
+	struct ctl_where w;
 	int rc = CTL_FINE;
 
-	(void)config;
 	if (ctl_options(argc, argv, "d:", &o) != argc)
 		return -1;
+	if (!ctl_find(config, o.only, &w))
+		return CTL_FAILED;
 	if (!o.json)
 		printf("%7s %-6s %-10s %-40s %-16s %-14s %s\n", "PID", "DAEMON",
 		    "LISTENER", "CLIENT", "USER", "STATE", "SINCE");
-	int n = ctl_ask(o.only, d);
+	int n = ctl_ask(&w, d);
 	for (int i = 0; i < n; i++) {
 		if (!d[i].up)
 			rc = not_up(&d[i]);
@@ -320,14 +325,16 @@ ctl_kick(const char *config, int argc, char **argv)
 {
 	struct ctl_daemon d[CTL_DAEMONS];
 	struct ctl_options o;
+	struct ctl_where w;
 	const char *why;
 	size_t kicked = 0;
 	int up = 0, rc = CTL_FINE, first = ctl_options(argc, argv, "d:", &o);
 
-	(void)config;
 	if (first == -1 || first + 1 != argc || o.json)
 		return -1;
-	int n = ctl_ask(o.only, d);
+	if (!ctl_find(config, o.only, &w))
+		return CTL_FAILED;
+	int n = ctl_ask(&w, d);
 	for (int i = 0; i < n; i++) {
 		up += d[i].up;
 		for (size_t k = 0; d[i].up && k < d[i].n; k++) {

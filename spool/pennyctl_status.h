@@ -20,5 +20,5 @@ int ctl_options(
 /* How long ago that was; "-" for 0. */
 void ctl_age(int64_t since, char out[CTL_AGE]);
 /* An exit code. */
-int ctl_print_status(const char *only, bool json);
+int ctl_print_status(const struct ctl_where *, bool json);
 #endif

@@ -82,7 +82,7 @@ size_of(struct screen *s)
 }
 
 static void
-head(struct screen *s, const struct ctl_daemon *d)
+head(struct screen *s, const struct ctl_where *w, const struct ctl_daemon *d)
 {
 	struct ctl_queue_count q;
 
@@ -102,7 +102,7 @@ head(struct screen *s, const struct ctl_daemon *d)
 	    d->minute[POOL_F_REFUSED_MANY] + d->minute[POOL_F_REFUSED_RATE]);
 	if (strcmp(d->name, "smtpd") != 0)
 		return;
-	ctl_ask_queue(&q);
+	ctl_ask_queue(w, &q);
 	if (q.up)
 		line(s,
 		    "  queue: %" PRIu64 " active, %" PRIu64 " queued, %" PRIu64
@@ -127,7 +127,7 @@ body(struct screen *s, const struct ctl_daemon *d)
 
 /* All in one write, over what is there, so that nothing flickers. */
 static bool
-draw(const char *only)
+draw(const struct ctl_where *where)
 {
 	struct ctl_daemon d[CTL_DAEMONS];
 	struct screen s = { .row = 0 };
@@ -137,9 +137,9 @@ draw(const char *only)
 	size_of(&s);
 	buf_init(&s.out, SCREEN_MAX);
 	buf_adds(&s.out, "\033[H");
-	int n = ctl_ask(only, d);
+	int n = ctl_ask(where, d);
 	for (int i = 0; i < n; i++)
-		head(&s, &d[i]);
+		head(&s, where, &d[i]);
 	line(&s, "%7s %-6s %-10s %-9s %-14s %-16s %s", "PID", "DAEMON",
 	    "LISTENER", "FOR", "STATE", "USER", "CLIENT");
 	for (int i = 0; i < n; i++)
@@ -181,11 +181,13 @@ ctl_top(const char *config, int argc, char **argv)
 	struct sigaction resize = { .sa_handler = on_resize };
 	struct termios old, raw;
 	struct ctl_options o;
+	struct ctl_where w;
 	bool good = true;
 
-	(void)config;
 	if (ctl_options(argc, argv, "d:n:", &o) != argc || o.json)
 		return -1;
+	if (!ctl_find(config, o.only, &w))
+		return CTL_FAILED;
 	if (!isatty(STDOUT_FILENO) || tcgetattr(STDIN_FILENO, &old) == -1) {
 		fputs("pennyctl: top needs a terminal; there is status, too\n",
 		    stderr);
@@ -204,7 +206,7 @@ ctl_top(const char *config, int argc, char **argv)
 	fputs("\033[?1049h\033[?25l", stdout);
 	fflush(stdout);
 	for (unsigned i = 0; good; i++) {
-		good = draw(o.only);
+		good = draw(&w);
 		if ((o.times > 0 && i + 1 >= o.times) || !good || !wait_key())
 			break;
 	}

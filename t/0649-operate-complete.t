@@ -10,6 +10,8 @@ my ($bash, $zsh) = map slurp("etc/pennyctl.$_"), qw(bash zsh);
 sub complete {
 	my @words = ('pennyctl', @_);
 	my ($st, $out) = run('bash', '-c', 'source etc/pennyctl.bash;
+	    pennyctl() { echo PID; [ "$*" != "-f x sessions" ] ||
+		echo "7 pop3d pop3 127.0.0.1 bob"; }
 	    COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _pennyctl
 	    printf "%s\n" "${COMPREPLY[@]}"', 'bash', @words);
 	is($st, 0, "bash: @words") or diag($out);
@@ -41,6 +43,9 @@ for my $v (grep { !/^(?:mailbox|queue)$/ } @verbs) {
 }
 is(complete('kick', '-d', 's'), 'smtpd', 'bash: a daemon');
 is(complete('-f', 'x', 'sta'), 'status', 'bash: behind -f');
+is(complete('-f', 'x', 'kick', ''), '127.0.0.1 7 bob',
+    'bash: the sessions of that server');
+is(complete('kick', ''), '', 'bash: and not those of another');
 is(complete('passwd', '--sc'), '--scram', 'bash: a beginning');
 SKIP: {
 	skip 'zsh is not installed', 1 unless have('zsh');

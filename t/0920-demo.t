@@ -71,14 +71,18 @@ for (@as) {
 	my ($try) = slurp($log) =~ /^ready\n(.*)/ms;
 	like($try, qr/openssl s_client/, 'it says what to try');
 	# What it says is typed, as it stands.
-	for my $cmd ($try =~ /^  ((?:swaks|curl|mpop|env) .*)$/mg) {
+	for my $cmd ($try =~ /^  ((?:swaks|curl|mpop|env|\S+\/pennyctl) .*)$/mg) {
 		my ($prog) = split ' ', $cmd;
 		SKIP: {
 			skip "$prog is not installed", 1 unless have($prog);
 			$cmd =~ s{/tmp/bob\.mbox}{$dir/bob.mbox$n};
 			my ($st, $out) = run({ env => { HOME => "$dir" } },
 			    'sh', '-c', $cmd);
-			is($st, 0, $cmd) or diag($out);
+			# 1: nothing is in the queue.
+			is($st, $cmd =~ / queue list$/ ? 1 : 0, $cmd)
+			    or diag($out);
+			like($out, qr/^queue: \d+ active/m, 'and its queue')
+			    if $cmd =~ / status$/;
 		}
 	}
 	for my $block ($try =~ /^  (openssl .*\n(?:      .*\n|\n(?=      ))+)/mg) {
