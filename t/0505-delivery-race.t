@@ -108,7 +108,11 @@ for my $how ([ 'a sticky spool', "$dir/spool/%u" ],
 	is(join(' ', %shown), '', "$name: no other file is handed out");
 	(my $hers = $mailbox) =~ s/%u/alice/;
 	$hers =~ s{%h}{$dir/home/alice};
-	my $got = () = slurp($hers) =~ /^Subject: good/mg;
+	my $got = 0;
+	wait_for(60, sub { # what found the mailbox busy comes from the queue
+		$got = () = slurp($hers) =~ /^Subject: good/mg;
+		$got >= $alice;
+	});
 	is($got, $alice, "$name: alice has all of hers");
 	unlike($pp->log($_), qr/\b(?:died|killed|signal 31|breach)\b/,
 	    "$name: $_: no role died") for qw(smtpd pop3d);

@@ -105,6 +105,9 @@ for my $who (qw(alice bob carol)) {
 		slurp($pp->mailbox($who)) =~ /^Subject: moved$/m }),
 	    "$who has it");
 }
+# Whoever has it twice, too.
+ok(wait_for(20, sub { !grep { -f } glob "$dir/queue/*/*" }),
+    'and the queue has no more of it');
 like(uidl('bob'), qr/^0000000a6b011373 0000000c6b011373 /,
     'the unique-ids are those that Dovecot gave');
 is($pp->stop($_), 0, "$_ ends") for qw(smtpd pop3d);
