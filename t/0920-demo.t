@@ -68,6 +68,8 @@ for (@as) {
 	like(slurp($log), qr/^ready$/m, "$who: ready") or next;
 	@all = Pennypost::Proc::family($pid, 'x');
 	cmp_ok(scalar @all, '>', 5, 'processes are there');
+	# All of it, to its last line.
+	wait_for(30, sub { slurp($log) =~ /^ready\n.*^  cat \S+\n/ms });
 	my ($try) = slurp($log) =~ /^ready\n(.*)/ms;
 	like($try, qr/openssl s_client/, 'it says what to try');
 	# What it says is typed, as it stands.
