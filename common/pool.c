@@ -25,6 +25,7 @@
 #include "common/pool_tls.h"
 #include "common/sandbox.h"
 #include "common/service.h"
+#include "common/spare.h"
 
 enum {
 	SPAWN_BURST = 4,
@@ -325,6 +326,7 @@ spawn(void)
 		return false;
 	}
 	last_number++;
+	spare_heap_before_fork();
 	pid_t pid = fork();
 	if (pid == 0)
 		become_worker(&w, ctl[1]);

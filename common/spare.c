@@ -1,15 +1,17 @@
 /*
- * Gives memory back while waiting.  Runs in: worker.
+ * Gives memory back while waiting.  Runs in: worker; pool for its workers.
  */
 #define _GNU_SOURCE
 #include "common/spare.h"
 
 #include <malloc.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 enum {
+	TIDIES = 5000,		/* octets */
 	STACK_NEAR = 2048,	/* octets below a frame: the calls from here */
 	STACK_DEEP = 256 * 1024 /* what calls go down at most, nearly always */
 };
@@ -52,4 +54,13 @@ spare_heap(void)
 	malloc_trim(0);
 #endif
 	heap_end = sbrk(0);
+}
+
+/* glibc does it for what is too large for its caches and small bins. */
+void
+spare_heap_before_fork(void)
+{
+	void *volatile p = malloc(TIDIES); /* volatile: not left out */
+
+	free(p);
 }

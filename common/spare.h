@@ -18,4 +18,8 @@ void spare_stack(void);
  * process says from where on; without, nothing is done. */
 void spare_heap_from(void);
 void spare_heap(void);
+/* What was freed is put together now, not by each child with its first large
+ * malloc() or free(), which would write to pages that were shared until then.
+ * Costs next to nothing when little was freed since the last time. */
+void spare_heap_before_fork(void);
 #endif
