@@ -28,7 +28,7 @@ our @EXPORT = @Pennypost::Help::EXPORT;
 
 # Nothing waits longer than this, whatever goes wrong.
 $SIG{ALRM} = sub { die "# the test took too long\n" };
-alarm($ENV{TEST_SECONDS} || 600);
+alarm(($ENV{TEST_SECONDS} || 600) * slow());
 $SIG{PIPE} = 'IGNORE';
 $SIG{INT} = $SIG{TERM} = sub { exit 1 }; # so that END and DESTROY run
 
