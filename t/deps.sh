@@ -101,6 +101,16 @@ lint) want=$build$lint ;;
 	exit 2
 	;;
 esac
+# apt-get with what stands behind it; a mirror may be busy for a while, and
+# somebody else's apt at work.
+patient() {
+	tries=1
+	until "$@" -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 >&2; do
+		[ $tries -lt 5 ] || return 1
+		sleep $((tries * 10))
+		tries=$((tries + 1))
+	done
+}
 # What would be in the way of something else, or bring a mail server of its own,
 # is only unpacked.  $1: package, $2: its program.
 unpack() {
@@ -110,9 +120,8 @@ unpack() {
 	tmp=$(mktemp -d)
 	chmod 755 "$tmp"
 	(cd "$tmp" && apt-get download -qq "$1" >/dev/null 2>&1) || {
-		apt-get update -qq -o Acquire::Retries=3 >&2
-		(cd "$tmp" &&
-		    apt-get download -qq -o Acquire::Retries=3 "$1" >&2)
+		patient apt-get update
+		(cd "$tmp" && patient apt-get download "$1")
 	}
 	mkdir -p build/tools
 	dpkg -x "$tmp/$1"_*.deb build/tools
@@ -164,7 +173,7 @@ if [ ! -e $policy ]; then
 	trap 'rm -f $policy' EXIT
 fi
 [ -n "$(ls /var/lib/apt/lists/*Packages* 2>/dev/null)" ] ||
-	apt-get update -qq >&2
+	patient apt-get update
 # What the unpacked Exim is linked with, where it has this name.
 case $1 in
 check | torture)
@@ -174,12 +183,10 @@ check | torture)
 	done
 	;;
 esac
-# Somebody else's apt may be at work, and a mirror may be busy.
-get="$get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3"
 # shellcheck disable=SC2086
-if ! $get -qq >&2; then
-	apt-get update -qq -o Acquire::Retries=3 >&2
-	$get -qq >&2
+if ! $get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 >&2; then
+	patient apt-get update
+	patient $get
 fi
 still=$(missing "$want" | tr '\n' ' ')
 if [ -n "$still" ]; then
