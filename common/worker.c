@@ -45,11 +45,31 @@ take_channel(struct worker *w)
 {
 	uint32_t to = msg_get_u32(&scratch);
 
-	w->asked = false;
 	if (to >= ROLE__N || w->chan[to] != -1)
 		return;
 	w->chan[to] = scratch.fd;
 	scratch.fd = -1;
+}
+
+/* Answers come in the order of the questions: one that is late is none to what
+ * was asked since. */
+static void
+take_answer(struct worker *w)
+{
+	bool late = w->late > 0;
+
+	if (scratch.type == POOL_CHANNEL)
+		take_channel(w);
+	if (late) {
+		w->late--;
+		return;
+	}
+	w->asked = false;
+	if (scratch.type == POOL_CHANNEL)
+		return;
+	w->refused = scratch.type == POOL_DROP;
+	w->too_fast = msg_get_u32(&scratch) != 0;
+	w->came = msg_get_u32(&scratch);
 }
 
 /* Reads all that the pool has said.  True: the session must end. */
@@ -70,14 +90,9 @@ hear_pool(struct worker *w)
 			w->stopping = true;
 			break;
 		}
-		if (scratch.type == POOL_DROP || scratch.type == POOL_SERVE) {
-			w->asked = false;
-			w->refused = scratch.type == POOL_DROP;
-			w->too_fast = msg_get_u32(&scratch) != 0;
-			w->came = msg_get_u32(&scratch);
-		}
-		if (scratch.type == POOL_CHANNEL)
-			take_channel(w);
+		if (scratch.type == POOL_DROP || scratch.type == POOL_SERVE ||
+		    scratch.type == POOL_CHANNEL)
+			take_answer(w);
 		close_fd(&scratch.fd);
 		if (scratch.type == POOL_END)
 			end = true;
@@ -112,13 +127,16 @@ worker_title(struct worker *w, const char *what)
 /* ---- what the pool hears ---- */
 
 /* Sends what was put into scratch. */
-static void
+static bool
 tell_pool(struct worker *w)
 {
-	if (w->ctl != -1 && msg_send(w->ctl, &scratch) == -1)
+	bool sent = w->ctl != -1 && msg_send(w->ctl, &scratch) == 0;
+
+	if (w->ctl != -1 && !sent)
 		w->stopping = true; /* the pool does not read: let it see our
 				     * end instead */
 	scratch.fd = -1;	    /* borrowed, if there was one */
+	return sent;
 }
 
 /* Tells it, and waits for what it says.  A pool that is slow or gone is no
@@ -128,13 +146,14 @@ ask_pool(struct worker *w)
 {
 	struct pollfd p = { .events = POLLIN };
 
-	w->asked = true;
 	w->refused = false;
-	tell_pool(w);
+	w->asked = tell_pool(w);
 	while (w->asked && w->ctl != -1) {
 		p.fd = w->ctl;
-		if (poll(&p, 1, VERDICT_MS) != 1)
+		if (poll(&p, 1, VERDICT_MS) != 1) {
+			w->late++;
 			break;
+		}
 		/* An order to end is kept for the next command. */
 		w->end_soon |= hear_pool(w);
 	}

@@ -40,6 +40,7 @@ struct worker {
 	unsigned came;     /* namely so many times of late */
 	char user[64];     /* who has logged in, for the title; else "" */
 	bool asked, refused; /* the pool's answer is waited for; it said no */
+	unsigned late;	     /* answers that were not waited for any more */
 	bool end_soon;     /* an order to end came meanwhile */
 	bool stopping;     /* this process serves nobody after this client */
 	bool finishing;    /* the server stops: end when no transaction is
