@@ -81,6 +81,16 @@ wait_empty(int64_t ms)
 	return files_in("active") == 0;
 }
 
+/* Something has been accepted, however long that takes: those who deposit tell
+ * of it in that pipe. */
+__attribute__((unused)) static void
+await_told(int told)
+{
+	struct pollfd p = { .fd = told, .events = POLLIN };
+
+	(void)!poll(&p, 1, 30000);
+}
+
 /* Removes what waits, behind the queue's back. */
 __attribute__((unused)) static void
 drop_waiting(void)

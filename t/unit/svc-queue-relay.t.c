@@ -405,6 +405,7 @@ test_kill(void)
 			client(u, told[1], round);
 		close(u);
 		close(told[1]);
+		await_told(told[0]);
 		pause_ms(20 + rand() % 300);
 		kill_both(&x);
 		waitpid(pid, NULL, 0);

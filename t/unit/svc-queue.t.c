@@ -342,6 +342,7 @@ kill_round(unsigned round, char (*names)[NAME], unsigned acked)
 		close(w);
 	}
 	close(told[1]);
+	await_told(told[0]);
 	pause_ms(5 + rand() % 60);
 	kill_both(&x);
 	for (unsigned c = 0; c < CLIENTS; c++)
