@@ -28,6 +28,7 @@
 #include "common/msg.h"
 #include "common/service.h"
 #include "t/unit/client_at.h"
+#include "t/unit/taken.h"
 #include "t/unit/tap.h"
 
 enum { DELAY = 400, PROCESSES = 2 };
@@ -367,7 +368,7 @@ test_stop(int w)
 	int how;
 
 	ask(w, "dave", "wrong");
-	(void)readable(w, DELAY / 4);
+	ok(taken(w), "auth has been asked");
 	msg_start(&m, CTL_STOP);
 	msg_put_u32(&m, 1000);
 	msg_send(ctl, &m);

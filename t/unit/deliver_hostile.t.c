@@ -1,6 +1,7 @@
 /* Askers who do what they must not, at the opener and at append. */
 #define _GNU_SOURCE
 #include "t/unit/chain_faults.h"
+#include "t/unit/taken.h"
 
 #include "spool/append_grant.h"
 
@@ -177,6 +178,28 @@ test_bad_append(void)
 	reset();
 }
 
+/* The one append process has no turn and wants none: waited for. */
+static bool
+append_sleeps(void)
+{
+	char path[64], state = '?';
+	pid_t pid = 0;
+
+	for (int i = 0; i < 60000 && state != 'S'; i++) {
+		poll(NULL, 0, 1);
+		if (chain_appenders(&chain, &pid, 1) != 1)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+		FILE *f = fopen(path, "re");
+		if (f == NULL)
+			continue;
+		if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+			state = '?';
+		fclose(f);
+	}
+	return state == 'S';
+}
+
 /* Files that one can append only with what one may read or write. */
 static void
 test_bad_files(void)
@@ -192,7 +215,8 @@ test_bad_files(void)
 	int c = open_channel(asker, "alice");
 	put_file(file, 0, 10);
 	msg_send(c, &m);
-	usleep(50000);
+	/* It has looked at the file when it has nothing to do but wait. */
+	chain_must(taken(c) && append_sleeps(), "append");
 	chain_must(ftruncate(file, 3) == 0, "ftruncate");
 	kill(p, SIGKILL); /* well before append gives up */
 	struct pollfd pf = { .fd = c, .events = POLLIN };
@@ -298,7 +322,7 @@ int
 main(void)
 {
 	chain_shared();
-	chain_start(&chain, 3, "append_processes 1\nmailbox_lock_wait 600ms\n");
+	chain_start(&chain, 3, "append_processes 1\nmailbox_lock_wait 60s\n");
 	test_bad_open();
 	test_bad_append();
 	test_bad_files();

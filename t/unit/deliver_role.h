@@ -3,6 +3,7 @@
 /* The deliver role with four append processes, for the tests of what it is
  * for: many clients at once, append processes counted, settings changed. */
 #include "t/unit/chain_faults.h"
+#include "t/unit/taken.h"
 
 static void
 deliver_start(void)
@@ -64,7 +65,7 @@ reload(const char *extra)
 	m.fd = chain_settings_fd(&chain, extra);
 	msg_send(chain.ctl, &m);
 	close_fd(&m.fd);
-	usleep(200000);
+	chain_must(taken(chain.ctl), "new settings");
 }
 
 #endif
