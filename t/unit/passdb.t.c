@@ -374,9 +374,10 @@ test_large(void)
 		n += (size_t)snprintf(
 		    text + n, 64, "user%d:%s:%d:%d::/h\n", i, DES, i, i);
 	put_file(text, n, 0600);
-	clock_gettime(CLOCK_MONOTONIC, &a);
+	/* Its own time: how much others have meanwhile is no matter. */
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
 	struct passdb *db = open_db(false, true, &err);
-	clock_gettime(CLOCK_MONOTONIC, &b);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
 	double read_ms = (double)(b.tv_sec - a.tv_sec) * 1e3 +
 			 (double)(b.tv_nsec - a.tv_nsec) / 1e6;
 	for (int i = 0; i < USERS; i++) {
@@ -384,7 +385,7 @@ test_large(void)
 		found += passdb_find(db, view_of(name), false, &u) == 1 &&
 			 u.uid == (uid_t)i;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &a);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
 	double find_ms = (double)(a.tv_sec - b.tv_sec) * 1e3 +
 			 (double)(a.tv_nsec - b.tv_nsec) / 1e6;
 	printf("# %d users: read in %.1f ms, each found once in %.1f ms\n",
