@@ -54,7 +54,7 @@ test_no_handshake(struct tls_server *srv)
 				    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 	pid_t pid = raw_client("EHLO plain\r\n", 12, 0, true);
 
-	conn.timeout_ms = 2000;
+	conn.timeout_ms = 60000;
 	ok(secure(srv) == LINE_ERROR && why_text[0] != '\0',
 	    "plain text instead of a handshake: %s", why_text);
 	reap(pid);
