@@ -1,5 +1,4 @@
-/* The PROXY header, networks, and rates by client.
- * lint: long: tables. */
+/* The PROXY header, networks, and rates by client. */
 #include <string.h>
 
 #include "common/network.h"
@@ -12,15 +11,31 @@
 
 static const char a1[] = "PROXY TCP4 192.0.2.1 192.0.2.2 56324 25\r\n";
 
+struct header {
+	const char *name, *p;
+	size_t n;
+	enum proxy_state want;
+	bool known;
+};
+
 static void
-headers(void)
+parse(const struct header *cases, size_t n)
 {
-	static const struct {
-		const char *name, *p;
-		size_t n;
-		enum proxy_state want;
-		bool known;
-	} cases[] = {
+	struct proxy_header h;
+	size_t want;
+
+	for (size_t i = 0; i < n; i++) {
+		enum proxy_state st =
+		    proxy_parse(cases[i].p, cases[i].n, &want, &h);
+		ok(st == cases[i].want && h.known == cases[i].known, "%s",
+		    cases[i].name);
+	}
+}
+
+static void
+headers_in_words(void)
+{
+	static const struct header cases[] = {
 		{ "v1 IPv4", TEXT(a1), PROXY_DONE, true },
 		{ "v1 IPv6", TEXT("PROXY TCP6 2001:db8::1 ::1 1 65535\r\n"),
 		    PROXY_DONE, true },
@@ -54,6 +69,22 @@ headers(void)
 		{ "v1 lower case", TEXT("proxy TCP4 "), PROXY_BAD, false },
 		{ "v1 begun", TEXT("PROXY TC"), PROXY_MORE, false },
 		{ "another protocol", TEXT("EHLO x\r\n"), PROXY_BAD, false },
+	};
+	struct proxy_header h;
+	size_t want;
+
+	parse(cases, NELEM(cases));
+	proxy_parse(a1, strlen(a1), &want, &h);
+	ok(h.source[12] == 192 && h.source[15] == 1 && h.source[11] == 0xff &&
+		h.destination[15] == 2 && h.source_port == 56324 &&
+		h.destination_port == 25,
+	    "what it says");
+}
+
+static void
+headers_in_octets(void)
+{
+	static const struct header cases[] = {
 		{ "v2 IPv4",
 		    TEXT(SIGN "\x21\x11\0\x0c\xc0\0\2\1\xc0\0\2\2"
 			      "\xdc\x04\0\x19"),
@@ -76,20 +107,8 @@ headers(void)
 		{ "an empty line first", TEXT("\r\n\r\nEHLO"), PROXY_BAD,
 		    false },
 	};
-	struct proxy_header h;
-	size_t want;
 
-	for (size_t i = 0; i < NELEM(cases); i++) {
-		enum proxy_state st =
-		    proxy_parse(cases[i].p, cases[i].n, &want, &h);
-		ok(st == cases[i].want && h.known == cases[i].known, "%s",
-		    cases[i].name);
-	}
-	proxy_parse(a1, strlen(a1), &want, &h);
-	ok(h.source[12] == 192 && h.source[15] == 1 && h.source[11] == 0xff &&
-		h.destination[15] == 2 && h.source_port == 56324 &&
-		h.destination_port == 25,
-	    "what it says");
+	parse(cases, NELEM(cases));
 }
 
 /* A header that never ends is given up at its longest. */
@@ -195,7 +214,8 @@ rates(void)
 int
 main(void)
 {
-	headers();
+	headers_in_words();
+	headers_in_octets();
 	endless();
 	networks();
 	rates();

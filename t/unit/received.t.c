@@ -205,17 +205,27 @@ logged(const char *name, const char *input, const char *pattern)
 		printf("# %s\n", text);
 }
 
+struct logged {
+	const char *name, *in, *want;
+};
+
 static void
-log_lines(void)
+all_logged(const struct logged *cases, size_t n)
 {
+	for (size_t i = 0; i < n; i++)
+		logged(cases[i].name, cases[i].in, cases[i].want);
+}
+
 #define C "unknown\\[192\\.0\\.2\\.1\\]"
+
+static void
+log_of_messages(void)
+{
 	static const char message[] =
 	    "EHLO c.test\r\nMAIL FROM:<a@b.org>\r\n"
 	    "RCPT TO:<Bob>\r\nDATA\r\nmessage-id:\r\n <x1@b.org>\r\n\r\n.\r\n"
 	    "QUIT\r\n";
-	static const struct {
-		const char *name, *in, *want;
-	} cases[] = {
+	static const struct logged cases[] = {
 		{ "connect", message, "^smtpd: connect from " C "$" },
 		{ "client", message, "^smtpd: " ID ": client=" C "$" },
 		{ "message-id", message,
@@ -234,6 +244,15 @@ log_lines(void)
 		    " ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5$" },
 		{ "no message-id", "HELO c\r\n" TO_BOB TEXT,
 		    "^cleanup: " ID ": message-id=<>$" },
+	};
+
+	all_logged(cases, NELEM(cases));
+}
+
+static void
+log_of_refusals(void)
+{
+	static const struct logged cases[] = {
 		{ "counts",
 		    "EHLO c\r\nMAIL FROM:<a@b.org>\r\nRCPT TO:<bob>\r\nRCPT "
 		    "TO:<no>\r\nFROB\r\n",
@@ -264,8 +283,12 @@ log_lines(void)
 		    "message-id=<x>$" },
 	};
 
-	for (size_t i = 0; i < NELEM(cases); i++)
-		logged(cases[i].name, cases[i].in, cases[i].want);
+	all_logged(cases, NELEM(cases));
+}
+
+static void
+log_of_logins(void)
+{
 	with(LISTEN_MX, true, false);
 	logged("AUTH", "EHLO c\r\n" BOB TO_BOB TEXT,
 	    "^smtpd: " ID ": client=" C ", sasl_method=PLAIN, "
@@ -283,8 +306,8 @@ log_lines(void)
 	    "^smtpd: improper command pipelining after DATA from " C
 	    ": Subject: x");
 	fake.mode = BY_LINE;
-#undef C
 }
+#undef C
 
 /* ---- limits of a session, and what it leaves ---- */
 
@@ -424,7 +447,9 @@ main(void)
 	received();
 	added_fields();
 	ids();
-	log_lines();
+	log_of_messages();
+	log_of_refusals();
+	log_of_logins();
 	limits();
 	after_it();
 	writes();

@@ -20,13 +20,33 @@ read_text(const char *text, bool pop3, char **err)
 	return settings_read_fd(fd, "f.conf", pop3, err);
 }
 
+struct refusal {
+	const char *text, *want;
+	bool pop3;
+};
+
 static void
-refused(void)
+refuse(const struct refusal *cases, size_t n)
 {
-	static const struct {
-		const char *text, *want;
-		bool pop3;
-	} cases[] = {
+	for (size_t i = 0; i < n; i++) {
+		char *err = NULL;
+		struct settings *s =
+		    read_text(cases[i].text, cases[i].pop3, &err);
+		ok(s == NULL && err != NULL &&
+			strstr(err, cases[i].want) != NULL,
+		    "refused: %s", cases[i].want);
+		if (err != NULL && strstr(err, cases[i].want) == NULL)
+			printf("# got: %s\n", err);
+		settings_free(s);
+		free(err);
+	}
+}
+
+/* No line of this file, or no value of its type. */
+static void
+refused_lines(void)
+{
+	static const struct refusal cases[] = {
 		{ "listn mx *:25\n",
 		    "f.conf:1: unknown keyword \"listn\"; did "
 		    "you mean \"listen\"?",
@@ -55,6 +75,15 @@ refused(void)
 		{ "users \"a\n", "f.conf:1: a quote is not closed", false },
 		{ "system_users maybe\n", "is yes or no, not \"maybe\"",
 		    false },
+	};
+
+	refuse(cases, NELEM(cases));
+}
+
+static void
+refused_values(void)
+{
+	static const struct refusal cases[] = {
 		{ "listen mx 25\n", "f.conf:1: listen needs ADDRESS:PORT",
 		    false },
 		{ "listen mx host.example:25\n", "is not a numeric address",
@@ -88,18 +117,8 @@ refused(void)
 		{ "include /nonexistent/x\n", "/nonexistent/x: No such file",
 		    false },
 	};
-	for (unsigned i = 0; i < NELEM(cases); i++) {
-		char *err = NULL;
-		struct settings *s =
-		    read_text(cases[i].text, cases[i].pop3, &err);
-		ok(s == NULL && err != NULL &&
-			strstr(err, cases[i].want) != NULL,
-		    "refused: %s", cases[i].want);
-		if (err != NULL && strstr(err, cases[i].want) == NULL)
-			printf("# got: %s\n", err);
-		settings_free(s);
-		free(err);
-	}
+
+	refuse(cases, NELEM(cases));
 }
 
 static char *
@@ -210,7 +229,8 @@ domain_files(void)
 int
 main(void)
 {
-	refused();
+	refused_lines();
+	refused_values();
 	values();
 	domain_files();
 	round_trip(false,
