@@ -54,6 +54,14 @@ file_flush(int fd)
 	return rc == -1 ? status_from_errno(errno) : OK;
 }
 
+bool
+file_has_size(int fd, uint64_t size)
+{
+	struct stat sb;
+
+	return fstat(fd, &sb) == 0 && (uint64_t)sb.st_size == size;
+}
+
 enum status
 file_cut(int fd, uint64_t size)
 {

@@ -4,6 +4,7 @@
  * Whole reads, writes and flushes of regular files at an offset: what a short
  * count or a signal leaves over is done, too.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,9 @@ enum status file_flush(int fd);
  * nothing first: ext4 gives the block back then and takes a new one, which
  * costs a millisecond.  On failure the file is empty.  Nothing is flushed. */
 enum status file_replace(int fd, const void *p, size_t n);
+/* Has the file still that size?  Where it has not, a program that minds no lock
+ * has written since it was looked at. */
+bool file_has_size(int fd, uint64_t size);
 /* Makes the file size octets long; nothing is flushed. */
 enum status file_cut(int fd, uint64_t size);
 #endif

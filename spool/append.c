@@ -254,6 +254,7 @@ only_ours(const struct sink *s, uint64_t size, bool *ours)
 		    st == OK && memcmp(piece, s->out.p + (at - s->at), n) == 0;
 		at += n;
 	}
+	*ours = *ours && file_has_size(s->fd, size); /* that took a while */
 	return st;
 }
 

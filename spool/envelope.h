@@ -22,8 +22,8 @@
  *	Received: from ...
  *
  * Envelope lines end in LF.  Every line is there exactly once and in this
- *order; a value may be empty (sender: <>; user: nobody authenticated) but its
- *line may not be missing.  All values are printable UTF-8 (common/utf8.h);
+ * order; a value may be empty (sender: <>; user: nobody authenticated) but its
+ * line may not be missing.  All values are printable UTF-8 (common/utf8.h);
  * what is not an address is ASCII in practice.
  *
  *   pennypost-queue  the version of this format; 1, which is still read, has

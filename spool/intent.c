@@ -159,13 +159,10 @@ static enum status
 cut_off(const struct intent *in, int mbox, uint64_t size, uint64_t *gone)
 {
 	bool all = false;
-	struct stat now;
 	enum status st = only_ours(in, mbox, size, &all);
 
 	/* That took a while. */
-	if (fstat(mbox, &now) == -1 || (uint64_t)now.st_size != size)
-		all = false;
-	if (st == OK && all) {
+	if (st == OK && all && file_has_size(mbox, size)) {
 		st = file_cut(mbox, in->offset);
 		if (st == OK)
 			st = file_flush(mbox);

@@ -108,16 +108,6 @@ plan(int mbox, uint64_t at, struct buf *fill, uint64_t *place, uint64_t *size)
 	return OK;
 }
 
-/* What is written may reach beyond the end: nobody has come there, have they?
- * (A program that minds no lock.) */
-static bool
-has_size(int mbox, uint64_t size)
-{
-	struct stat sb;
-
-	return fstat(mbox, &sb) == 0 && (uint64_t)sb.st_size == size;
-}
-
 /* Torn: there is something to fill in; without only_look that is done. */
 static enum status
 mend(int mbox, uint64_t at, bool only_look, bool *torn)
@@ -127,7 +117,8 @@ mend(int mbox, uint64_t at, bool only_look, bool *torn)
 
 	buf_init(&fill, FILL_MAX);
 	enum status st = plan(mbox, at, &fill, &place, &size);
-	*torn = st == OK && fill.n > 0 && has_size(mbox, size);
+	/* What is written may reach beyond the end. */
+	*torn = st == OK && fill.n > 0 && file_has_size(mbox, size);
 	if (*torn && !only_look) {
 		st = file_write_at(mbox, fill.p, fill.n, place);
 		if (st == OK)

@@ -16,8 +16,8 @@
  * One that is down is left alone for `pause`, one that is busy, or has worked
  * of late, for a moment that grows to `pause`; then it is probed by one
  * delivery, and each success lets it have one more at a time.  Those that are
- *not known to work, and of these those that failed, may have a part of all that
- *is in flight only, as a dead one takes long to answer.
+ * not known to work, and of these those that failed, may have a part of all
+ * that is in flight only, as a dead one takes long to answer.
  *
  * How many wait is bounded, as they are in memory.  A message for which there
  * is no room is parked at its destination, where it needs none but its place

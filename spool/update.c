@@ -215,7 +215,7 @@ remove_messages(const struct update_job *job)
 	if (j.n == 1 && j.del[0].offset + j.del[0].length == size) {
 		/* Looking at the messages took a while. */
 		st = check_identity(job, &sb);
-		if (st == OK && (uint64_t)sb.st_size != size)
+		if (st == OK && !file_has_size(job->mbox, size))
 			st = ERR_CHANGED;
 		if (st == OK)
 			st = file_cut(job->mbox, j.del[0].offset);

@@ -1,7 +1,9 @@
 /* What somebody who minds no lock writes while we look, before something is cut
- * off: it stays (spool/intent.c, spool/torn.c, spool/update.c, spool/move.c).
+ * off: it stays (spool/append.c, spool/intent.c, spool/torn.c, spool/update.c,
+ * spool/move.c).
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "spool/append.h"
 #include "spool/intent.h"
 #include "spool/mbox.h"
 #include "spool/torn.h"
@@ -71,6 +74,23 @@ somebody_comes(enum call c, unsigned n)
 	met = -1;
 }
 
+/* The next write is torn, and then somebody comes at that read; 0: is not. */
+static unsigned tear;
+
+ssize_t
+pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	bool torn = tear > 0 && fd == box;
+	ssize_t k = syscall(SYS_pwrite64, fd, p, torn ? n / 2 : n, at);
+
+	if (!torn)
+		return k;
+	somebody_comes(PREAD, tear);
+	tear = 0;
+	errno = ENOSPC;
+	return -1;
+}
+
 /* ---- the mailbox ---- */
 
 static void
@@ -99,9 +119,41 @@ ends_with(const char *what)
 	return n >= k && strcmp(text + n - k, what) == 0;
 }
 
+#define OLD "From a@x Mon Jan  5 10:00:00 2026\n\nold\n\n"
+
+/* ---- what an append wrote that fails ---- */
+
+static void
+test_append(void)
+{
+	const struct append_msg m = { .sender = "s@x",
+		.original_to = "r@x",
+		.delivered_to = "r@x",
+		.content = view_of("Subject: torn\r\n\r\nhalf of it\r\n"),
+		.file = -1 };
+	unsigned tries = 0, kept = 0;
+
+	for (unsigned n = 1; n < 1000; n++) {
+		box_put(OLD);
+		met = -1;
+		tear = n;
+		enum status st = append_batch(box, &m, 1, true, 1768000000);
+		nobody_comes();
+		if (met == -1) {
+			ok(st == ERR_NOSPACE && strcmp(box_get(), OLD) == 0,
+			    "a torn write is cut off");
+			break;
+		}
+		tries++;
+		kept += st == ERR_NOSPACE && ends_with(FOREIGN);
+	}
+	ok(tries >= 1 && kept == tries,
+	    "with what came behind it meanwhile it stays (%u of %u)", kept,
+	    tries);
+}
+
 /* ---- what an append left that died ---- */
 
-#define OLD "From a@x Mon Jan  5 10:00:00 2026\n\nold\n\n"
 #define TORN "From s@x Mon Jan  5 11:00:00 2026\nSubject: torn\n\nhal"
 
 static void
@@ -149,7 +201,7 @@ test_intent(void)
 			ends_with(FOREIGN);
 	}
 	ok(tries >= 4 && kept == tries,
-	    "with what came behind it meanwhile it stays (%u of %u)", kept,
+	    "or stays with what came behind it meanwhile (%u of %u)", kept,
 	    tries);
 	close(record);
 }
@@ -276,6 +328,7 @@ main(void)
 	box = openat(dirfd_, "box", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (box == -1)
 		abort();
+	test_append();
 	test_intent();
 	test_torn();
 	test_updates();
