@@ -36,7 +36,7 @@ my $log = $pp->dir . '/dns.log';
 my $pid = fork // die;
 if ($pid == 0) {
 	$SIG{TERM} = 'DEFAULT';
-	alarm 600;
+	alarm 600 * Pennypost::slow();
 	open my $out, '>>', $log;
 	$out->autoflush;
 	while (my $from = $dns->recv(my $q, 512)) {

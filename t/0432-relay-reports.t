@@ -16,7 +16,7 @@ sub other_server {
 	my $pid = fork // die "fork: $!";
 	return $pid if $pid;
 	$SIG{ALRM} = 'DEFAULT';
-	alarm 600;
+	alarm 600 * Pennypost::slow();
 	open my $log, '>>', $file or POSIX::_exit(1);
 	$log->autoflush(1);
 	while (my $c = $sock->accept) {

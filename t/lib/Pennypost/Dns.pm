@@ -60,7 +60,7 @@ sub new {
 	close $_ for @Pennypost::Drive::open;
 	$SIG{$_} = 'DEFAULT' for qw(TERM INT ALRM);
 	$SIG{PIPE} = 'IGNORE';
-	alarm 600;
+	alarm 600 * Pennypost::slow();
 	my $sel = IO::Select->new($udp, $tcp);
 	while (my @r = $sel->can_read) {
 		for my $s (@r) {

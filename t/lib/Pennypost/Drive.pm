@@ -46,7 +46,7 @@ sub send_as {
 	    "\n";
 	my $out = $self->{out};
 	local $SIG{ALRM} = sub { die "no answer in time\n" };
-	my $left = alarm 240;
+	my $left = alarm 240 * Pennypost::slow();
 	my $head = <$out> // '';
 	alarm $left;
 	my %a;

@@ -41,7 +41,7 @@ sub new {
 	close $_ for @Pennypost::Drive::open;
 	$SIG{$_} = 'DEFAULT' for qw(TERM INT ALRM);
 	$SIG{PIPE} = $SIG{CHLD} = 'IGNORE';
-	alarm 600;
+	alarm 600 * Pennypost::slow();
 	while (1) {
 		my $c = $listen->accept or next;
 		my $pid = fork;
@@ -50,7 +50,7 @@ sub new {
 			next;
 		}
 		close $listen;
-		alarm 300;
+		alarm 300 * Pennypost::slow();
 		# Or each connection would have the same chances.
 		srand;
 		$self->serve($c);
