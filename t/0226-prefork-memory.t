@@ -31,7 +31,12 @@ for (['smtpd', sub { $pp->smtp(to => 'submission') },
     ['pop3d', sub { $pp->pop3 }, 'CAPA']) {
 	my ($d, $connect, $hello) = @$_;
 	my $session = sub {
-		my $s = $connect->();
+		my $s;
+		# Those who have just gone count until the pool has heard of it.
+		wait_for(60, sub {
+			$s = $connect->();
+			return $s->{greeting} =~ /^(?:220 |\+OK)/;
+		});
 		$s->cmd($hello);
 		$s->multi if $d eq 'pop3d';
 		return $s;
