@@ -1,46 +1,14 @@
 #!/usr/bin/perl
-# The mechanisms that need a secret or a certificate, through both daemons, and
-# what happens to an address that fails too often.
+# The mechanisms that need a secret or a certificate, through both daemons.
 use strict;
 use warnings;
 use lib 't/lib';
 use Test::More;
 use Digest::MD5 qw(md5_hex);
-use Digest::SHA qw(sha1 sha256 hmac_sha1 hmac_sha256);
-use MIME::Base64;
 use Pennypost;
+use Pennypost::Sasl;
 
 need('IO::Socket::SSL', 'Net::SSLeay');
-
-# ---- a client's side of SCRAM, written from RFC 5802 ----
-
-sub b64 { encode_base64($_[0], '') }
-sub hi {
-	my ($hmac, $text, $salt, $i) = @_;
-	my $u = $hmac->($salt . pack('N', 1), $text);
-	my $out = $u;
-	for (2 .. $i) {
-		$u = $hmac->($u, $text);
-		$out ^= $u;
-	}
-	return $out;
-}
-my %hash = ('SHA-1' => [ \&hmac_sha1, \&sha1 ],
-    'SHA-256' => [ \&hmac_sha256, \&sha256 ]);
-sub keys_of {
-	my ($h, $pass, $salt, $i) = @_;
-	my ($hmac, $sum) = @{ $hash{$h} };
-	my $salted = hi($hmac, $pass, $salt, $i);
-	my $client = $hmac->('Client Key', $salted);
-	return ($client, $sum->($client), $hmac->('Server Key', $salted));
-}
-sub file_line {
-	my ($user, $h, $pass) = @_;
-	my $salt = "salt of $user here";
-	my (undef, $stored, $server) = keys_of($h, $pass, $salt, 4096);
-	return "$user:{SCRAM-$h}4096," . join(',', map { b64($_) } $salt,
-	    $stored, $server) . "\n";
-}
 
 # ---- the daemons ----
 
@@ -105,79 +73,7 @@ $pp->start;
 
 # ---- talking ----
 
-# A new session; the one before lets go of its mailbox.
-my $before;
-sub session {
-	my ($kind, %o) = @_;
-	$before->cmd('QUIT') if $before && $before->{kind} eq 'pop3';
-	my $s = $kind eq 'smtp' ? $pp->smtp(to => $o{plain} ? 'mx' : 'smtps',
-	    tls => $o{plain} ? 0 : $o{tls} || 1, source => $o{source}) :
-	    $pp->pop3(to => $o{plain} ? 'pop3' : 'pop3s',
-	    tls => $o{plain} ? 0 : $o{tls} || 1, source => $o{source});
-	$s->cmd('EHLO c.test') if $kind eq 'smtp';
-	return $before = $s;
-}
-sub decoded {
-	my $r = shift;
-	return $r =~ /^(?:334|\+) ?(\S*)/ ? decode_base64($1) : undef;
-}
-sub yes { $_[0] =~ /^(?:235 2\.7\.0 |\+OK )/ }
-sub refused { $_[0] =~ /^(?:535 5\.7\.8 |-ERR \[AUTH\] )/ }
-
-# The data for each kind of binding.
-sub binding {
-	my ($s, $type) = @_;
-	my $ssl = $s->{sock}->_get_ssl_object;
-	if ($type eq 'tls-exporter') {
-		return Net::SSLeay::export_keying_material($ssl, 32,
-		    'EXPORTER-Channel-Binding', '');
-	}
-	my $pem = Net::SSLeay::PEM_get_string_X509($s->{sock}->peer_certificate);
-	$pem =~ s/-----[^-]+-----//g;
-	return sha256(decode_base64($pem));
-}
-
-# Logs in.  Options: cb => type, flag, authzid, ir => 0, and what to spoil:
-# nonce, gs2, proof, data.  Gives the last reply; {server} is whether the
-# server's signature was right.
-our %last;
-sub scram {
-	my ($s, $h, $user, $pass, %o) = @_;
-	my ($hmac, $sum) = @{ $hash{$h} };
-	my $plus = $o{plus} // ($o{cb} ? '-PLUS' : '');
-	my $gs2 = ($o{flag} // ($o{cb} ? "p=$o{cb}" : 'n')) . ',' .
-	    ($o{authzid} ? "a=$o{authzid}" : '') . ',';
-	(my $name = $user) =~ s/=/=3D/g;
-	$name =~ s/,/=2C/g;
-	my $nonce = 'n' . int(rand 1e9) . 'x';
-	my $bare = "n=$name,r=$nonce";
-	my $r;
-	%last = ();
-	if (exists $o{ir} && !$o{ir}) {
-		$r = $s->cmd("AUTH SCRAM-$h$plus");
-		return $r unless defined decoded($r) && decoded($r) eq '';
-		$r = $s->cmd(b64("$gs2$bare"));
-	} else {
-		$r = $s->cmd("AUTH SCRAM-$h$plus " . b64("$gs2$bare"));
-	}
-	my $first = decoded($r) // return $r;
-	my ($full, $salt, $i) = $first =~ /^r=(.*?),s=(.*?),i=(\d+)$/
-	    or return "bad server-first $first";
-	return 'not our nonce' unless index($full, $nonce) == 0 &&
-	    length $full >= length($nonce) + 18;
-	@last{qw(salt iterations)} = ($salt, $i);
-	my $data = $o{cb} ? $o{data} // binding($s, $o{cb}) : '';
-	my $final = 'c=' . b64(($o{gs2} // $gs2) . $data) . ',r=' .
-	    ($o{nonce} // $full);
-	my ($client, $stored, $server) = keys_of($h, $pass,
-	    decode_base64($salt), $i);
-	my $text = "$bare,$first,$final";
-	my $proof = $client ^ $hmac->($text, $stored);
-	$r = $s->cmd(b64("$final,p=" . ($o{proof} // b64($proof))));
-	my $v = decoded($r) // return $r;
-	$last{server} = $v eq 'v=' . b64($hmac->($text, $server));
-	return $s->cmd($o{last} // '');
-}
+sub session { sasl_session($pp, @_) }
 
 my %offer = (
 	smtp => sub { ($_[0]->cmd('EHLO c.test') =~ /^250[- ]AUTH (.*?)\r?$/m)[0] },
@@ -195,7 +91,7 @@ for my $kind (qw(smtp pop3)) {
 	my $o = $offer{$kind}->($s);
 	is($o, $kind eq 'smtp' ? $safe : "$safe PLAIN LOGIN",
 	    "$kind: offered without TLS");
-	for my $h (sort keys %hash) {
+	for my $h ('SHA-1', 'SHA-256') {
 		for my $u ([ 'alice', "alice's secret" ], [ 'bob', 'bob-secret' ],
 		    [ 'ALICE', "alice's secret" ]) {
 			for my $cb ('', 'tls-exporter', 'tls-server-end-point') {
@@ -437,49 +333,9 @@ SKIP: {
 	like($out, qr/APOP alice.*\n.*\+OK/, 'fetchmail: APOP') or diag($out);
 }
 
-# ---- too many failures from one address ----
-
-# Longer than all of this may take; then one that ends while we wait.
-my $two = Pennypost->new(both => { auth_failures_max => 50, errors_max => 1000,
-	auth_address_failures => 3, auth_address_window => '1h',
-	auth_address_exempt => 'none', auth_failure_delay => '50ms' });
-spew("$two->{dir}/secrets", "alice:{PLAIN}alice-secret\n", 0600);
-$two->write_config($_, secrets => "$two->{dir}/secrets") for qw(smtpd pop3d);
-$two->start;
-$pp = $two;
-my ($bad, $good) = ('127.9.9.1', '127.9.9.2');
-sub plain { 'AUTH PLAIN ' . b64("\0alice\0$_[0]") }
-sub three_failures {
-	my $s = session('smtp', source => $bad);
-	ok(refused($s->cmd(plain('wrong'))), 'failure 1');
-	ok(refused(scram($s, 'SHA-256', 'alice', 'wrong')), 'failure 2');
-	ok(refused($s->cmd(plain('wrong'))), 'failure 3');
-	return $s;
-}
-my $s = three_failures();
-ok(refused($s->cmd(plain('alice-pass'))), 'then not even with the right password');
-ok(refused(scram(session('smtp', source => $bad), 'SHA-256', 'alice',
-	    'alice-secret')), 'from there, on another connection');
-ok(yes(session('smtp', source => $good)->cmd(plain('alice-pass'))),
-    'from elsewhere at once');
-$two->log_like('smtpd', qr/3 failed logins from 127\.9\.9\.1: no more tries/,
-    'it is logged');
-ok(yes(scram(session('pop3', source => $bad), 'SHA-1', 'alice',
-	    'alice-secret')), 'the other daemon counts for itself');
-$s->cmd('QUIT');
-is($two->stop('smtpd'), 0, 'smtpd ends');
-$two->write_config('smtpd', auth_address_window => '5s');
-is($two->launch('smtpd'), '', 'with a short window');
-my $t0 = time;
-three_failures();
-my $again = wait_for(120, sub {
-	yes(session('smtp', source => $bad)->cmd(plain('alice-pass'))) });
-ok($again, 'after the window it is as before');
-cmp_ok(time - $t0, '>=', 4, 'and not earlier');
-
 # ---- errors in the file ----
 
-my $cfg = $two->conf_file('pop3d');
+my $cfg = $pp->conf_file('pop3d');
 for ([ "alice\n", ':1: not name:{PLAIN}secret' ],
     [ "# x\n\nalice:{MD5}x\n", ':3: form {MD5} is not supported' ],
     [ "alice:{PLAIN}\n", ':1: a secret has 1 to 1024 octets' ],
@@ -489,12 +345,12 @@ for ([ "alice\n", ':1: not name:{PLAIN}secret' ],
     [ "alice:{PLAIN}x \n", ':1: the secret begins or ends with a blank' ],
     [ "*:{PLAIN}short\n", ":1: of '*' there is only" ]) {
 	my ($text, $want) = @$_;
-	spew("$two->{dir}/secrets", $text, 0600);
-	my ($st, $out) = run($two->program('pop3d'), '-t', '-f', $cfg);
-	like($out, qr/\Q$two->{dir}\E\/secrets\Q$want\E/, "pop3d -t: $want");
+	spew("$dir/secrets", $text, 0600);
+	my ($st, $out) = run($pp->program('pop3d'), '-t', '-f', $cfg);
+	like($out, qr/\Q$dir\E\/secrets\Q$want\E/, "pop3d -t: $want");
 }
-chmod 0644, "$two->{dir}/secrets";
-my ($st, $out) = run($two->program('pop3d'), '-t', '-f', $cfg);
+chmod 0644, "$dir/secrets";
+my ($st, $out) = run($pp->program('pop3d'), '-t', '-f', $cfg);
 like($out, qr/secrets: mode 0644: others can read the secrets file/,
     'a file that others can read');
 done_testing;
