@@ -15,16 +15,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/address.h"
-#include "common/file.h"
 #include "common/log.h"
 #include "common/role.h"
 #include "common/service.h"
 #include "spool/ask_queue.h"
 #include "spool/deposit_value.h"
 #include "spool/destination.h"
+#include "spool/draft.h"
 #include "spool/handout.h"
 #include "spool/owners.h"
 #include "spool/publish.h"
@@ -33,21 +32,7 @@
 #include "spool/terminal_relay.h"
 #include "spool/terminal_text.h"
 
-enum {
-	KEEP = 32768, /* octets of a record that are held before a write */
-	CLEAN = 260
-};
-
-/* A message being deposited. */
-struct draft {
-	struct publish_job job; /* first */
-	uint64_t peer;
-	struct sched_msg *msg; /* its id is reserved */
-	int fd;		       /* the record in incoming/, -1: not yet */
-	struct buf out;	       /* what is not yet in the file */
-	uint64_t written;      /* octets that are */
-	unsigned rcpt_n;
-};
+enum { CLEAN = 260 };
 
 struct asker {
 	char user[64];	/* "": anybody */
@@ -68,6 +53,7 @@ deposit_init(struct queue *q, struct sched *s, const struct settings *set)
 	queue = q;
 	sched = s;
 	settings = set;
+	draft_init(q, s);
 }
 
 void
@@ -76,46 +62,11 @@ deposit_settings(const struct settings *set)
 	settings = set;
 }
 
-/* ---- drafts ---- */
-
-/* Frees it; forget: nothing of it is to stay on disk, or in mind. */
-static void
-draft_free(struct draft *d, bool forget)
-{
-	if (d == NULL)
-		return;
-	if (forget && d->fd != -1)
-		queue_forget(queue, d->msg->id);
-	if (forget)
-		sched_drop(sched, d->msg);
-	close_fd(&d->fd);
-	close_fd(&d->job.pub.content);
-	buf_free(&d->out);
-	free(d);
-}
-
 static void
 abort_draft(struct asker *a)
 {
 	draft_free(a->draft, true);
 	a->draft = NULL;
-}
-
-/* Writes what is held. */
-static enum status
-draft_write(struct draft *d)
-{
-	enum status st = OK;
-
-	if (d->out.bad)
-		return ERR_NOMEM;
-	if (d->fd == -1)
-		d->fd = queue_create(queue, d->msg->id, &st);
-	if (st == OK)
-		st = file_write_at(d->fd, d->out.p, d->out.n, d->written);
-	d->written += d->out.n;
-	buf_clear(&d->out);
-	return st;
 }
 
 static enum answer
@@ -183,15 +134,11 @@ answer_begin(struct peer *p, struct msg *rq, struct msg *rp)
 		return answer_text(rp, ERR_INVALID, "malformed sender address");
 	if (sched_find(sched, id) != NULL)
 		return answer_text(rp, ERR_INVALID, "queue id is taken");
-	struct draft *d = calloc(1, sizeof(*d));
-	if (d == NULL || (d->msg = sched_reserve(sched, id)) == NULL) {
-		free(d);
+	struct draft *d = draft_new(id);
+	if (d == NULL)
 		return answer_text(rp, ERR_NOMEM, "out of memory");
-	}
 	sched_own(sched, d->msg, uid);
-	d->fd = d->job.pub.content = -1;
 	d->peer = p->id;
-	buf_init(&d->out, 2 * MSG_DATA_MAX + KEEP);
 	envelope_print_head(&d->out,
 	    &(struct envelope){ .id = view_of(id),
 		.arrived_us = time_us(),
@@ -269,7 +216,7 @@ take_rcpts(struct peer *p, struct msg *rq, struct msg *rp, bool with_params)
 	}
 	if (!msg_done(rq))
 		return ANSWER_DROP;
-	if (a->draft->out.n > KEEP)
+	if (a->draft->out.n > DRAFT_KEEP)
 		st = draft_write(a->draft);
 	if (st != OK)
 		return refuse(a, rp, st, status_text(st));
@@ -324,21 +271,6 @@ published(struct publish_job *job)
 	handout_run();
 }
 
-/* Checks what was spooled, and takes the file over. */
-static enum status
-take_spool(struct asker *a, uint64_t length)
-{
-	struct stat s;
-	int fd = a->spool;
-
-	a->spool = -1;
-	a->draft->job.pub.content = fd;
-	a->draft->job.pub.length = length;
-	if (fstat(fd, &s) == -1)
-		return status_from_errno(errno);
-	return (uint64_t)s.st_size < length ? ERR_INVALID : OK;
-}
-
 static enum answer
 answer_commit(struct peer *p, struct msg *rq, struct msg *rp)
 {
@@ -355,8 +287,10 @@ answer_commit(struct peer *p, struct msg *rq, struct msg *rp)
 		return ANSWER_DROP;
 	if (length > (uint64_t)settings->message_size_max + QUEUE_ROOM)
 		return refuse(a, rp, ERR_LIMIT, "message too large");
-	if (kind == 1)
-		st = take_spool(a, length);
+	if (kind == 1) {
+		st = draft_content(d, a->spool, length);
+		a->spool = -1;
+	}
 	if (st != OK)
 		return refuse(a, rp, st, "the content is not all there");
 	envelope_print_end(&d->out, d->rcpt_n, length);
@@ -401,6 +335,7 @@ static enum answer
 answer_client(struct peer *p, struct msg *rq, struct msg *rp)
 {
 	struct asker *a = p->state;
+
 	a->relay = relay_right(settings, rq->fd);
 	return answer_text(rp, a->relay ? OK : ERR_PERM, "");
 }
@@ -476,13 +411,16 @@ static const struct request requests[] = {
 };
 /* clang-format on */
 
-#define SERVICE(who)                                                           \
-	{                                                                      \
-		.name = who, .requests = requests, .n = NELEM(requests),       \
-		.first = IDLE, .gone = gone                                    \
-	}
-static const struct service for_workers = SERVICE("worker");
-static const struct service for_users = SERVICE("user");
+static const struct service for_workers = { .name = "worker",
+	.requests = requests,
+	.n = NELEM(requests),
+	.first = IDLE,
+	.gone = gone };
+static const struct service for_users = { .name = "user",
+	.requests = requests,
+	.n = NELEM(requests),
+	.first = IDLE,
+	.gone = gone };
 
 void
 deposit_peer(int sock, const char *user)
@@ -495,6 +433,7 @@ deposit_peer(int sock, const char *user)
 	}
 	a->spool = -1;
 	view_copy(view_of(user), a->user, sizeof(a->user));
-	if (!service_add(sock, user[0] != '\0' ? &for_users : &for_workers, a))
+	if (service_add(sock, user[0] == '\0' ? &for_workers : &for_users, a) ==
+	    NULL)
 		free(a);
 }
