@@ -312,6 +312,7 @@ SKIP: {
 for my $m (qw(cram-md5 scram-sha-1 scram-sha-256 apop)) {
 	SKIP: {
 		skip 'mpop is not installed', 1 unless have('mpop');
+		$pp->pop3_free('alice'); # the last one need not wait for its QUIT
 		my ($st, $out) = run('mpop', '--host=' . $pp->{addr}, '--port=' .
 		    $pp->port('pop3'), '--user=alice', "--auth=$m",
 		    "--passwordeval=printf %s \"alice's secret\"", '--keep=on',
@@ -324,6 +325,7 @@ for my $m (qw(cram-md5 scram-sha-1 scram-sha-256 apop)) {
 }
 SKIP: {
 	skip 'fetchmail is not installed', 1 unless have('fetchmail');
+	$pp->pop3_free('alice');
 	spew("$dir/fetchmailrc", "poll $pp->{addr} service " . $pp->port('pop3') .
 	    " proto apop user alice password \"alice's secret\" sslproto '' " .
 	    "keep mda /bin/true\n", 0600);
