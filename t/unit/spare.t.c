@@ -22,7 +22,7 @@
 
 enum { PAGE = 4096, SMALL = 48, MANY = 400, LARGE = 96 * 1024 };
 
-static long
+__attribute__((unused)) static long
 faults(void)
 {
 	struct rusage u;
