@@ -24,7 +24,7 @@ use Time::HiRes qw(sleep time);
 use Pennypost;
 
 my $seconds = $ENV{TORTURE} ? 60 : 5;
-alarm 800 + $seconds;
+alarm((800 + $seconds) * slow());
 my $pp = Pennypost->start(
     smtpd => { mailbox_locks => 'fcntl dotlock', retry_min => '1s',
 	retry_max => '2s' },
@@ -69,7 +69,7 @@ sub worker {
 	my $pid = fork // die "fork: $!";
 	$name{$pid} = $name if $pid;
 	return $pid if $pid;
-	alarm 600 + $seconds;
+	alarm((600 + $seconds) * slow());
 	my $n = 0;
 	open my $note, '>', "$notes/$name" or die;
 	$note->autoflush(1);
