@@ -124,17 +124,9 @@ is($pp->stop('smtpd'), 0, 'all end in order');
 
 # ---- a program that nobody here wrote ----
 SKIP: {
-	my $sink = '/usr/sbin/smtp-sink';
-	skip 'no smtp-sink', 3 unless -x $sink;
-	my $port = hold_port($addr) // die $!;
-	my $pid = fork // die;
-	if ($pid == 0) {
-		open STDOUT, '>', "$dir/sink.log";
-		open STDERR, '>&', \*STDOUT;
-		{ no warnings; exec $sink, '-c', '-h', 'sink.example',
-		    is_root() ? ('-u', 'nobody') : (), "$addr:$port", 100; }
-		POSIX::_exit(1);
-	}
+	my $sink = Pennypost::Peer->sink(dir => $dir, addr => $addr) or
+	    skip 'no smtp-sink', 3;
+	my $port = $sink->port;
 	$pp->write_config('smtpd', relay => "$addr:$port", transport => undef);
 	$pp->start;
 	my $s = $pp->smtp;
@@ -156,7 +148,6 @@ SKIP: {
 		return $out =~ /^0/;
 	}), 'the queue is empty');
 	is($pp->stop('smtpd'), 0, 'all end in order');
-	kill 'TERM', $pid;
-	waitpid $pid, 0;
+	$sink->end;
 }
 done_testing;

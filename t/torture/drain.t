@@ -13,24 +13,13 @@ use Pennypost::Peer;
 
 my $many = $ENV{DRAIN} || 10_000;
 my ($places, $dead) = (200, 10);
-my $sink = '/usr/sbin/smtp-sink';
-plan skip_all => 'no smtp-sink' unless -x $sink;
 
 my $pp = Pennypost->new(daemons => ['smtpd']);
 my ($dir, $addr) = ($pp->dir, $pp->addr);
 # One sink behind all that live: a destination is a name.
-my $p = Pennypost::Peer->new(dir => $dir, addr => $addr);
-my $port = $p->port;
-$p->end;
-my $pid = fork // die "fork: $!";
-if ($pid == 0) {
-	open STDOUT, '>', "$dir/sink.log";
-	open STDERR, '>&', \*STDOUT;
-	{ no warnings; exec $sink, '-c', '-h', 'sink.example',
-	    is_root() ? ('-u', 'nobody') : (), "$addr:$port", 200; }
-	POSIX::_exit(1);
-}
-END { local $?; kill 'TERM', $pid if $pid }
+my $sink = Pennypost::Peer->sink(dir => $dir, addr => $addr) or
+    plan skip_all => 'no smtp-sink';
+my $port = $sink->port;
 my @mute = map { IO::Socket::INET->new(LocalAddr => $addr, Listen => 100)
 	or die $! } 1 .. $dead;
 my @transport = map { my $i = $_; "d$i.test smtp:$addr:" .

@@ -16,6 +16,7 @@ use IO::Socket::IP;
 use IO::Socket::UNIX;
 use POSIX qw(WNOHANG setpgid);
 use Socket qw(SOCK_STREAM);
+use Pennypost::Help qw(hold_port is_root);
 
 my $n = 0;
 my @pids;
@@ -57,6 +58,26 @@ sub new {
 		POSIX::_exit(0);
 	}
 }
+
+# Postfix's smtp-sink, which takes all there is and counts it in sink.log; undef
+# where it is not installed.  Options: dir, addr.
+sub sink {
+	my ($class, %o) = @_;
+	my $program = '/usr/sbin/smtp-sink';
+	return undef unless -x $program;
+	my $port = hold_port($o{addr}) // die "no port: $!";
+	my $self = bless { port => $port }, $class;
+	$self->{pid} = fork // die "fork: $!";
+	setpgid($self->{pid}, $self->{pid});
+	push @pids, $self->{pid};
+	return $self if $self->{pid};
+	open STDOUT, '>', "$o{dir}/sink.log";
+	open STDERR, '>&', \*STDOUT;
+	{ no warnings; exec $program, '-c', '-h', 'sink.example',
+	    is_root() ? ('-u', 'nobody') : (), "$o{addr}:$port", 200; }
+	POSIX::_exit(1);
+}
+
 END {
 	local $?;
 	kill 'KILL', -$_ for grep { $_ } @pids;
