@@ -10,16 +10,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static unsigned
-count(const char *text, const char *what)
-{
-	unsigned n = 0;
-
-	for (const char *p = text; (p = strstr(p, what)) != NULL; p++)
-		n++;
-	return n;
-}
-
 static bool
 has_enhanced(const char *line)
 {

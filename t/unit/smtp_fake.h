@@ -276,4 +276,15 @@ fake_log_text(void)
 	text[n] = '\0';
 	return text;
 }
+
+/* How often `what` stands in it. */
+__attribute__((unused)) static unsigned
+count(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	for (const char *p = text; (p = strstr(p, what)) != NULL; p++)
+		n++;
+	return n;
+}
 #endif

@@ -21,16 +21,6 @@ stored(void)
 	return v;
 }
 
-static unsigned
-count(const char *text, const char *what)
-{
-	unsigned n = 0;
-
-	for (const char *p = text; (p = strstr(p, what)) != NULL; p++)
-		n++;
-	return n;
-}
-
 static void
 stored_start(void)
 {
