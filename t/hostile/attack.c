@@ -16,7 +16,7 @@
 #include "common/service.h"
 #include "spool/ask_deliver.h"
 
-enum { ANSWER_MS = 10000, FDS_MAX = 253, RANDOM_N = 200 };
+enum { ANSWER_MS = 30000, FDS_MAX = 253, RANDOM_N = 200 };
 
 session_serve *hostile_real_session;
 
@@ -105,8 +105,16 @@ hear(const struct attack *a)
 static enum outcome
 send_and_hear(const struct attack *a)
 {
-	if (msg_send(a->sock, &m) == -1)
-		return errno == EAGAIN ? SILENT : CLOSED;
+	int64_t until = now_ms() + ANSWER_MS;
+
+	/* One that never answers may still be at what it got before. */
+	while (msg_send(a->sock, &m) == -1) {
+		if (errno != EAGAIN)
+			return CLOSED;
+		if (now_ms() > until)
+			return SILENT;
+		poll(NULL, 0, 5);
+	}
 	return hear(a);
 }
 
