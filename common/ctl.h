@@ -16,10 +16,12 @@
  *   CTL_BREACH    (pool) u32 signal: a worker died by it
  *   CTL_IDLE      (pool) no client for settings->idle_exit
  *   CTL_RETIRED   (pool) told to stop: none of its workers takes a client now
+ *   CTL_DRAINED   (queue) the answer to CTL_DRAIN
  * master -> role, later:
  *   CTL_PEER      a new generation's channel
  *   CTL_SETTINGS  new settings; the queue closes its listening socket, for
  *   CTL_LISTEN    (queue) fd: the one that it has now, if any
+ *   CTL_DRAIN     (queue) to be told when nothing can be delivered soon
  *   CTL_STOP      u32 milliseconds of grace
  */
 enum {
@@ -33,7 +35,9 @@ enum {
 	CTL_STOP = 8,
 	CTL_BREACH = 9,
 	CTL_IDLE = 10,
-	CTL_RETIRED = 11
+	CTL_RETIRED = 11,
+	CTL_DRAIN = 12,
+	CTL_DRAINED = 13
 };
 enum { CTL_F_POP3 = 1, CTL_F_ROOT = 2, CTL_F_INETD = 4, CTL_F_IDLE_EXIT = 8 };
 #endif

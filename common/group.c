@@ -236,6 +236,7 @@ role_says(struct proc *p)
 	case CTL_BREACH:
 	case CTL_IDLE:
 	case CTL_RETIRED:
+	case CTL_DRAINED:
 		host->told(p->group, m.type);
 		break;
 	}
@@ -351,6 +352,15 @@ group_stop(struct group *g, uint32_t grace)
 	}
 	for (unsigned i = 0; i < g->n; i++)
 		stop_proc(&g->proc[i], grace);
+}
+
+bool
+group_drain(struct group *g)
+{
+	struct proc *queue = g == NULL ? NULL : find_role(g, ROLE_QUEUE);
+
+	return queue != NULL && queue->pid != 0 &&
+	       group_order(queue, CTL_DRAIN, -1, 0, 0, 0);
 }
 
 void

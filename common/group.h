@@ -84,6 +84,9 @@ void group_wire_late(struct group *front, struct group *back);
 bool group_is_ready(const struct group *);
 /* Sends the roles their end: the pool first, the others when it has ended. */
 void group_stop(struct group *, uint32_t grace_ms);
+/* Asks the queue to say when nothing can be delivered soon (CTL_DRAINED).
+ * False: there is none. */
+bool group_drain(struct group *);
 void group_kill(struct group *);
 /* New settings for roles that outlive a generation. */
 void group_new_settings(struct group *, const struct settings *);

@@ -34,6 +34,7 @@ enum {
 	BACKOFF_MAX = 60000,
 	PEACE = 60000,
 	ORPHANS_MS = 60000,
+	DRAIN_MS = 600000,
 	RETIRE_MS = 10000
 };
 
@@ -44,6 +45,7 @@ static int ready_fd = -1;
 static int64_t backoff[ROLE__N], last_failure[ROLE__N];
 static struct timer *restart_timer;
 static struct group_host host;
+static bool draining; /* the queue was asked to say when it is done */
 
 static void start_next(enum group_kind);
 
@@ -184,6 +186,28 @@ retire(struct group *g)
 }
 
 static void
+leave(void *arg)
+{
+	(void)arg;
+	if (!master.stopping)
+		master_stop((uint32_t)master.config->settings->grace_time);
+}
+
+/* Started by inetd, and the last client has gone: what it has brought is
+ * delivered first, as nobody knows when the next one comes. */
+static void
+on_idle(void)
+{
+	if (!master.opt->inetd || draining || master.stopping)
+		return;
+	draining = group_drain(master.current[GROUP_BACK]);
+	if (draining)
+		timer_add(DRAIN_MS, leave, NULL);
+	else
+		leave(NULL);
+}
+
+static void
 on_ready(struct group *g)
 {
 	enum group_kind k = g->kind;
@@ -196,6 +220,8 @@ on_ready(struct group *g)
 	retire(old);
 	if (k == GROUP_LOG)
 		log_open(group_log_channel(g), "master");
+	if (k == GROUP_BACK)
+		draining = false; /* another queue has to be asked */
 	if (k != GROUP_FRONT) {
 		start_next(k + 1);
 		return;
@@ -204,7 +230,7 @@ on_ready(struct group *g)
 	if (!master.serving) {
 		now_serving();
 		if (g->idle)
-			master_stop(0);
+			on_idle();
 	} else if (!reload_ready(old)) {
 		log_info("roles restarted");
 		reload_if_asked();
@@ -284,7 +310,12 @@ on_told(struct group *g, unsigned what)
 		 * READY. */
 		g->idle = true;
 		if (g == master.current[GROUP_FRONT])
-			master_stop(0);
+			on_idle();
+		return;
+	}
+	if (what == CTL_DRAINED) {
+		if (draining && g == master.current[GROUP_BACK])
+			leave(NULL);
 		return;
 	}
 	if (g != master.current[GROUP_FRONT] || master.stopping)

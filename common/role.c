@@ -175,6 +175,7 @@ static void (*on_intro)(enum role_id, int);
 static void (*on_settings)(struct settings *);
 static void (*on_stop)(uint32_t);
 static void (*on_listen)(int);
+static void (*on_drain)(void);
 
 static void
 ctl_ready(void *arg, uint32_t events)
@@ -204,6 +205,8 @@ ctl_ready(void *arg, uint32_t events)
 		int fd = scratch.fd;
 		scratch.fd = -1;
 		on_listen(fd);
+	} else if (scratch.type == CTL_DRAIN && on_drain != NULL) {
+		on_drain();
 	} else if (scratch.type == CTL_SETTINGS && on_settings != NULL) {
 		on_settings(settings_from(r));
 	}
@@ -231,6 +234,20 @@ void
 role_on_listen(void (*listen)(int))
 {
 	on_listen = listen;
+}
+
+void
+role_on_drain(void (*drain)(void))
+{
+	on_drain = drain;
+}
+
+void
+role_drained(const struct role *r)
+{
+	msg_start(&scratch, CTL_DRAINED);
+	if (msg_send(r->ctl, &scratch) == -1)
+		log_error("the master does not listen: %s", strerror(errno));
 }
 
 /* ---- introductions ---- */

@@ -136,6 +136,9 @@ void role_watch_master(struct role *,
 void role_on_stop(void (*stop)(uint32_t grace));
 /* A listening socket after the start (takes fd). */
 void role_on_listen(void (*listen)(int fd));
+/* The master wants to hear role_drained() when there is nothing to be done. */
+void role_on_drain(void (*drain)(void));
+void role_drained(const struct role *);
 
 /* ---- dropping, common/priv.c and common/sandbox.c ---- */
 /* chroot (NULL: none), groups, gid, uid; then proves that there is no way

@@ -118,6 +118,13 @@ sched_free(struct sched *s)
 	free(s);
 }
 
+bool
+sched_quiet(const struct sched *s, int64_t until)
+{
+	return s->n == s->heap_n &&
+	       (s->heap_n == 0 || s->heap[0]->due >= until);
+}
+
 size_t
 sched_count(const struct sched *s)
 {

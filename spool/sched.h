@@ -73,6 +73,8 @@ struct sched *sched_new(const struct sched_limits *); /* NULL: no memory */
 void sched_free(struct sched *);		      /* its messages too */
 void sched_set_limits(struct sched *, const struct sched_limits *);
 size_t sched_count(const struct sched *); /* messages */
+/* Does none but wait, and until then at least? */
+bool sched_quiet(const struct sched *, int64_t until);
 
 /* Makes a message known.  NULL: that id is known already, or no memory. */
 struct sched_msg *sched_reserve(struct sched *, const char *id);

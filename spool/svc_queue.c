@@ -27,7 +27,9 @@
 enum {
 	PUBLISHERS = 4, /* more gain nothing, fewer wait behind large content */
 	TICK = 2000,	/* ms */
-	END_WAIT = 20000 /* ms for deliveries under way at an orderly end */
+	END_WAIT = 20000,  /* ms for deliveries under way at an orderly end */
+	DRAIN_LOOK = 50,   /* ms */
+	DRAIN_SOON = 60000 /* ms: what is due later is left to who comes next */
 };
 
 static struct queue queue;
@@ -103,6 +105,23 @@ tick(void *arg)
 	handout_tick();
 	control_tick();
 	timer_add(TICK, tick, NULL);
+}
+
+/* Whoever lets us end wants what can be delivered to be delivered. */
+static void
+look_drained(void *arg)
+{
+	(void)arg;
+	if (!queue.runner || sched_quiet(sched, now_ms() + DRAIN_SOON))
+		role_drained(role);
+	else
+		timer_add(DRAIN_LOOK, look_drained, NULL);
+}
+
+static void
+drain(void)
+{
+	look_drained(NULL);
 }
 
 /* ---- start ---- */
@@ -188,6 +207,7 @@ svc_queue_main(struct role *r)
 	control_listen(r->listen_n > 0 ? r->listen_fd[0] : -1);
 	role_watch_master(r, add_intro, new_settings);
 	role_on_listen(control_listen);
+	role_on_drain(drain);
 	role_ready(r);
 	tick(NULL);
 	service_run();

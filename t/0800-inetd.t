@@ -118,6 +118,48 @@ for my $d (qw(smtpd pop3d)) {
 	ends($pid, "$d wait, SIGTERM", 15);
 	close $l;
 }
+# What was taken is delivered before the server leaves, as there may be no other
+# client for a long time: to several, and to a mailbox that was busy.
+for my $way (qw(nowait wait)) {
+	my $l = listener(3027);
+	my $pid;
+	if ($way eq 'nowait') {
+		$pid = fork // die;
+		if ($pid == 0) {
+			my $s = $l->accept;
+			POSIX::setsid();
+			POSIX::dup2(fileno $s, $_) for 0 .. 2;
+			close $l;
+			alarm 0;
+			{ no warnings; exec $pp->program('smtpd'), '-i', '-f', $pp->conf_file('smtpd'); }
+			POSIX::_exit(127);
+		}
+		push @started, $pid;
+	} else {
+		$pid = daemon_on('smtpd', $l);
+	}
+	my $lock = $pp->mbox_lock('bob');
+	my $c = Pennypost::Talk->tcp($pp->addr, 3027, kind => 'smtp');
+	$c->reply;
+	$c->cmd($_) for 'EHLO c.test', 'MAIL FROM:<a@b.test>',
+	    (map "RCPT TO:<$_\@example.org>", qw(alice bob carol)), 'DATA';
+	like($c->data(message("last $way")), qr/^250 /, "$way: for three");
+	$c->cmd('QUIT');
+	for my $user (qw(alice carol)) {
+		ok(wait_for(30, sub { $pp->mbox($user) =~
+			/^Subject: last $way$/m }), "$way: $user has it");
+	}
+	my @all = Pennypost::Proc::family($pid, 'x');
+	# It could have left by now: the pool looks every five seconds.
+	sleep $way eq 'wait' ? 2 * (1 + slow()) + 6 : 2;
+	ok(scalar(grep { Pennypost::Proc::same($_) } @all),
+	    "$way: the server stays until the other can be written");
+	close $lock;
+	ok(wait_for(60, sub { $pp->mbox('bob') =~ /^Subject: last $way$/m }),
+	    "$way: bob has it, too");
+	ends($pid, "$way, when all is delivered", 60);
+	close $l;
+}
 # fd 2 may be the client: nothing is logged there.
 {
 	my $l = listener(3026);

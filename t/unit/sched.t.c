@@ -326,9 +326,31 @@ test_owners(void)
 	    "what a record says of its user");
 }
 
+static void
+test_quiet(void)
+{
+	struct sched *s = sched_new(&limits);
+
+	ok(sched_quiet(s, 0), "nothing is known: it is quiet");
+	struct sched_msg *m = sched_reserve(s, id_of(1));
+	ok(!sched_quiet(s, 0), "a message that is being written");
+	sched_fresh(s, m);
+	ok(!sched_quiet(s, 0), "one that has come");
+	m = sched_activate(s, 0);
+	ok(!sched_quiet(s, 0), "one that is being delivered");
+	sched_park(s, m);
+	ok(!sched_quiet(s, 0), "one that waits for its destination's turn");
+	sched_defer(s, m, false, 100);
+	int64_t due = sched_next(s);
+	ok(sched_quiet(s, due), "one that waits until then");
+	ok(!sched_quiet(s, due + 1), "but not longer");
+	sched_free(s);
+}
+
 int
 main(void)
 {
+	test_quiet();
 	test_owners();
 	test_known();
 	test_order();
