@@ -52,6 +52,7 @@ faulty_pread(int fd, void *p, size_t n, off_t at)
 
 static struct order o;
 static char code[RUN_CODE_MAX], text[DELIVER_TEXT_MAX];
+static char dir[] = "/tmp/pennypost-unit.XXXXXX";
 static char script[64], result[64];
 static char all[300000];
 
@@ -70,10 +71,10 @@ set_up(void)
 		    .sender = "alice@example.org",
 		    .original = "bob",
 		    .file = fd } };
-	snprintf(script, sizeof(script), "/tmp/pennypost-unit-%ld.sh",
-	    (long)getpid());
-	snprintf(result, sizeof(result), "/tmp/pennypost-unit-%ld.out",
-	    (long)getpid());
+	if (mkdtemp(dir) == NULL)
+		abort();
+	snprintf(script, sizeof(script), "%s/script", dir);
+	snprintf(result, sizeof(result), "%s/out", dir);
 }
 
 /* Content of the message, behind four octets that are none of it. */
@@ -301,5 +302,6 @@ main(void)
 	test_faults();
 	unlink(script);
 	unlink(result);
+	rmdir(dir);
 	return done_testing();
 }
