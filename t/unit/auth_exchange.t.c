@@ -7,7 +7,7 @@
 
 #define MEMORABLE "a-heron-in-the-reeds"
 
-static char secrets_path[80];
+static char secrets_path[] = "/tmp/auth-secrets.XXXXXX";
 static const struct auth_channel plain_channel = { { NULL, 0 }, { NULL, 0 },
 	"" };
 
@@ -428,8 +428,7 @@ test_limit(int w)
 int
 main(void)
 {
-	(void)snprintf(secrets_path, sizeof(secrets_path),
-	    "/tmp/auth-secrets.%d", (int)getpid());
+	close(mkstemp(secrets_path));
 	write_secrets("x");
 	(void)snprintf(more_conf, sizeof(more_conf),
 	    "secrets %s\nauth_address_failures 4\n"
