@@ -61,10 +61,10 @@ sub facts {
 	my ($p) = @_;
 	my ($pid, undef, $title) = @$p;
 	my %x = (status => Pennypost::Proc::status($pid),
-	    dumpable => Pennypost::Proc::dumpable($pid),
-	    root => readlink "/proc/$pid/root",
+	    dumpable => scalar Pennypost::Proc::dumpable($pid),
+	    root => scalar readlink("/proc/$pid/root"),
 	    limits => Pennypost::Proc::read_file("/proc/$pid/limits"),
-	    fds => Pennypost::Proc::fds($pid),
+	    fds => scalar Pennypost::Proc::fds($pid), # none, unless root asks
 	    kept => [ Pennypost::Proc::kept_at_exec($pid) ]);
 	return Pennypost::Proc::same($p) &&
 	    Pennypost::Proc::title($pid) eq $title ? \%x : undef;
