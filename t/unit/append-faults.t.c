@@ -2,6 +2,7 @@
  * as it says. */
 #define _GNU_SOURCE
 #include "t/crash/append.h"
+#include "t/crash/faults.h"
 
 #include <sys/wait.h>
 
@@ -89,42 +90,20 @@ fault_images(bool big)
 static void
 faults(bool big)
 {
-	static const struct {
-		unsigned kind;
-		int error; /* 0: a short count */
-		const char *name;
-	} kinds[] = { { CALL_PREAD, EIO, "pread EIO" },
-		{ CALL_PREAD, EINTR, "pread EINTR" },
-		{ CALL_PREAD, 0, "pread short" },
-		{ CALL_PWRITE, EIO, "pwrite EIO" },
-		{ CALL_PWRITE, ENOSPC, "pwrite ENOSPC" },
-		{ CALL_PWRITE, EDQUOT, "pwrite EDQUOT" },
-		{ CALL_PWRITE, EINTR, "pwrite EINTR" },
-		{ CALL_PWRITE, 0, "pwrite short" },
-		{ CALL_FLUSH, EIO, "fdatasync EIO" },
-		{ CALL_FLUSH, ENOSPC, "fdatasync ENOSPC" },
-		{ CALL_FLUSH, EDQUOT, "fdatasync EDQUOT" },
-		{ CALL_FLUSH, EINTR, "fdatasync EINTR" },
-		{ CALL_CUT, EIO, "ftruncate EIO" },
-		{ CALL_STAT, EIO, "fstat EIO" },
-		{ CALL_LOCK, EIO, "fcntl EIO" },
-		{ CALL_LOCK, ENOLCK, "fcntl ENOLCK" },
-		{ CALL_LOCK, EINTR, "fcntl EINTR" },
-		{ CALL_MEMORY, ENOMEM, "malloc" } };
 	unsigned long bad = 0, calls = 0;
 
 	fault_images(big);
-	for (size_t k = 0; k < NELEM(kinds); k++) {
+	for (size_t k = 0; k < NELEM(all_faults); k++) {
+		const struct fault *f = &all_faults[k];
 		bool hit = true;
 		for (unsigned n = 1; hit; n++, calls++) {
-			if (fault_delivery(
-				kinds[k].kind, kinds[k].error, n, big, &hit))
+			if (fault_delivery(f->kind, f->error, n, big, &hit))
 				continue;
-			printf("# %s, call %u\n", kinds[k].name, n);
+			printf("# %s, call %u\n", f->name, n);
 			bad++;
 		}
 	}
-	ok(bad == 0 && calls > 2 * NELEM(kinds),
+	ok(bad == 0 && calls > 2 * NELEM(all_faults),
 	    "a delivery%s, each call of which fails: %lu times",
 	    big ? " of several writes" : "", calls);
 	free(delivered.p);

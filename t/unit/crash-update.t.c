@@ -6,6 +6,7 @@
 
 #include "t/crash/box.h"
 #include "t/crash/explore.h"
+#include "t/crash/faults.h"
 #include "t/unit/tap.h"
 
 static bool torture;
@@ -211,40 +212,11 @@ fault_box(struct box *b, unsigned kind, int error, unsigned nth, bool *hit)
 static void
 faults(void)
 {
-	static const struct {
-		unsigned kind;
-		int error;
-		const char *name;
-	} kinds[] = { { CALL_PREAD, EIO, "pread EIO" },
-		{ CALL_PREAD, EINTR, "pread EINTR" },
-		{ CALL_PREAD, 0, "pread short" },
-		{ CALL_PWRITE, EIO, "pwrite EIO" },
-		{ CALL_PWRITE, ENOSPC, "pwrite ENOSPC" },
-		{ CALL_PWRITE, EDQUOT, "pwrite EDQUOT" },
-		{ CALL_PWRITE, EINTR, "pwrite EINTR" },
-		{ CALL_PWRITE, 0, "pwrite short" },
-		{ CALL_FLUSH, EIO, "fsync EIO" },
-		{ CALL_FLUSH, ENOSPC, "fsync ENOSPC" },
-		{ CALL_FLUSH, EINTR, "fsync EINTR" },
-		{ CALL_CUT, EIO, "ftruncate EIO" },
-		{ CALL_CUT, EINTR, "ftruncate EINTR" },
-		{ CALL_RESERVE, ENOSPC, "fallocate ENOSPC" },
-		{ CALL_RESERVE, EIO, "fallocate EIO" },
-		{ CALL_RESERVE, EINTR, "fallocate EINTR" },
-		{ CALL_OPEN, EIO, "openat EIO" },
-		{ CALL_OPEN, ENOSPC, "openat ENOSPC" },
-		{ CALL_OPEN, EMFILE, "openat EMFILE" },
-		{ CALL_STAT, EIO, "fstat EIO" },
-		{ CALL_LOCK, EIO, "fcntl EIO" },
-		{ CALL_LOCK, ENOLCK, "fcntl ENOLCK" },
-		{ CALL_LOCK, EINTR, "fcntl EINTR" },
-		{ CALL_NAME, EIO, "renameat, linkat, unlinkat EIO" },
-		{ CALL_NAME, ENOSPC, "renameat, linkat, unlinkat ENOSPC" },
-		{ CALL_MEMORY, ENOMEM, "malloc" } };
 	static const unsigned which[] = { 0x01, 0x2a, 0x60, 0x04, 0x7f, 0x23 };
 	static const uint64_t windows[] = { 64, 300, 1 << 20 };
 
-	for (size_t k = 0; k < NELEM(kinds); k++) {
+	for (size_t k = 0; k < NELEM(all_faults); k++) {
+		const struct fault *f = &all_faults[k];
 		unsigned long calls = 0, failed = 0;
 		for (size_t i = 0; i < NELEM(which) * NELEM(windows); i++) {
 			struct box b;
@@ -252,8 +224,7 @@ faults(void)
 			box_make(&b, which[i / NELEM(windows)], sizes[i % 2],
 			    i % 2, false, windows[i % NELEM(windows)]);
 			for (unsigned n = 1; hit; n++, calls++) {
-				if (fault_box(&b, kinds[k].kind, kinds[k].error,
-					n, &hit))
+				if (fault_box(&b, f->kind, f->error, n, &hit))
 					continue;
 				if (failed++ == 0)
 					printf("# call %u, messages %#x, "
@@ -263,7 +234,7 @@ faults(void)
 			}
 			box_free(&b);
 		}
-		ok(failed == 0, "%s: %lu times", kinds[k].name, calls);
+		ok(failed == 0, "%s: %lu times", f->name, calls);
 	}
 }
 
