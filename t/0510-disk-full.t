@@ -18,15 +18,15 @@ END { system 'umount', '-l', $fs if defined $fs && -d $fs }
 $pp->start;
 my $first = message('first');
 like($pp->send('bob@example.org', $first), qr/^250 /, 'there is room');
-my $before = $pp->mbox_at_rest('bob');
+my $before = $pp->mbox('bob');
 my $big = message('big') . ('x' x 70 . "\r\n") x 9000;
 my $r = $pp->send('bob@example.org', $big);
 like($r, qr/^4\d\d 4\.(?:2\.2|3\.1) |^250 /, 'no room: told to come back, or queued');
-is($pp->mbox_at_rest('bob'), $before, 'nothing of it is in the mailbox');
+is($pp->mbox('bob'), $before, 'nothing of it is in the mailbox');
 $pp->log_like('smtpd', qr/\bno space|\bfull|No space/i, 'the log says why');
 like($pp->send('bob@example.org', message('small')), qr/^250 /,
     'a small one still fits');
-$before = $pp->mbox_at_rest('bob');
+$before = $pp->mbox('bob');
 
 # Not even a first octet for a new mailbox.
 open my $fill, '>', "$fs/fill" or die;
@@ -38,7 +38,7 @@ $r = $pp->send('carol@example.org', message('to carol'));
 like($r, qr/^(?:4\d\d 4\.|250 )/, 'no room for a new mailbox');
 $r = $pp->send('bob@example.org', message('x') . ('y' x 70 . "\r\n") x 100);
 like($r, qr/^(?:4\d\d 4\.|250 )/, 'nor for 7 KB');
-is($pp->mbox_at_rest('bob'), $before, 'the mailbox is as before');
+is($pp->mbox('bob'), $before, 'the mailbox is as before');
 
 # POP3 reads on a full disk, and deletes.
 my $p = $pp->pop3_as('bob');
@@ -47,7 +47,7 @@ like($p->cmd('RETR 1'), qr/^\+OK/, 'RETR');
 is((sent_part($p->multi))[1], $first, 'gives the message');
 $p->cmd('DELE 2');
 like($p->cmd('QUIT'), qr/^(?:\+OK|-ERR)/, 'deleting is done or refused');
-like($pp->mbox_at_rest('bob'), qr/\A.*Subject: first\n/s, 'the first is there');
+like($pp->mbox('bob'), qr/\A.*Subject: first\n/s, 'the first is there');
 
 close $fill;
 unlink "$fs/fill";

@@ -44,7 +44,7 @@ sub fill {
 # What is in the mailbox, by what the file says; @bad: what is not whole.
 sub contents {
 	my (%have, @bad);
-	my $text = $pp->mbox_at_rest('bob');
+	my $text = $pp->mbox('bob');
 	for my $m (split /^(?=From [^\n]+ \d{4}\n)/m, $text) {
 		my ($id) = $m =~ /^Subject: (\S+)$/m;
 		if (!defined $id || $have{$id}++) {

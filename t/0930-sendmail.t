@@ -36,7 +36,7 @@ sub sm {
 # The messages of that mailbox, as text with LF.
 sub all_of {
 	return unless -e $pp->mailbox($_[0]);
-	return split /^(?=From \S+ \w{3} \w{3} )/m, $pp->mbox_at_rest($_[0]);
+	return split /^(?=From \S+ \w{3} \w{3} )/m, $pp->mbox($_[0]);
 }
 my $n = 0;
 # The message with that subject, or the last one; what has several recipients

@@ -40,7 +40,7 @@ sub got {
 		return '' unless -e $pp->mailbox($user);
 		($m) = grep { /^Subject: .*\Q$subject\E/m }
 		    split /^(?=From \S+ \w{3} \w{3} )/m,
-		    $pp->mbox_at_rest($user);
+		    $pp->mbox($user);
 		$m //= '';
 	});
 	return $m;

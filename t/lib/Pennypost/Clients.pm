@@ -130,13 +130,4 @@ sub mbox_lock {
 	return $f;
 }
 
-# The mailbox when nobody is writing there: what stands in it meanwhile is no
-# message yet.
-sub mbox_at_rest {
-	my ($self, $user) = @_;
-	my $f = $self->mbox_lock($user);
-	local $/;
-	return scalar <$f>;
-}
-
 1;
