@@ -149,7 +149,7 @@ became(const struct session *s, const struct rcpt *r, const enum status *tried,
 	else if (r->foreign)
 		how = "in the queue, to be sent to another host now";
 	else if (r->list)
-		how = "in the queue, to be sent to those it stands for now";
+		how = "in the queue, to be sent now to those it stands for";
 	else if (tried != NULL && *tried == OK)
 		how = "delivered to the mailbox";
 	else if (tried != NULL)

@@ -144,21 +144,20 @@ socket_path(const struct ctl_daemon *d, char *out, size_t size)
 	return n >= 0 && (size_t)n < size;
 }
 
-/* Why it cannot be asked. */
-static const char *
-absent(const struct ctl_daemon *d, int e)
+/* Why it cannot be asked.  Where its configuration was named, that has such a
+ * line. */
+static void
+absent(struct ctl_daemon *d, int e)
 {
-	if (e == EACCES)
-		return "no permission; only root may ask";
-	if (e != ENOENT && e != ECONNREFUSED)
-		return strerror(e);
-	/* The configuration of which it is has such a line. */
-	if (e == ECONNREFUSED || d->path[0] != '\0')
-		return "not running";
-	return d->name[0] == 's' ? "not running, or without a line listen "
-				   "control in smtpd.conf"
-				 : "not running, or without a line listen "
-				   "control in pop3d.conf";
+	if (e == ENOENT && d->path[0] == '\0')
+		snprintf(d->why, sizeof(d->why),
+		    "not running, or without a line listen control in %s.conf",
+		    d->name);
+	else
+		snprintf(d->why, sizeof(d->why), "%s",
+		    e == EACCES ? "no permission; only root may ask"
+		    : e == ENOENT || e == ECONNREFUSED ? "not running"
+						       : strerror(e));
 }
 
 static int
@@ -177,7 +176,7 @@ reach(struct ctl_daemon *d)
 		sizeof(patience)) == 0 &&
 	    connect(fd, (const struct sockaddr *)&a, sizeof(a)) == 0)
 		return fd;
-	snprintf(d->why, sizeof(d->why), "%s", absent(d, errno));
+	absent(d, errno);
 	close_fd(&fd);
 	return -1;
 }

@@ -43,7 +43,7 @@ is(scalar(() = $pp->mbox('bob') =~ /^Subject: twice$/mg), 1, 'comes once');
 is_deeply([ told($s, 'all', '<bob@example.org>', '<staff@example.org>',
     '<x@elsewhere.test>', '<carol@example.org>', '<bob>') ], [
 	"<bob\@example.org>: $queue delivered to the mailbox now",
-	"<staff\@example.org>: $queue sent to those it stands for now",
+	"<staff\@example.org>: $queue sent now to those it stands for",
 	"<x\@elsewhere.test>: $queue sent to another host now",
 	"<carol\@example.org>: $queue delivered to the mailbox now",
 	"<bob\@example.org>: $queue delivered to the mailbox now",
@@ -53,7 +53,7 @@ for my $user (qw(bob carol)) {
 	    "and $user gets it");
 }
 is_deeply([ told($s, 'alias', '<staff@example.org>') ],
-    [ "<staff\@example.org>: $queue sent to those it stands for now" ],
+    [ "<staff\@example.org>: $queue sent now to those it stands for" ],
     'a list');
 is_deeply([ told($s, 'away', '<x@elsewhere.test>') ],
     [ "<x\@elsewhere.test>: $queue sent to another host now" ],
